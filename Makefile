@@ -1,0 +1,52 @@
+# What a contributor types; .ci/run types the same.
+
+PYTHON ?= python3
+BIN = .venv/bin
+
+# pip reads no Pipfile.lock, so its packages are handed over as requirements with their hashes.
+define REQUIREMENTS
+import json
+lock = json.load(open("Pipfile.lock"))
+for name, pin in {**lock["default"], **lock["develop"]}.items():
+    marker = f" ; {pin['markers']}" if "markers" in pin else ""
+    print(name + pin["version"] + marker, *(f"--hash={each}" for each in pin["hashes"]))
+endef
+export REQUIREMENTS
+
+.PHONY: demo test check bench lock clean
+
+demo: .venv/ready
+	@$(BIN)/energy-monitor demo $(ARGS)
+
+test: .venv/ready
+	@tests/install-servers
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m collector.reference --check
+
+bench: .venv/ready
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# The environment: packages exactly as locked, hashes checked, and this project on top.
+.venv/ready: Pipfile.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
+	@echo "Setting up .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -c "$$REQUIREMENTS" > .venv/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Newest allowed versions into Pipfile.lock; it names no index, so that any mirror serves.
+lock:
+	$(PYTHON) -m pip install --quiet pipenv
+	PIPENV_IGNORE_VIRTUALENVS=1 $(PYTHON) -m pipenv lock
+	$(PYTHON) -c 'import json, pathlib; f = pathlib.Path("Pipfile.lock"); l = json.loads(f.read_text()); l["_meta"]["sources"] = []; f.write_text(json.dumps(l, indent=4) + "\n")'
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info demo-data
