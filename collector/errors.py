@@ -1,0 +1,100 @@
+"""What can go wrong, named by what happens next.
+
+    EnergyMonitorError
+    ├── ConfigFault            the configuration is wrong     → refuse to start, exit status 78
+    ├── JournalFault           the journal cannot be used     → refuse to start, exit status 74
+    ├── ReadFault              a read failed                  → skip it, try again at a later slot
+    │   ├── LineAway           the port or socket is not there
+    │   ├── DeviceSilent       no answer within the time-out
+    │   ├── DeviceRefused      the device answered that it will not
+    │   └── FrameDamaged       bytes came that are no valid answer
+    └── OutputFault
+        ├── OutputAway         not now                        → keep the readings, try again later
+        └── ReadingsRefused    refused for ever               → set those aside, go on
+
+Anything else is a bug of ours: it ends the process loudly and systemd starts it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class EnergyMonitorError(Exception):
+    """Everything this program raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One mistake in a configuration or data file: where it is and what would be right.
+
+    *path* is the way to the value, such as ``sources.mains.serial.parity``.
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigFault(EnergyMonitorError):
+    """The configuration is wrong; *faults* names every mistake found, not only the first."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class JournalFault(EnergyMonitorError):
+    """The journal cannot be opened: another process writes it, or its folder is unusable."""
+
+
+class ReadFault(EnergyMonitorError):
+    """This read failed; a later one may succeed."""
+
+
+class LineAway(ReadFault):
+    """The serial port or socket cannot be opened, or it went away while in use."""
+
+
+class DeviceSilent(ReadFault):
+    """The device did not answer within the time-out."""
+
+
+class DeviceRefused(ReadFault):
+    """The device answered that it will not do what was asked; *code* is its reason."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class FrameDamaged(ReadFault):
+    """Bytes came that are not a valid answer: wrong checksum, length, sender or form."""
+
+
+class OutputFault(EnergyMonitorError):
+    """An output did not store what it was given."""
+
+
+class OutputAway(OutputFault):
+    """The far side cannot take readings now; *retry_after_s* is its own wish, where it gave one."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ReadingsRefused(OutputFault):
+    """Some readings of a batch are refused for ever, all others of it are stored.
+
+    *reasons* gives the position in the batch and the far side's words for each refused reading.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        first = next(iter(reasons.values()), "")
+        super().__init__(f"{len(reasons)} readings refused: {first}")
+        self.reasons = dict(reasons)

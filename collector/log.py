@@ -1,0 +1,366 @@
+"""An append-only log of numbered records on disk, in segments: the ground the journal stands on.
+
+    0000000000000001-1763654400000.log    the open segment: one frame a record
+    0000000000000001-1763654400000.z      a closed one: deflated blocks of records
+
+A name says the first record's number and time. Every segment but the last is closed; one that
+a crash left open is closed by the next start. Times only serve to find a place in the log.
+"""
+
+import os
+import re
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from collector import frames
+
+NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
+SEGMENT_BYTES = 1 << 20
+
+Record = tuple[int, bytes]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One file of the log: number and time of its first record, and its size in bytes."""
+
+    path: Path
+    first: int
+    first_ms: int
+    size: int
+
+    @property
+    def closed(self) -> bool:
+        return self.path.suffix == ".z"
+
+
+class Log:
+    """Records in *folder*. One thread or several may append; readers follow on their own.
+
+    *lost* is called with (cause, first number, last number) for records found damaged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        lost: Callable[[str, int, int], None] = lambda *_: None,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self.folder = folder
+        self.lost = lost
+        self.segment_bytes = segment_bytes
+        self.grown = threading.Condition()
+        self.segments: list[Segment] = []
+        self.next_number = 1
+        self.unsynced: dict[Path, int] = {}
+        self.file: int | None = None
+
+    def open(self, least: int = 1) -> None:
+        """Find the segments and the next number, which is at least *least*; mend the end."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.segments = find_segments(self.folder)
+        after = self.mend_tail() if self.segments else least
+        self.next_number = max(least, after)
+        if after < self.next_number:
+            self.lost("torn", after, self.next_number - 1)
+
+    def mend_tail(self) -> int:
+        """Cut what a crash left half-written at the end; return the number after the last."""
+        last = self.segments[-1]
+        data = last.path.read_bytes()
+        after, end = last.first, 0
+        for frame in frames.scan(data, number=last.first):
+            after = frame.number + (len(frames.inflate(frame)) if last.closed else 1)
+            end = frame.end
+        if last.closed:
+            return after
+        if torn := frames.count_torn(data[end:]):
+            self.lost("torn", after, after + torn - 1)
+        self.file = os.open(last.path, os.O_RDWR | os.O_CLOEXEC)
+        os.ftruncate(self.file, end)
+        self.segments[-1] = replace(last, size=end)
+        return after + torn
+
+    def append(self, bodies: Sequence[bytes], at_ms: int) -> int:
+        """Write *bodies* at the end and return the number of the first. Raise OSError.
+
+        Either all of them are in the log afterwards, or none is.
+        """
+        with self.grown:
+            if self.file is None or self.segments[-1].size >= self.segment_bytes:
+                self.begin_segment(at_ms)
+            assert self.file is not None
+            number = self.next_number
+            data = b"".join(frames.pack(number + i, body) for i, body in enumerate(bodies))
+            last = self.segments[-1]
+            try:
+                written = 0
+                while written < len(data):
+                    written += os.pwrite(self.file, data[written:], last.size + written)
+            except OSError:
+                os.ftruncate(self.file, last.size)
+                raise
+            self.segments[-1] = replace(last, size=last.size + len(data))
+            self.next_number = number + len(bodies)
+            self.grown.notify_all()
+            return number
+
+    def begin_segment(self, at_ms: int) -> None:
+        path = self.folder / f"{self.next_number:016d}-{max(at_ms, 0):013d}.log"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        if self.file is not None:
+            self.unsynced[self.segments[-1].path] = self.file
+        self.file = file
+        self.segments.append(Segment(path, self.next_number, at_ms, 0))
+
+    def sync(self) -> None:
+        """Force all that was appended so far onto the disk. Raise OSError."""
+        with self.grown:
+            done, self.unsynced = list(self.unsynced.values()), {}
+            current = os.dup(self.file) if self.file is not None else None
+        for file in [*done, *([] if current is None else [current])]:
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+        if done:
+            sync_folder(self.folder)
+
+    def close(self) -> None:
+        self.sync()
+        with self.grown:
+            if self.file is not None:
+                os.close(self.file)
+                self.file = None
+
+    def close_segments(self) -> None:
+        """Deflate every segment that is complete, one after the other. Raise OSError."""
+        for segment in self.segments[:-1]:
+            if not segment.closed:
+                self.deflate_segment(segment)
+
+    def deflate_segment(self, segment: Segment) -> None:
+        """Replace an open segment's file by its deflated form, which appears whole or not at all."""
+        data = segment.path.read_bytes()
+        found = list(frames.scan(data, number=segment.first))
+        self.tell_gaps(segment, found)
+        target = segment.path.with_suffix(".z")
+        draft = segment.path.with_suffix(".new")
+        try:
+            with draft.open("wb") as file:
+                for block in frames.deflate(iter(found)):
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+        size = draft.stat().st_size
+        with self.grown:
+            draft.rename(target)
+            self.segments = [
+                replace(each, path=target, size=size) if each.path == segment.path else each
+                for each in self.segments
+            ]
+        sync_folder(self.folder)
+        self.delete(segment.path)
+
+    def delete(self, path: Path) -> None:
+        """Delete a file; it gives its room back only when nobody has it open any more."""
+        with self.grown:
+            file = self.unsynced.pop(path, None)
+        if file is not None:
+            os.close(file)
+        path.unlink(missing_ok=True)
+
+    def tell_gaps(self, segment: Segment, found: Sequence[frames.Frame]) -> None:
+        expected = segment.first
+        for frame in found:
+            if frame.number > expected:
+                self.lost("damaged", expected, frame.number - 1)
+            expected = frame.number + 1
+        if expected < self.first_after(segment):
+            self.lost("damaged", expected, self.first_after(segment) - 1)
+
+    def first_after(self, segment: Segment) -> int:
+        """Return the first number that is no longer in *segment*."""
+        later = [each.first for each in self.segments if each.first > segment.first]
+        return min(later, default=self.next_number)
+
+    def drop_oldest(self) -> tuple[int, int] | None:
+        """Delete the oldest segment that is not being written; return its first and last number."""
+        with self.grown:
+            if len(self.segments) < 2:  # noqa: PLR2004  one is being written
+                return None
+            oldest = self.segments.pop(0)
+            after = self.segments[0].first
+        self.delete(oldest.path)
+        return oldest.first, after - 1
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+    @property
+    def first_number(self) -> int:
+        return self.segments[0].first if self.segments else self.next_number
+
+    def number_at(self, at_ms: int) -> int:
+        """Return a number at or a little before the first record of time *at_ms* or later."""
+        times = [segment.first_ms for segment in self.segments]
+        place = bisect_right(times, at_ms) - 1
+        return self.segments[max(place, 0)].first if self.segments else self.next_number
+
+
+class Reader:
+    """Reads records from *number* on and remembers where it was. For one thread."""
+
+    def __init__(self, log: Log, number: int) -> None:
+        self.log = log
+        self.number = number
+        self.segment: Segment | None = None
+        self.offset = 0
+
+    def go(self, number: int) -> None:
+        """Read from *number* on; does nothing where the reader is there already."""
+        if number != self.number:
+            self.number = number
+            self.segment = None
+
+    def take(self, limit: int) -> list[Record]:
+        """Return up to *limit* records, in order; an empty list when there are no more yet."""
+        taken: list[Record] = []
+        while len(taken) < limit and (found := self.find_segment()):
+            segment, after = found
+            before = len(taken)
+            if segment.closed:
+                self.take_closed(segment, taken, limit)
+            else:
+                self.take_open(segment, taken, limit)
+            if len(taken) == before and self.segment is not None:
+                self.log.lost("damaged", self.number, after - 1)
+                self.number = after
+        return taken
+
+    def find_segment(self) -> tuple[Segment, int] | None:
+        """Find the segment of the next record, and the first number that is no longer in it."""
+        with self.log.grown:
+            segments = self.log.segments
+            if not segments or self.number >= self.log.next_number:
+                return None
+            self.number = max(self.number, segments[0].first)
+            place = bisect_right([segment.first for segment in segments], self.number) - 1
+            segment, after = segments[place], self.log.first_after(segments[place])
+        if self.segment is None or self.segment.path != segment.path:
+            self.offset = 0
+        self.segment = segment
+        return segment, after
+
+    def take_open(self, segment: Segment, taken: list[Record], limit: int) -> None:
+        try:
+            with segment.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read(segment.size - self.offset)
+        except FileNotFoundError:
+            self.segment = None
+            return
+        base = self.offset
+        for frame in frames.scan(data):
+            if len(taken) >= limit:
+                break
+            self.offset = base + frame.end
+            if frame.number >= self.number:
+                self.expect(frame.number)
+                taken.append((frame.number, frame.body))
+                self.number = frame.number + 1
+
+    def take_closed(self, segment: Segment, taken: list[Record], limit: int) -> None:
+        try:
+            data = segment.path.read_bytes()
+        except FileNotFoundError:
+            self.segment = None
+            return
+        for frame in frames.scan(data, self.offset):
+            if len(taken) >= limit:
+                break
+            for number, body in enumerate(frames.inflate(frame), frame.number):
+                if number >= self.number and len(taken) < limit:
+                    self.expect(number)
+                    taken.append((number, body))
+                    self.number = number + 1
+            if len(taken) < limit:
+                self.offset = frame.end
+
+    def expect(self, number: int) -> None:
+        if number > self.number:
+            self.log.lost("damaged", self.number, number - 1)
+
+
+def find_segments(folder: Path) -> list[Segment]:
+    """List the segments of *folder* in order, clearing away what a crash left half-done."""
+    found: dict[int, Segment] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".new":
+            path.unlink()
+        match = NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        segment = Segment(path, int(match[1]), int(match[2]), path.stat().st_size)
+        twin = found.get(segment.first)
+        if twin is not None:
+            twin.path.unlink()
+        found[segment.first] = segment
+    return [found[first] for first in sorted(found)]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were just given or taken in *folder* survive a power cut."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def read_all(folder: Path) -> Iterator[Record]:
+    """Yield every record of the log in *folder*, also while another process appends to it."""
+    for segment in find_readable(folder):
+        yield from read_segment(segment)
+
+
+def read_segment(segment: Segment) -> Iterator[Record]:
+    """Yield the records of one segment, which may be deflated by its writer at any moment."""
+    try:
+        data = segment.path.read_bytes()
+    except FileNotFoundError:
+        segment = replace(segment, path=segment.path.with_suffix(".z"))
+        data = segment.path.read_bytes()
+    for frame in frames.scan(data, number=segment.first):
+        if segment.closed:
+            yield from enumerate(frames.inflate(frame), frame.number)
+        else:
+            yield frame.number, frame.body
+
+
+def find_readable(folder: Path) -> list[Segment]:
+    matches = [(path, NAME.fullmatch(path.name)) for path in sorted(folder.iterdir())]
+    found = {
+        int(match[1]): Segment(path, int(match[1]), int(match[2]), 0)
+        for path, match in matches
+        if match
+    }
+    return [found[first] for first in sorted(found)]
+
+
+def newest(folder: Path, limit: int | None, after: int) -> list[Record]:
+    """Return the last *limit* records (all, if None) with a number beyond *after*."""
+    records: list[Record] = []
+    for segment in reversed(find_readable(folder)):
+        records = list(read_segment(segment)) + records
+        if segment.first <= after + 1 or (limit is not None and len(records) >= limit):
+            break
+    records = [record for record in records if record[0] > after]
+    return records if limit is None else records[-limit:]

@@ -1,0 +1,58 @@
+"""A reading is what one device said at one instant: kind, device, UTC time, a number per quantity.
+
+On disk and on the wire a reading is one line of InfluxDB line protocol, without its line end:
+
+    electricity,device=mains voltage=230.1,active_power=-412 1763654400000
+
+The kind of device is the measurement, the time is in milliseconds since 1970 UTC, and every
+value is a float (written without ``i``). Kinds, device and quantity names are plain words
+(``NAME``), so that nothing ever needs escaping.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME_RULE = "letters, digits, '_', '-' and '.', beginning with a letter or digit"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one device said at one instant; *at_ms* is UTC in milliseconds since 1970."""
+
+    kind: str
+    device: str
+    at_ms: int
+    values: Mapping[str, float]
+
+
+def encode(reading: Reading) -> bytes:
+    """Write *reading* as one line of line protocol.
+
+    Raise ValueError where it has no value, or a value that is no finite number: neither can be
+    stored, so neither may get this far.
+    """
+    if not reading.values:
+        msg = f"a reading of {reading.device} has no values"
+        raise ValueError(msg)
+    for quantity, value in reading.values.items():
+        if not math.isfinite(value):
+            msg = f"{quantity} of {reading.device} is {value}"
+            raise ValueError(msg)
+    fields = ",".join(f"{quantity}={value!r}" for quantity, value in reading.values.items())
+    return f"{reading.kind},device={reading.device} {fields} {reading.at_ms}".encode("ascii")
+
+
+def decode(line: bytes) -> Reading:
+    """Read a line that ``encode`` wrote. Raise ValueError for anything else."""
+    head, fields, at_ms = line.decode("ascii").split(" ")
+    kind, device = head.split(",device=")
+    pairs = (field.split("=") for field in fields.split(","))
+    return Reading(kind, device, int(at_ms), {quantity: float(value) for quantity, value in pairs})
+
+
+def time_ms(line: bytes) -> int:
+    """Return only the time of an encoded reading, in milliseconds since 1970 UTC."""
+    return int(line[line.rindex(b" ") + 1 :])

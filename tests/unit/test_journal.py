@@ -1,0 +1,209 @@
+"""The journal: which readings are there, which did each output get, what was dropped."""
+
+import os
+import subprocess
+
+import pytest
+
+from collector.errors import JournalFault
+from collector.journal import Journal, dead_letters, losses, read_cursor
+from collector.log import Reader, read_all
+from collector.reading import Reading, decode, encode
+
+DAY_MS = 86_400_000
+BOOT = "boot-1"
+
+
+def line(number, at_ms=None):
+    at_ms = number * 1000 if at_ms is None else at_ms
+    return encode(Reading("electricity", "mains", at_ms, {"active_energy": float(number)}))
+
+
+def opened(folder, outputs=("history",), segment_bytes=2000, boot=BOOT):
+    journal = Journal(folder, boot, outputs)
+    journal.log.segment_bytes = segment_bytes
+    journal.open()
+    return journal
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = opened(tmp_path)
+    yield journal
+    journal.close()
+
+
+def stored(folder):
+    return [decode(each).values["active_energy"] for _, each in read_all(folder / "log")]
+
+
+def test_every_reading_is_there_with_its_number(journal, tmp_path):
+    for number in range(1, 51):
+        assert journal.append([line(number)])
+    assert stored(tmp_path) == [float(number) for number in range(1, 51)]
+
+
+def test_a_second_collector_is_refused_with_a_sentence(journal, tmp_path):
+    with pytest.raises(JournalFault, match="in use by another collector"):
+        opened(tmp_path)
+
+
+def test_a_journal_of_a_newer_release_is_refused(tmp_path):
+    opened(tmp_path).close()
+    (tmp_path / "lock").write_text("99\n")
+    with pytest.raises(JournalFault, match="format 99, this release knows 1"):
+        opened(tmp_path)
+
+
+def test_a_cursor_survives_and_a_damaged_one_begins_with_the_oldest(journal, tmp_path):
+    journal.append([line(1), line(2), line(3)])
+    journal.move_cursor("history", 3, 2000)
+    assert read_cursor(tmp_path, "history").number == 3
+    assert journal.backlog("history") == 1
+    file = tmp_path / "cursors" / "history"
+    file.write_bytes(file.read_bytes().replace(b"3", b"4", 1))
+    assert read_cursor(tmp_path, "history").number == 0
+
+
+def test_a_new_output_gets_everything_that_is_kept(journal):
+    journal.append([line(1), line(2)])
+    assert [number for number, _ in journal.reader("history").take(10)] == [1, 2]
+
+
+def test_delivered_readings_go_after_their_time_and_undelivered_ones_stay(tmp_path):
+    journal = opened(tmp_path, outputs=("quick", "slow"))
+    for number in range(1, 301):
+        journal.append([line(number, number * DAY_MS // 10)])
+    journal.move_cursor("quick", 301, 0)
+    journal.move_cursor("slow", 150, 0)
+    journal.keep_house(30 * DAY_MS, 7 * DAY_MS, 365 * DAY_MS, 10**9)
+    first = journal.log.first_number
+    assert 100 < first <= 150
+    assert journal.dropped == {}
+    journal.move_cursor("slow", 301, 0)
+    journal.keep_house(30 * DAY_MS, 7 * DAY_MS, 365 * DAY_MS, 10**9)
+    assert 200 < journal.log.first_number <= 231
+    journal.close()
+
+
+def test_what_is_dropped_undelivered_is_counted_and_told_for_each_output(tmp_path):
+    journal = opened(tmp_path, outputs=("quick", "slow"))
+    for number in range(1, 301):
+        journal.append([line(number)])
+    journal.move_cursor("quick", 301, 0)
+    journal.move_cursor("slow", 10, 0)
+    journal.keep_house(301_000, DAY_MS, DAY_MS, size=3000)
+    journal.close()
+    told = list(losses(tmp_path))
+    first = journal.log.first_number
+    assert sum(loss["readings"] for loss in told) == first - 1 == journal.dropped["too much"]
+    assert sum(loss["undelivered"].get("slow", 0) for loss in told) == first - 10
+    assert all("quick" not in loss["undelivered"] for loss in told)
+    assert opened(tmp_path).dropped["too much"] == first - 1
+
+
+def test_undelivered_readings_are_given_up_after_their_longer_time(tmp_path):
+    journal = opened(tmp_path)
+    for number in range(1, 301):
+        journal.append([line(number, number * DAY_MS)])
+    journal.keep_house(300 * DAY_MS, 7 * DAY_MS, 100 * DAY_MS, 10**9)
+    assert 150 < journal.log.first_number <= 201
+    assert journal.dropped["too old"] == journal.log.first_number - 1
+    journal.close()
+
+
+def test_undated_readings_are_held_back_then_dated(journal, tmp_path):
+    journal.append([line(1, 5_000)], dated=False)
+    journal.append([line(2, 6_000)], dated=False)
+    assert journal.reader("history").take(10) == []
+    offset = 1_763_654_400_000
+    assert journal.date_back(offset) == 2
+    records = journal.reader("history").take(10)
+    assert [decode(each).at_ms for _, each in records] == [offset + 5_000, offset + 6_000]
+    assert journal.undated.next_number == 1
+    journal.append([line(3, 7_000)], dated=False)
+    assert journal.date_back(offset) == 1
+
+
+def test_undated_readings_survive_a_restart_within_the_boot(tmp_path):
+    journal = opened(tmp_path)
+    journal.append([line(1, 5_000)], dated=False)
+    journal.close()
+    again = opened(tmp_path)
+    assert again.date_back(1_000_000) == 1
+    assert [decode(each).at_ms for _, each in again.reader("history").take(10)] == [1_005_000]
+    again.close()
+
+
+def test_undated_readings_of_another_boot_are_counted_as_lost(tmp_path):
+    journal = opened(tmp_path)
+    journal.append([line(1, 5_000), line(2, 6_000)], dated=False)
+    journal.close()
+    again = opened(tmp_path, boot="boot-2")
+    assert again.dropped == {"clock never right": 2}
+    assert not (tmp_path / "undated" / BOOT).exists()
+    again.close()
+
+
+def test_rewinding_sends_readings_since_a_time_again(journal):
+    for number in range(1, 301):
+        journal.append([line(number)])
+    journal.move_cursor("history", 301, 300_000)
+    again = journal.rewind("history", 250_000)
+    first, _ = journal.reader("history").take(1)[0]
+    assert first <= 250
+    assert again == 301 - first
+
+
+def test_refused_readings_are_set_aside_with_the_reason(journal, tmp_path):
+    journal.set_aside("history", {line(1): "field type conflict"})
+    letters = list(dead_letters(tmp_path, "history"))
+    assert [(each["reading"], each["reason"]) for each in letters] == [
+        (line(1).decode(), "field type conflict")
+    ]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 400 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k,mode=700", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small tmpfs can only be mounted as root")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_costs_the_oldest_readings_and_never_the_newest(small_disk):
+    journal = opened(small_disk, segment_bytes=20_000)
+    for number in range(1, 20_001):
+        assert journal.append([line(number)])
+        if number == 5000:
+            journal.keep_house(number * 1000, DAY_MS, DAY_MS, 10**9)
+    newest = stored(small_disk)
+    assert newest == [float(number) for number in range(int(newest[0]), 20_001)]
+    assert journal.dropped["disk full"] == newest[0] - 1
+    journal.close()
+
+
+def test_a_disk_filled_by_others_loses_readings_counts_them_and_recovers(small_disk):
+    journal = opened(small_disk, segment_bytes=10**6)
+    journal.append([line(1)])
+    hog = os.open(small_disk / "hog", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space left"):
+        while True:
+            os.write(hog, b"x" * 512)
+    os.close(hog)
+    results = [journal.append([line(number)]) for number in range(2, 200)]
+    kept = results.index(False)
+    journal.sync()
+    (small_disk / "hog").unlink()
+    assert journal.append([line(200)])
+    lost = results.count(False)
+    assert kept + lost == 198
+    assert journal.dropped["disk full"] == lost
+    assert [each["readings"] for each in losses(small_disk)] == [lost]
+    assert stored(small_disk)[-1] == 200
+    assert Reader(journal.log, 1).take(1000)[-1][1] == line(200)
+    journal.close()
