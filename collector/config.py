@@ -1,0 +1,258 @@
+"""The configuration: one YAML file, and the files it imports.
+
+``load`` reads it whole and reports every fault at once, each with its file, line, path, what is
+accepted and the likely spelling. It touches neither a device nor the network.
+"""
+
+import zoneinfo
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from collector import registry
+from collector.errors import ConfigFault, Fault
+from collector.options import (
+    Bytes,
+    Faults,
+    Place,
+    Seconds,
+    did_you_mean,
+    option,
+    read_mapping,
+    read_options,
+    scalar,
+)
+from collector.reading import NAME, NAME_RULE
+
+DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
+IMPORT_DEPTH = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockOptions:
+    """When the time of day can be trusted."""
+
+    trust: Literal["synchronised", "always"] = option(
+        "'synchronised' holds readings back until the kernel says that its clock is right; "
+        "'always' is for a machine with a battery-backed clock or without a network",
+        example="always",
+        default="synchronised",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalOptions:
+    """How long readings are kept on disk, and how much of it they may take."""
+
+    sync: Seconds = option(
+        "the journal is forced onto the disk this often: what a power cut can cost",
+        example="10s",
+        default=Seconds(10),
+        low=0.1,
+        high=3600,
+    )
+    keep: Seconds = option(
+        "readings stay this long, also when every output has them",
+        example="7d",
+        default=Seconds(7 * 86400),
+        low=3600,
+    )
+    keep_undelivered: Seconds = option(
+        "readings that an output still lacks stay this long",
+        example="365d",
+        default=Seconds(365 * 86400),
+        low=3600,
+    )
+    max_size: Bytes = option(
+        "beyond this size on disk the oldest readings go first",
+        example="2 GB",
+        default=Bytes(2 * 1000**3),
+        low=1_000_000,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MainOptions:
+    """What stands at the top of the file."""
+
+    site: str = option(
+        "name of the house; every stored reading carries it",
+        example="home",
+        default="home",
+        pattern=NAME.pattern,
+    )
+    timezone: str = option(
+        "time zone of the house, for days and for what people read; storage is in UTC",
+        example="Europe/Rome",
+        default="UTC",
+    )
+    data_dir: str = option(
+        "folder for the journal and what the collector must remember",
+        example="/var/lib/energy-monitor",
+        default="/var/lib/energy-monitor",
+    )
+    runtime_dir: str = option(
+        "folder for the socket that 'energy-monitor status' asks",
+        example="/run/energy-monitor",
+        default="/run/energy-monitor",
+    )
+    clock: ClockOptions = field(
+        default_factory=ClockOptions, metadata={"help": "when the time can be trusted"}
+    )
+    journal: JournalOptions = field(
+        default_factory=JournalOptions, metadata={"help": "what is kept on disk"}
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration in which no fault was found. *sources* and *outputs* map name to options."""
+
+    file: Path
+    main: MainOptions
+    sources: dict[str, Any]
+    outputs: dict[str, Any]
+    faults: Faults = field(repr=False)
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.main.data_dir)
+
+    @property
+    def socket(self) -> Path:
+        return Path(self.main.runtime_dir) / "control.sock"
+
+
+def load(file: Path) -> Config:
+    """Read the configuration *file*. Raise ConfigFault with every fault in it."""
+    faults = Faults()
+    entries: dict[str, tuple[Place, yaml.Node]] = {}
+    named: dict[str, dict[str, tuple[Place, yaml.Node]]] = {"sources": {}, "outputs": {}}
+    gather(file, entries, named, faults, depth=0)
+    main = read_main(file, entries, faults)
+    sources = {
+        name: read_plugin("sources", name, place, node, faults)
+        for name, (place, node) in named["sources"].items()
+    }
+    outputs = {
+        name: read_plugin("outputs", name, place, node, faults)
+        for name, (place, node) in named["outputs"].items()
+    }
+    if not sources and not faults.found:
+        faults.add(Place(str(file), "sources"), None, "there is no source: nothing would be read")
+    if faults.found:
+        raise ConfigFault(sorted(faults.found, key=lambda fault: (fault.file, fault.line)))
+    return Config(file, main, sources, outputs, faults)
+
+
+def gather(
+    file: Path,
+    entries: dict[str, tuple[Place, yaml.Node]],
+    named: dict[str, dict[str, tuple[Place, yaml.Node]]],
+    faults: Faults,
+    depth: int,
+) -> None:
+    """Collect the keys of *file* and of the files it imports, reporting what stands twice."""
+    place = Place(str(file), "")
+    root = parse(file, faults)
+    if root is None:
+        return
+    for key, node in read_mapping(root, place, faults).items():
+        inner = place.at(key)
+        if key in named:
+            for name, each in read_mapping(node, inner, faults).items():
+                if name in named[key]:
+                    other = named[key][name][0].file
+                    faults.add(inner.at(name), each, f"also in {other}; names are given once")
+                elif not NAME.fullmatch(name):
+                    faults.add(inner.at(name), each, f"{name!r} is no name: {NAME_RULE}")
+                named[key][name] = (inner.at(name), each)
+        elif key == "import":
+            import_files(file, node, entries, named, faults, depth)
+        elif key in entries:
+            faults.add(inner, node, f"also in {entries[key][0].file}; keep one")
+        else:
+            entries[key] = (inner, node)
+
+
+def import_files(
+    file: Path,
+    node: yaml.Node,
+    entries: dict[str, tuple[Place, yaml.Node]],
+    named: dict[str, dict[str, tuple[Place, yaml.Node]]],
+    faults: Faults,
+    depth: int,
+) -> None:
+    place = Place(str(file), "import")
+    if not isinstance(node, yaml.SequenceNode):
+        faults.add(place, node, "expected a list of files, such as [meters.yaml]")
+    elif depth >= IMPORT_DEPTH:
+        faults.add(place, node, f"files import one another more than {IMPORT_DEPTH} deep")
+    else:
+        for each in node.value:
+            gather(file.parent / scalar(each), entries, named, faults, depth + 1)
+
+
+def parse(file: Path, faults: Faults) -> yaml.Node | None:
+    """Parse *file* into YAML nodes; None, with a fault, where it is missing or no YAML."""
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except OSError as error:
+        faults.found.append(Fault(str(file), 0, "", f"cannot be read: {error.strerror}"))
+        return None
+    except UnicodeDecodeError as error:
+        faults.found.append(Fault(str(file), 0, "", f"is not UTF-8 text: byte {error.start}"))
+        return None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        line = mark.line + 1 if mark else 0
+        faults.found.append(Fault(str(file), line, "", f"is not YAML: {problem}"))
+        return None
+    if root is None:
+        faults.found.append(Fault(str(file), 1, "", "is empty; see config.example.yaml"))
+    return root
+
+
+def read_main(
+    file: Path, entries: dict[str, tuple[Place, yaml.Node]], faults: Faults
+) -> MainOptions:
+    """Read what stands at the top of the file, next to sources and outputs."""
+    known = {*MainOptions.__dataclass_fields__, "sources", "outputs", "import"}
+    nodes = []
+    for key, (place, node) in entries.items():
+        if key in MainOptions.__dataclass_fields__:
+            mark = node.start_mark
+            nodes.append((yaml.ScalarNode("tag:yaml.org,2002:str", key, mark, mark), node))
+        else:
+            hint = did_you_mean(key, known) or f"; known: {', '.join(sorted(known))}"
+            faults.add(place, node, f"unknown option{hint}")
+    mark = yaml.Mark(str(file), 0, 0, 0, None, 0)
+    root = yaml.MappingNode("tag:yaml.org,2002:map", nodes, mark, mark)
+    main = read_options(MainOptions, root, Place(str(file), ""), faults) or MainOptions()
+    try:
+        zoneinfo.ZoneInfo(main.timezone)
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError):
+        near = did_you_mean(main.timezone, zoneinfo.available_timezones())
+        faults.add_later("timezone", f"{main.timezone!r} is no time zone such as Europe/Rome{near}")
+    return main  # type: ignore[no-any-return]
+
+
+def read_plugin(group: str, name: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
+    """Read the options of one source or output, by the class that its ``type`` names."""
+    entries = read_mapping(node, place, faults)
+    if not entries:
+        return None
+    if "type" not in entries:
+        known = ", ".join(registry.names(group))
+        faults.add(place, node, f"'type' is missing: one of {known}")
+        return None
+    try:
+        word = scalar(entries["type"])
+        plugin = registry.find(group, word)
+    except registry.NotKnown as error:
+        faults.add(place.at("type"), entries["type"], str(error))
+        return None
+    return read_options(plugin.Options, node, place, faults)

@@ -1,0 +1,145 @@
+"""The two doors of the collector: a Source yields readings, an Output delivers them.
+
+Constructors check and remember; the outside world is touched in ``open`` and let go in ``close``,
+which may be called twice. Threads, retries, pauses, counting and ranges are not their business:
+the pump takes care of them, so a source or an output can be used with no thread and no clock.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from collector.errors import EnergyMonitorError
+from collector.line import Lines
+from collector.options import Seconds, option
+from collector.reading import Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadGroup:
+    """Quantities that are read at an interval of their own."""
+
+    quantities: tuple[str, ...] = option(
+        "quantities of this group; 'active_energy*' names all that begin so",
+        example=["active_energy", "reactive_energy"],
+    )
+    every: Seconds = option("the group is read this often", example="10s", low=0.05)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """What every source understands."""
+
+    type: str = option("what kind of source this is", example="modbus")
+    every: Seconds = option(
+        "read this often, at full multiples of it on the clock",
+        example="1s",
+        default=Seconds(1),
+        low=0.05,
+    )
+    quantities: tuple[str, ...] = option(
+        "read only these; 'active_power*' names all that begin so (default: all)",
+        example=["voltage", "active_power"],
+        default=(),
+    )
+    read: tuple[ReadGroup, ...] = option(
+        "groups of quantities with intervals of their own",
+        example=[{"quantities": ["active_energy"], "every": "10s"}],
+        default=(),
+    )
+    rename: dict[str, str] = option(
+        "store a quantity under another name of the catalogue with the same unit",
+        example={"active_power": "active_power_import"},
+        default={},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What every output understands."""
+
+    type: str = option("what kind of output this is", example="influxdb")
+    every: Seconds = option(
+        "deliver this often while live; a backlog goes out at once, batch after batch",
+        example="5s",
+        default=Seconds(5),
+        low=0.05,
+    )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a source or an output is given besides its options.
+
+    *lines* hands out the connections that several sources may share, *config_dir* is where the
+    owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
+    """
+
+    site: str
+    lines: Lines
+    config_dir: Path
+    state_dir: Path
+
+
+class BadOption(EnergyMonitorError):
+    """An option that its class accepts and the whole does not; *option* may be a path."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class Source(Protocol):
+    """Reads one or more devices over one line.
+
+    *Options* is a frozen dataclass made with ``collector.options.option``. Sources that return
+    the same *line* are read by one thread, one after the other. *quantities* names all that it
+    can read, and *patience_s* says how long a read may take at most when the device is silent.
+    """
+
+    Options: ClassVar[type]
+
+    def __init__(self, name: str, options: Any, context: Context) -> None:
+        """Check and remember. Raise BadOption."""
+
+    @property
+    def line(self) -> str: ...
+
+    @property
+    def quantities(self) -> Collection[str]: ...
+
+    @property
+    def patience_s(self) -> float: ...
+
+    def open(self) -> None:
+        """Get ready to read; called again after LineAway. Raise ReadFault."""
+
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+        """Read *quantities* now and stamp them with the slot's time *at_ms*. Raise ReadFault."""
+
+    def close(self) -> None: ...
+
+
+class Output(Protocol):
+    """Delivers readings somewhere; sending the same reading twice must not matter.
+
+    A batch is a sequence of encoded readings (``collector.reading.decode`` reads one), oldest
+    first. *batch_size* is the most it wants at once.
+    """
+
+    Options: ClassVar[type]
+    batch_size: int
+
+    def __init__(self, name: str, options: Any, context: Context) -> None: ...
+
+    def open(self) -> None:
+        """Get ready to write; called again after OutputAway. Raise OutputAway."""
+
+    def newest_ms(self) -> int | None:
+        """Return the time of the newest reading that the far side holds; None if it can't say."""
+
+    def write(self, batch: Sequence[bytes]) -> None:
+        """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,47 @@
+"""Secrets by reference: ``!secret NAME`` in the configuration, the value somewhere safer.
+
+A value is looked for each time it is used, so that a mended one works without a restart: first
+as a systemd credential, then in the folder ``secrets`` beside the configuration, then in the
+environment variable ``ENERGY_MONITOR_NAME``.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector.errors import EnergyMonitorError
+
+
+class SecretMissing(EnergyMonitorError):
+    """No value is found for a secret; the message names the places."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A reference to a secret. It prints as its name, never as its value."""
+
+    name: str
+    folder: Path | None = field(default=None, compare=False)
+
+    def value(self) -> str:
+        """Return the secret's value. Raise SecretMissing where it is in none of the places."""
+        variable = f"ENERGY_MONITOR_{self.name.upper().replace('-', '_')}"
+        for file in self.files():
+            try:
+                return file.read_text(encoding="utf-8").strip()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                msg = f"secret {self.name!r}: {file} cannot be read: {error.strerror}"
+                raise SecretMissing(msg) from error
+        if variable in os.environ:
+            return os.environ[variable]
+        places = [*map(str, self.files()), f"the environment variable {variable}"]
+        msg = f"secret {self.name!r} is not found; looked in {', '.join(places)}"
+        raise SecretMissing(msg)
+
+    def files(self) -> list[Path]:
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        folders = [Path(credentials)] if credentials else []
+        folders += [self.folder] if self.folder else []
+        return [folder / self.name for folder in folders]

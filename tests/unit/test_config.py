@@ -1,0 +1,149 @@
+"""The configuration: every fault at once, each with its place and what would be right."""
+
+import pytest
+
+from collector.config import load
+from collector.errors import ConfigFault
+
+GOOD = """\
+site: home
+timezone: Europe/Rome
+sources:
+  mains:
+    type: modbus
+    line: /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0
+    serial: {baudrate: 9600, parity: even}
+    model: orno-we-515
+    address: 1
+    every: 1s
+    read:
+      - {quantities: [active_energy, reactive_energy], every: 10s}
+outputs:
+  history:
+    type: influxdb
+    url: http://localhost:8086
+    org: home
+    bucket: energy
+    token: !secret influxdb-token
+"""
+
+
+def written(tmp_path, text, name="config.yaml"):
+    file = tmp_path / name
+    file.write_text(text)
+    return file
+
+
+def faults(tmp_path, text):
+    with pytest.raises(ConfigFault) as caught:
+        load(written(tmp_path, text))
+    return [f"{each.line}: {each.path}: {each.message}" for each in caught.value.faults]
+
+
+def test_the_configuration_that_users_write_is_read(tmp_path):
+    config = load(written(tmp_path, GOOD))
+    mains = config.sources["mains"]
+    assert (mains.model, mains.address, mains.every) == ("orno-we-515", 1, 1.0)
+    assert (mains.serial.baudrate, mains.serial.parity) == (9600, "even")
+    assert [(each.quantities, each.every) for each in mains.read] == [
+        (("active_energy", "reactive_energy"), 10.0)
+    ]
+    assert config.outputs["history"].token.name == "influxdb-token"
+    assert "influxdb-token" in repr(config.outputs["history"])
+
+
+def test_ten_faults_are_reported_at_once_each_at_its_line(tmp_path):
+    text = """\
+site: my house
+timezone: Europe/Rom
+sitee: x
+journal: {sync: 10, keep: 7 days}
+sources:
+  mains:
+    type: modbus
+    line: /dev/ttyUSB0
+    serial: {parity: evn}
+    modell: orno-we-515
+    address: one
+    every: 0s
+  pi: {type: hosst}
+outputs:
+  history:
+    type: influxdb
+    url: http://localhost:8086
+    bucket: energy
+    token: abc123
+"""
+    found = faults(tmp_path, text)
+    wanted = [
+        "1: site: 'my house' is not accepted",
+        "2: timezone: 'Europe/Rom' is no time zone such as Europe/Rome; did you mean 'Europe/Rome'?",
+        "3: sitee: unknown option; did you mean 'site'?",
+        "4: journal.sync: '10' is not accepted: a number with its unit, such as 500ms, 10s",
+        "4: journal.keep: '7 days' is not accepted",
+        "9: sources.mains.serial.parity: 'evn' is not accepted: one of none, even, odd; did you",
+        "10: sources.mains.modell: unknown option; did you mean 'model'?",
+        "11: sources.mains.address: 'one' is not a whole number",
+        "12: sources.mains.every: '0s' is not accepted: at least 0.05 seconds",
+        "13: sources.pi.type: no source named 'hosst'; known: host, modbus, simulated",
+        "19: outputs.history.token: secrets never stand in this file: write '!secret NAME'",
+    ]
+    for each in wanted:
+        assert any(fault.startswith(each) for fault in found), (each, found)
+    assert len(found) == len(wanted) + 1  # 'model' is missing
+    assert "abc123" not in "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("a: [", "is not YAML"),
+        ("- a\n", "expected a block of 'key: value' lines, not a list"),
+        ("sources: {}\n", "there is no source"),
+        ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of host"),
+        ("sources:\n  pi: {type: host}\n  pi: {type: host}\n", "given twice"),
+        ("sources:\n  a b: {type: host}\n", "is no name: letters, digits"),
+        ("sources:\n  pi: {type: host, every: [1s]}\n", "expected one plain value, not a list"),
+        ("import: meters.yaml\n", "expected a list of files"),
+    ],
+)
+def test_each_other_mistake_has_its_sentence(tmp_path, text, message):
+    assert any(message in fault for fault in faults(tmp_path, text))
+
+
+def test_a_missing_file_says_so(tmp_path):
+    with pytest.raises(ConfigFault, match="nothing.yaml: cannot be read: No such file"):
+        load(tmp_path / "nothing.yaml")
+
+
+def test_imported_files_add_their_sources_and_faults_name_them(tmp_path):
+    written(tmp_path, "sources:\n  pi: {type: host}\n", "more.yaml")
+    config = load(written(tmp_path, f"import: [more.yaml]\n{GOOD}"))
+    assert list(config.sources) == ["pi", "mains"]
+    written(tmp_path, "sources:\n  mains: {type: host, evry: 1s}\n", "more.yaml")
+    with pytest.raises(ConfigFault) as caught:
+        load(written(tmp_path, f"import: [more.yaml]\n{GOOD}"))
+    text = str(caught.value)
+    assert "config.yaml:6: sources.mains: also in" in text
+    assert "more.yaml" in text
+
+
+def test_files_that_import_one_another_are_refused(tmp_path):
+    text = "import: [config.yaml]\nsources: {pi: {type: host}}\n"
+    assert any("more than 5 deep" in fault for fault in faults(tmp_path, text))
+
+
+def test_a_secret_is_found_beside_the_file_and_read_anew_each_time(tmp_path, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    token = load(written(tmp_path, GOOD)).outputs["history"].token
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "influxdb-token").write_text("one\n")
+    assert token.value() == "one"
+    (tmp_path / "secrets" / "influxdb-token").write_text("two\n")
+    assert token.value() == "two"
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "influxdb-token").write_text("three")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert token.value() == "three"
