@@ -133,11 +133,11 @@ def load(file: Path) -> Config:
     gather(file, entries, named, faults, depth=0)
     main = read_main(file, entries, faults)
     sources = {
-        name: read_plugin("sources", name, place, node, faults)
+        name: read_plugin("sources", place, node, faults)
         for name, (place, node) in named["sources"].items()
     }
     outputs = {
-        name: read_plugin("outputs", name, place, node, faults)
+        name: read_plugin("outputs", place, node, faults)
         for name, (place, node) in named["outputs"].items()
     }
     if not sources and not faults.found:
@@ -231,16 +231,18 @@ def read_main(
             faults.add(place, node, f"unknown option{hint}")
     mark = yaml.Mark(str(file), 0, 0, 0, None, 0)
     root = yaml.MappingNode("tag:yaml.org,2002:map", nodes, mark, mark)
-    main = read_options(MainOptions, root, Place(str(file), ""), faults) or MainOptions()
+    main: MainOptions = (
+        read_options(MainOptions, root, Place(str(file), ""), faults) or MainOptions()
+    )
     try:
         zoneinfo.ZoneInfo(main.timezone)
-    except (ValueError, zoneinfo.ZoneInfoNotFoundError):
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         near = did_you_mean(main.timezone, zoneinfo.available_timezones())
         faults.add_later("timezone", f"{main.timezone!r} is no time zone such as Europe/Rome{near}")
-    return main  # type: ignore[no-any-return]
+    return main
 
 
-def read_plugin(group: str, name: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
+def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
     """Read the options of one source or output, by the class that its ``type`` names."""
     entries = read_mapping(node, place, faults)
     if not entries:

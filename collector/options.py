@@ -6,6 +6,8 @@ From such a class come the reader here, the reference page, the JSON Schema and 
 
 import dataclasses
 import difflib
+import functools
+import math
 import re
 import types
 import typing
@@ -102,11 +104,19 @@ def read_mapping(node: yaml.Node, place: Place, faults: Faults) -> dict[str, yam
         return {}
     entries: dict[str, yaml.Node] = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            faults.add(place, key, f"expected a plain word as key, not {shown(key)}")
+            continue
         if key.value in entries:
             faults.add(place.at(key.value), key, "given twice; keep one")
         entries[key.value] = value
         faults.lines[place.at(key.value).path] = (place.file, key.start_mark.line + 1)
     return entries
+
+
+@functools.cache
+def hints_of(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def read_options(cls: type, node: yaml.Node, place: Place, faults: Faults) -> Any:
@@ -115,7 +125,7 @@ def read_options(cls: type, node: yaml.Node, place: Place, faults: Faults) -> An
     entries = read_mapping(node, place, faults)
     if len(faults.found) > before and not entries:
         return None
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     known = {each.name: each for each in dataclasses.fields(cls)}
     for key, value in entries.items():
         if key not in known:
@@ -147,22 +157,28 @@ def read_value(
     if origin in (typing.Union, types.UnionType):
         inner = next(each for each in get_args(hint) if each is not type(None))
         return read_value(inner, node, place, faults, limits)
-    if origin is Literal:
-        return read_choice(get_args(hint), node)
-    if origin is tuple:
-        return read_list(get_args(hint)[0], node, place, faults, limits)
-    if origin is dict:
-        return {
-            key: read_inner(get_args(hint)[1], value, place.at(key), faults, limits)
-            for key, value in read_mapping(node, place, faults).items()
-        }
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return read_options(hint, node, place, faults)
+    if origin is not None:
+        return read_compound(hint, node, place, faults, limits)
     if hint is Secret:
         return read_secret(node, Path(place.file).parent / "secrets")
+    if hint not in SCALARS:
+        return read_options(hint, node, place, faults)
     value = SCALARS[hint](node)
     check_limits(value, limits, shown(node))
     return value
+
+
+def read_compound(
+    hint: Any, node: yaml.Node, place: Place, faults: Faults, limits: Mapping[str, Any]
+) -> Any:
+    if get_origin(hint) is Literal:
+        return read_choice(get_args(hint), node)
+    if get_origin(hint) is tuple:
+        return read_list(get_args(hint)[0], node, place, faults, limits)
+    return {
+        key: read_inner(get_args(hint)[1], value, place.at(key), faults, limits)
+        for key, value in read_mapping(node, place, faults).items()
+    }
 
 
 def read_inner(
@@ -244,10 +260,12 @@ def read_int(node: yaml.Node) -> int:
 def read_float(node: yaml.Node) -> float:
     text = scalar(node)
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        msg = f"{text!r} is not a number"
-        raise NotAccepted(msg) from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise NotAccepted(f"{text!r} is not a number")
+    return value
 
 
 def amount(text: str, units: Mapping[str, float], example: str) -> float:
