@@ -1,0 +1,340 @@
+"""A device map says how one model is read: a file of plain data that proves itself.
+
+    brand: Acme
+    model: M1
+    kind: electricity
+    document: "M1 register list v2, p. 7"
+    serial: {baudrate: 9600, parity: even}
+    function: 4
+    word_order: big
+    max_registers: 20
+    probe:
+      - {address: 0x0000, type: float32, within: [80, 300]}                  # voltage
+    registers:
+      - {quantity: voltage,       address: 0x0000, type: float32}            # V
+      - {quantity: active_energy, address: 0x0048, type: uint32, scale: 10}  # Wh, raw 0.01 kWh
+    proofs:
+      - {address: 0x0000, words: [0x4366, 0x3333], values: {voltage: 230.2}}
+
+A value is the number in its registers times its scale, in the unit of its quantity. Addresses are
+those on the wire, counted from 0.
+"""
+
+import dataclasses
+import functools
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+
+from collector.errors import ConfigFault, EnergyMonitorError, Fault
+from collector.options import Faults, Place, did_you_mean, option, read_options
+from collector.quantity import catalogue
+
+ADDRESSES = 65536
+LARGEST_SCALE = 1e9  # no unit is further from ours, and nothing times it overflows a float
+
+Type = Literal[
+    "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "bcd16", "bcd32"
+]  # fmt: skip
+Function = Literal[3, 4]
+WordOrder = Literal["big", "little"]
+Words = Sequence[int]
+
+
+class MapNotKnown(EnergyMonitorError):
+    """No device map has that name; the message lists those there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serial:
+    """How the serial port of a device is set when it is delivered."""
+
+    baudrate: int = option("bits per second", example=9600, low=300, high=1_000_000)
+    parity: Literal["none", "even", "odd"] = option("parity bit", example="even")
+    stopbits: Literal[1, 2] = option("stop bits", example=1, default=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Where a number lies in a device and how it is written there.
+
+    In a loaded map *function* and *word_order* are always given.
+    """
+
+    address: int = option("first register", example="0x0131", low=0, high=ADDRESSES - 1)
+    type: Type = option("how the number is written", example="uint16")
+    scale: float = option(
+        "what the number is multiplied by",
+        example=0.01,
+        default=1.0,
+        low=-LARGEST_SCALE,
+        high=LARGEST_SCALE,
+    )
+    function: Function = option("where it is not the map's", example=4, default=None)
+    word_order: WordOrder = option("where it is not the map's", example="little", default=None)
+
+    @property
+    def length(self) -> int:
+        """How many registers the number takes."""
+        return NUMBERS[self.type][0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register(Cell):
+    """Where a quantity is read."""
+
+    quantity: str = option("name in the catalogue", example="voltage")
+    unproved: bool = option(
+        "only one source says so, or its meaning is not sure", example=True, default=False
+    )
+    optional: bool = option("some variants do not have it", example=True, default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Cell):
+    """A cell by which a model is recognised. It is read alone, for some meters demand that."""
+
+    within: tuple[float, ...] = option("lowest and highest value", example=[80, 300])
+
+    def fits(self, words: Words) -> bool:
+        value = decode(self, words)
+        return value is not None and self.within[0] <= value <= self.within[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Registers as a device sent them or its document shows them, and what they mean."""
+
+    address: int = option("first register", example="0x0131", low=0, high=ADDRESSES - 1)
+    words: tuple[int, ...] = option("the registers", example=[23010], low=0, high=65535)
+    values: dict[str, float] = option("value of each quantity", example={"voltage": 230.1})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapFile:
+    """What stands in the file of a device map."""
+
+    brand: str = option("who makes the device", example="Acme")
+    model: str = option("what the maker calls it", example="M1")
+    kind: str = option("kind of device", example="electricity", pattern="[a-z]+")
+    document: str = option("where its registers are described", example="M1 register list v2, p. 7")
+    serial: Serial | None = option("serial port as delivered; none with Modbus TCP", default=None)
+    address: int = option("address as delivered", example=1, default=1, low=1, high=247)
+    function: Function = option("3 reads holding registers, 4 input registers", example=3)
+    word_order: WordOrder = option("'big': the high word comes first", example="big")
+    max_registers: int = option("most registers in one read", example=20, low=1, high=125)
+    probe: tuple[Probe, ...] = option(
+        "cells that must all fit; of several maps that fit, the one with the most is the model"
+    )
+    registers: tuple[Register, ...] = option("what can be read")
+    proofs: tuple[Proof, ...] = option("examples that the map decodes rightly")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceMap(MapFile):
+    """A device map in which no fault was found. *lines* says where each value stands."""
+
+    name: str
+    lines: dict[str, tuple[str, int]] = field(repr=False, compare=False)
+
+
+def names(own_dirs: Sequence[Path] = ()) -> list[str]:
+    """Return the names of all device maps, those in *own_dirs* and ours."""
+    return sorted(find_files(own_dirs))
+
+
+def load(name: str, own_dirs: Sequence[Path] = ()) -> DeviceMap:
+    """Read the device map *name*: from the first of *own_dirs* that has it, else from ours.
+
+    Raise MapNotKnown, or ConfigFault with every fault of the file. Proofs are not checked here.
+    """
+    found = find_files(own_dirs)
+    if name not in found:
+        known = ", ".join(sorted(found))
+        msg = f"no device map named {name!r}; known: {known}{did_you_mean(name, found)}"
+        raise MapNotKnown(msg)
+    faults = Faults()
+    content = read_file(found[name], faults)
+    if content is not None:
+        check(content, faults)
+    if content is None or faults.found:
+        raise ConfigFault(sorted(faults.found, key=lambda fault: fault.line))
+    filled = dataclasses.replace(
+        content,
+        registers=tuple(fill_in(each, content) for each in content.registers),
+        probe=tuple(fill_in(each, content) for each in content.probe),
+    )
+    return DeviceMap(**vars(filled), name=name, lines=faults.lines)
+
+
+def find_files(own_dirs: Sequence[Path]) -> dict[str, Traversable]:
+    """Return the file of every map by its name. Raise ConfigFault for a folder without access."""
+    ours: Traversable = files("collector").joinpath("devices", "modbus")
+    found: dict[str, Traversable] = {}
+    for folder in (ours, *reversed(own_dirs)):
+        try:
+            content = list(folder.iterdir()) if folder.is_dir() else []
+        except OSError as error:
+            fault = Fault(str(folder), 0, "", f"cannot be read: {error.strerror}")
+            raise ConfigFault([fault]) from error
+        found |= {
+            file.name.removesuffix(".yaml"): file for file in content if file.name.endswith(".yaml")
+        }
+    return found
+
+
+def read_file(file: Traversable, faults: Faults) -> MapFile | None:
+    place = Place(str(file), "")
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        faults.add(place, None, f"cannot be read: {error}")
+        return None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or error
+        line = mark.line + 1 if mark else 0
+        faults.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
+        return None
+    if root is None:
+        faults.add(place, None, "is empty")
+        return None
+    content: MapFile | None = read_options(MapFile, root, place, faults)
+    return content
+
+
+def check(content: MapFile, faults: Faults) -> None:
+    """Add the faults that no value shows by itself."""
+    owners: dict[tuple[Function, int], str] = {}
+    for number, register in enumerate(content.registers):
+        path, quantity = f"registers.{number}", register.quantity
+        check_cell(register, content, path, faults)
+        if quantity not in catalogue():
+            hint = did_you_mean(quantity, catalogue()) or "; see quantities.yaml"
+            faults.add_later(f"{path}.quantity", f"{quantity!r} is not in the catalogue{hint}")
+        if quantity in (each.quantity for each in content.registers[:number]):
+            faults.add_later(f"{path}.quantity", f"{quantity} already has a register")
+        for address in range(register.address, register.address + register.length):
+            cell = (register.function or content.function, address)
+            owner = owners.setdefault(cell, quantity)
+            if owner != quantity:
+                faults.add_later(f"{path}.address", f"overlaps the registers of {owner}")
+                break
+    for number, probe in enumerate(content.probe):
+        path = f"probe.{number}"
+        check_cell(probe, content, path, faults)
+        if len(probe.within) != 2 or probe.within[0] > probe.within[1]:  # noqa: PLR2004  a pair
+            faults.add_later(f"{path}.within", "expected two numbers: [lowest, highest]")
+
+
+def check_cell(cell: Cell, content: MapFile, path: str, faults: Faults) -> None:
+    if not abs(cell.scale) > 0:
+        faults.add_later(f"{path}.scale", f"{cell.scale} is not accepted: a number other than 0")
+    if cell.address + cell.length > ADDRESSES:
+        faults.add_later(f"{path}.address", f"{cell.type} does not fit below {ADDRESSES}")
+    if cell.length > content.max_registers:
+        faults.add_later(f"{path}.type", f"{cell.type} is longer than max_registers")
+
+
+CellT = TypeVar("CellT", bound=Cell)
+
+
+def fill_in(cell: CellT, content: MapFile) -> CellT:
+    return dataclasses.replace(
+        cell,
+        function=cell.function or content.function,
+        word_order=cell.word_order or content.word_order,
+    )
+
+
+def check_proofs(device_map: DeviceMap) -> list[Fault]:
+    """Return a fault for every value of a proof that the map does not decode exactly so."""
+    faults = Faults()
+    faults.lines = device_map.lines
+    registers = {register.quantity: register for register in device_map.registers}
+    for number, proof in enumerate(device_map.proofs):
+        for quantity, value in proof.values.items():
+            path = f"proofs.{number}.values.{quantity}"
+            if quantity not in registers:
+                faults.add_later(path, f"has no register{did_you_mean(quantity, registers)}")
+                continue
+            register = registers[quantity]
+            start = register.address - proof.address
+            words = proof.words[start : start + register.length]
+            if start < 0 or len(words) < register.length:
+                faults.add_later(path, "its registers are not among the words")
+            elif decode(register, words) != value:
+                faults.add_later(path, f"is {decode(register, words)}, not {value}")
+    return faults.found
+
+
+def decode(cell: Cell, words: Words) -> float | None:
+    """Return the value in *words*, the registers of *cell* as read: the nearest float there is.
+
+    A float32 counts as the shortest decimal of 6 to 9 digits that names it: 230.2, where its bits
+    say 230.1999969482422. None where the registers hold no number: NaN, infinity, or a BCD digit
+    above 9. Pure; any words will do, as long as they are as many as *cell* has registers.
+    """
+    return reader(cell.type, cell.word_order, cell.scale)(words)
+
+
+@functools.cache
+def reader(kind: Type, word_order: WordOrder, scale: float) -> Callable[[Words], float | None]:
+    """Return what decodes such cells. Integers are divided only once, so rounding is right."""
+    length, exact = NUMBERS[kind]
+    pack = struct.Struct(f">{length}H").pack
+    step = 1 if word_order == "big" else -1
+    times, over = Decimal(repr(scale)).as_integer_ratio()
+
+    def read(words: Words) -> float | None:
+        ratio = exact(pack(*words[::step]))
+        return None if ratio is None else ratio[0] * times / (ratio[1] * over)
+
+    return read
+
+
+Ratio = tuple[int, int]  # a number exactly: numerator and denominator
+
+
+def integer(form: str) -> Callable[[bytes], Ratio]:
+    unpack = struct.Struct(form).unpack
+    return lambda data: (unpack(data)[0], 1)
+
+
+def digits(data: bytes) -> Ratio | None:
+    return (int(data.hex()), 1) if data.hex().isdecimal() else None
+
+
+def shortest(data: bytes) -> Ratio | None:
+    (value,) = FLOAT32.unpack(data)
+    if not math.isfinite(value):
+        return None
+    text = ""
+    for precision in FLOAT32_DIGITS:
+        text = f"{value:.{precision}g}"
+        if FLOAT32.pack(float(text)) == data:
+            break
+    return Decimal(text).as_integer_ratio()
+
+
+FLOAT32 = struct.Struct(">f")
+FLOAT32_DIGITS = range(6, 10)  # of a float32, 6 decimal digits are always true and 9 always suffice
+NUMBERS: dict[Type, tuple[int, Callable[[bytes], Ratio | None]]] = {
+    "uint16": (1, integer(">H")),
+    "int16": (1, integer(">h")),
+    "uint32": (2, integer(">I")),
+    "int32": (2, integer(">i")),
+    "uint64": (4, integer(">Q")),
+    "int64": (4, integer(">q")),
+    "float32": (2, shortest),
+    "bcd16": (1, digits),
+    "bcd32": (2, digits),
+}
