@@ -1,0 +1,1 @@
+"""A house that does not exist, behind a meter that answers like a real one."""

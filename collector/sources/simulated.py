@@ -1,0 +1,98 @@
+"""The simulated house without any hardware: its meter at the grid, or one of its parts.
+
+What is read for an instant is what ``collector.demo.house`` says of it, so every figure made of
+it can be checked.
+"""
+
+import time
+import zoneinfo
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from collector.contract import BadOption, Context, SourceOptions
+from collector.demo.house import House
+from collector.errors import DeviceSilent
+from collector.options import option
+from collector.reading import Reading
+
+# Kind of device, and what it calls its power and its energy.
+METERED = ("electricity", "active_power", "active_energy")
+NAMES = {
+    "heat_pump": ("heatpump", "active_power", "active_energy"),
+    "lights": ("lighting", "active_power", "active_energy"),
+    "solar": ("solar", "panel_power", "yield_total"),
+}
+
+
+house = cache(House)  # what several sources read is the same house
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedOptions(SourceOptions):
+    """A house that does not exist, for trying things out."""
+
+    part: Literal[
+        "meter",
+        "base",
+        "fridge",
+        "kettle",
+        "cooker",
+        "washing_machine",
+        "lights",
+        "heat_pump",
+        "solar",
+    ] = option(
+        "'meter' is the one between house and grid; any other is a part of the house",
+        example="solar",
+        default="meter",
+    )
+    seed: int = option(
+        "which house: the same number is always the same house", example=7, default=1
+    )
+    timezone: str = option("where the house stands", example="Europe/Rome", default="Europe/Rome")
+
+
+class Simulated:
+    """Yields what the house's meter, or a meter at one of its parts, would show."""
+
+    Options = SimulatedOptions
+    line = "simulated"  # one thread reads every part of a house, which it keeps sums of
+    patience_s = 1.0
+
+    def __init__(self, name: str, options: SimulatedOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
+        self.name = name
+        self.part = options.part
+        self.kind, self.power, self.energy = NAMES.get(self.part, METERED)
+        try:
+            self.house = house(options.seed, options.timezone)
+        except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError) as error:
+            message = f"{options.timezone!r} is no time zone such as Europe/Rome"
+            raise BadOption("timezone", message) from error
+        self.begins_ms = self.house.day(self.house.built).midnight * 1000
+        self.quantities = tuple(self.values(self.begins_ms / 1000))
+        # To add up the days until now takes longer than a slot, and none is due yet.
+        self.values(max(time.time(), self.begins_ms / 1000))
+
+    def open(self) -> None:
+        """Do nothing: there is no line."""
+
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+        """Return what was measured at *at_ms*. Raise DeviceSilent before the house was built."""
+        if at_ms < self.begins_ms:
+            msg = f"there is no house before {self.house.built}: is the clock right?"
+            raise DeviceSilent(msg)
+        values = self.values(at_ms / 1000)
+        wanted = {name: value for name, value in values.items() if name in quantities}
+        return [Reading(self.kind, self.name, at_ms, wanted)]
+
+    def close(self) -> None:
+        """Do nothing: there is no line."""
+
+    def values(self, t: float) -> dict[str, float]:
+        if self.part == "meter":
+            return self.house.at(t)
+        return {
+            self.power: self.house.powers(t)[self.part],
+            self.energy: self.house.counters(t)[self.part],
+        }
