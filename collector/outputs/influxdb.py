@@ -1,0 +1,329 @@
+"""InfluxDB: delivers readings as line protocol, straight from the journal.
+
+Works with InfluxDB 2.x and 3, and with 1.8 where the token is ``user:password`` and the bucket
+``database/policy``. One POST at a time goes to ``/api/v2/write`` over a connection that is kept;
+a reading sent twice is the same point. ``InfluxDB.store`` tells what is made of each answer.
+"""
+
+import gzip
+import http.client
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import parse_url
+
+from collector.contract import BadOption, Context, OutputOptions
+from collector.errors import OutputAway, ReadingsRefused
+from collector.options import option
+from collector.secrets import Secret, SecretMissing
+
+CONNECT_S = 5.0
+READ_S = 30.0
+EXCHANGE_S = 60.0  # READ_S begins anew with every byte; this ends an answer that only drips
+GZIP_FROM_BYTES = 1_000  # less fits one packet anyway
+GZIP_LEVEL = 6
+ANSWER_BYTES = 1_000_000
+QUOTED_CHARACTERS = 300
+LONGEST_RETRY_AFTER_S = 900.0
+FAILURES_BEFORE_SEARCH = 5  # a server in trouble answers 500 too, and mostly recovers by itself
+LOOK_BACK = ("1h", "30d")  # an hour is one shard: cheap, and enough where nothing was lost
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfluxDBOptions(OutputOptions):
+    """Delivers readings to InfluxDB 2.x, 3 or 1.8."""
+
+    url: str = option("where InfluxDB listens", example="http://localhost:8086")
+    org: str = option("organisation that owns the bucket; 1.8 has none", example="home", default="")
+    bucket: str = option("bucket for the readings; 'database/policy' on 1.8", example="energy")
+    token: Secret = option(
+        "token that may write to the bucket; 'user:password' on 1.8",
+        example="!secret influxdb-token",
+    )
+    read_token: Secret | None = option(
+        "token that may read the bucket: with it, a database that lost its newest readings is "
+        "noticed and given them again",
+        example="!secret influxdb-read-token",
+        default=None,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answered; *said* is its message, *retry_after_s* its wish if it had one."""
+
+    status: int
+    said: str
+    retry_after_s: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.said[:QUOTED_CHARACTERS]!r}"
+
+    @property
+    def stored(self) -> bool:
+        """Whether all is stored. Other servers may say 200: to a login page, for instance."""
+        return self.status == HTTPStatus.NO_CONTENT
+
+    @property
+    def blames_lines(self) -> bool:
+        """Whether lines are at fault. A 400 may also come of a wrong 'org' or of http for https."""
+        return self.status == HTTPStatus.UNPROCESSABLE_ENTITY or (
+            self.status == HTTPStatus.BAD_REQUEST
+            and ("unable to parse" in self.said or "partial write" in self.said)
+        )
+
+    @property
+    def blamed(self) -> int:
+        """How many lines the message says are at fault, as far as it does."""
+        dropped = re.search(r"dropped=(\d+)", self.said)
+        return max(int(dropped[1]) if dropped else 0, self.said.count("unable to parse '"))
+
+
+class InfluxDB:
+    """One bucket, in which every reading carries the tag ``site`` of this house."""
+
+    Options: ClassVar[type] = InfluxDBOptions
+    batch_size = 5_000
+
+    def __init__(self, name: str, options: InfluxDBOptions, context: Context) -> None:  # noqa: ARG002  every output gets its name
+        self.options = options
+        self.site = context.site
+        self.connection, self.path = connection_to(options.url)
+        self.first = b""
+        self.failures = 0
+
+    def open(self) -> None:
+        """Do nothing: the first write connects, and each later one where it must."""
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def write(self, batch: Sequence[bytes]) -> None:
+        """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
+        if batch[0] != self.first:
+            self.first, self.failures = batch[0], 0
+        tag = f",site={self.site} ".encode()
+        lines = [line.replace(b" ", tag, 1) for line in batch]
+        # Readings are refused by series (a field has another type) or by age (too old to keep).
+        # Side by side they are told from the others in far fewer requests.
+        by_series = sorted(range(len(lines)), key=lambda at: lines[at].partition(b" ")[0])
+        refused = self.store({at: lines[at] for at in by_series}, newest=lines[-1])
+        if refused:
+            raise ReadingsRefused(dict(sorted(refused.items())))
+
+    def store(self, lines: dict[int, bytes], newest: bytes) -> dict[int, str]:
+        """Send *lines*, keyed by position, and return the reason for each that is refused.
+
+        204                        all are stored
+        413                        too many at once                 → send halves
+        400, 422 that blame lines  good ones stored, perhaps none   → find the bad by halves
+        500 for the fifth time     a line that the server can't do? → likewise, while it
+                                   still takes the *newest* one
+        anything else              not now                          → raise OutputAway
+        """
+        answer = self.post(b"\n".join(lines.values()))
+        if answer.stored:
+            return {}
+        failed = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        self.failures += failed
+        searching = failed and self.failures >= FAILURES_BEFORE_SEARCH
+        too_large = answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if not (too_large or answer.blames_lines or searching):
+            raise self.away(answer)
+        if len(lines) == 1 and searching and not self.post(newest).stored:
+            raise self.away(answer)
+        if len(lines) in {1, answer.blamed}:
+            return dict.fromkeys(lines, str(answer))
+        half = len(lines) // 2
+        parts = [*lines.items()][:half], [*lines.items()][half:]
+        return self.store(dict(parts[0]), newest) | self.store(dict(parts[1]), newest)
+
+    def post(self, body: bytes) -> Answer:
+        fields = {"org": self.options.org, "bucket": self.options.bucket, "precision": "ms"}
+        token = token_in(self.options.token)
+        answer = self.ask("POST", "/api/v2/write", fields, token, body)
+        return replace(answer, said=answer.said.replace(token, "…"))
+
+    def newest_ms(self) -> int | None:
+        """Return the time of this site's newest point, 0 where the last 30 days hold none.
+
+        None where there is no read token or the server does not say. InfluxQL is asked for, which
+        2.x serves with the bucket as database; 'a/b' is database 'a' with policy 'b'.
+        """
+        if self.options.read_token is None:
+            return None
+        database, _, policy = self.options.bucket.partition("/")
+        fields = {"db": database, "epoch": "ms"} | ({"rp": policy} if policy else {})
+        for span in LOOK_BACK:
+            fields["q"] = (
+                f"SELECT * FROM /.*/ WHERE site = '{self.site}' AND time > now() - {span} "  # noqa: S608  a site is a plain word
+                "ORDER BY time DESC LIMIT 1"
+            )
+            try:
+                answer = self.ask("GET", "/query", fields, token_in(self.options.read_token))
+            except OutputAway:
+                return None
+            newest = newest_in(answer)
+            if newest != 0:
+                return newest
+        return 0
+
+    def away(self, answer: Answer) -> OutputAway:
+        """Say what the server answered and, where a human must mend something, what."""
+        options = self.options
+        mend = {
+            400: "; are 'url' and 'org' right?",
+            401: f"; secret {options.token.name!r} holds no token that it knows: put a valid one "
+            "there, it is read again at every attempt",
+            403: f"; the token in secret {options.token.name!r} may not write to bucket "
+            f"{options.bucket!r}: put one there that may",
+            404: f"; is 'url' right, and are there an org {options.org!r} and a bucket "
+            f"{options.bucket!r}? 'energy-monitor setup influxdb' makes them",
+        }.get(answer.status, "")
+        return OutputAway(
+            f"InfluxDB at {options.url}: answered {answer}{mend}", answer.retry_after_s
+        )
+
+    def ask(
+        self, method: str, path: str, fields: Mapping[str, str], token: str, body: bytes = b""
+    ) -> Answer:
+        """Send one request and return its answer. Raise OutputAway where none comes."""
+        headers = {"Authorization": f"Token {token}"}
+        if len(body) > GZIP_FROM_BYTES:
+            body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        target = f"{self.path}{path}?{urlencode(fields)}"
+        try:
+            return exchange(self.connection, method, target, headers, body)
+        except (OSError, HTTPError, http.client.HTTPException) as error:
+            self.connection.close()
+            raise OutputAway(f"InfluxDB at {self.options.url}: {why(error)}") from error
+
+
+def connection_to(url: str) -> tuple[HTTPConnection, str]:
+    """Return a connection to the server at *url*, not yet made, and the path where it begins."""
+    try:
+        parts = parse_url(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.host)
+    except LocationParseError:
+        good = False
+    if not good or parts.auth or parts.query or parts.fragment:
+        raise BadOption(
+            "url",
+            "expected an address such as http://localhost:8086, with neither user and password "
+            "(they are secrets: see 'token') nor a '?'",
+        )
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.host or "", parts.port), (parts.path or "").rstrip("/")
+
+
+def token_in(secret: Secret) -> str:
+    """Return the token that *secret* holds now. Raise OutputAway where it holds none."""
+    try:
+        token = secret.value()
+    except SecretMissing as error:
+        raise OutputAway(str(error)) from error
+    if not (token and token.isascii() and token.isprintable()):
+        raise OutputAway(f"secret {secret.name!r} is empty or not one line of plain characters")
+    return token
+
+
+def exchange(
+    connection: HTTPConnection, method: str, target: str, headers: dict[str, str], body: bytes
+) -> Answer:
+    """Send a request over *connection*, connecting where need be, and read the answer.
+
+    Raise OSError, HTTPError or HTTPException where none comes.
+    """
+    if not connection.is_connected:
+        connection.close()
+        connection.timeout = CONNECT_S
+        connection.connect()
+        connection.timeout = READ_S
+    with deadline(connection.sock):
+        # A server may answer, 413 for instance, and hang up before it has heard everything.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, body, headers, preload_content=False)
+        response = connection.getresponse()
+        said = response.read(ANSWER_BYTES)
+    if len(said) == ANSWER_BYTES:
+        connection.close()
+    message = message_in(said.decode("utf-8", "replace"))
+    return Answer(response.status, message, retry_after_s(response.headers))
+
+
+@contextmanager
+def deadline(sock: socket.socket) -> Iterator[None]:
+    """End what waits for *sock* after EXCHANGE_S. Raise TimeoutError then."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(EXCHANGE_S, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, HTTPError, http.client.HTTPException):
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError(f"no whole answer within {EXCHANGE_S:.0f} s")
+
+
+def why(error: Exception) -> str:
+    """Return what went wrong in a few words, without the objects that urllib3 names."""
+    cause = (isinstance(error, HTTPError) and error.__cause__) or error
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+
+
+def message_in(text: str) -> str:
+    """Return the message of an answer, which 2.x wraps in JSON, or else the whole answer."""
+    try:
+        message = json.loads(text)["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return text.strip()
+    return str(message)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long the server wants to be left alone: seconds, or a date after its own date."""
+    wish = headers.get("Retry-After", "")
+    try:
+        seconds = (
+            float(wish)
+            if wish.isdecimal()
+            else (
+                parsedate_to_datetime(wish) - parsedate_to_datetime(headers["Date"])
+            ).total_seconds()
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def newest_in(answer: Answer) -> int | None:
+    """Return the newest time in ms that InfluxQL found, 0 for nothing, None where it failed."""
+    try:
+        result = json.loads(answer.said)["results"][0]
+        if answer.status != HTTPStatus.OK or "error" in result or "statement_id" not in result:
+            return None
+        return max((int(each["values"][0][0]) for each in result.get("series", ())), default=0)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None

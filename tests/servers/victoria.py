@@ -1,0 +1,42 @@
+"""Starts Debian's VictoriaMetrics, which takes InfluxDB's write requests, on a free port."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from tests.servers.influxd import free_port, started
+
+
+@dataclass(frozen=True)
+class Victoria:
+    """A server that runs at *url*."""
+
+    url: str
+
+    def export(self, match: str) -> dict[tuple[str, int], float]:
+        """Return the value for each quantity and time in ms of the series that *match*."""
+        urllib3.request("GET", f"{self.url}/internal/force_flush")
+        answer = urllib3.request("GET", f"{self.url}/api/v1/export", fields={"match[]": match})
+        return {
+            (series["metric"]["__name__"], at): value
+            for series in map(json.loads, answer.data.splitlines())
+            for at, value in zip(series["timestamps"], series["values"], strict=True)
+        }
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Victoria]:
+    """Run VictoriaMetrics with its data in *folder*; skip the test where it is not installed."""
+    program = shutil.which("victoria-metrics")
+    if not program:
+        pytest.skip("no victoria-metrics on the PATH: apt install victoria-metrics")
+    url = f"127.0.0.1:{free_port()}"
+    command = [program, f"-storageDataPath={folder}/data", f"-httpListenAddr={url}"]
+    with started([*command, "-retentionPeriod=10y"], folder, f"http://{url}"):
+        yield Victoria(f"http://{url}")
