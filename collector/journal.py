@@ -52,8 +52,8 @@ class Journal:
         self.folder = folder
         self.boot = boot
         self.lock = threading.RLock()
-        self.log = Log(folder / "log", lambda *lost: self.tell_lost(*lost))
-        self.undated = Log(folder / "undated" / boot, lambda *lost: self.tell_lost(*lost))
+        self.log = Log(folder / "log", self.tell_lost)
+        self.undated = Log(folder / "undated" / boot, self.tell_lost)
         self.cursors = {name: Cursor(0) for name in outputs}
         self.dropped: dict[str, int] = {}
         self.told: set[tuple[int, int]] = set()
@@ -117,7 +117,7 @@ class Journal:
                 if self.drop_oldest("disk full"):
                     continue
                 if not self.lost_while_full:
-                    log.error("the disk is full: readings are lost until there is room")
+                    log.error("the disk is full: readings are lost until there is room")  # noqa: TRY400  no bug
                 self.lost_while_full += len(lines)
                 self.dropped["disk full"] = self.dropped.get("disk full", 0) + len(lines)
                 return False

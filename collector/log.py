@@ -143,7 +143,7 @@ class Log:
                 self.deflate_segment(segment)
 
     def deflate_segment(self, segment: Segment) -> None:
-        """Replace an open segment's file by its deflated form, which appears whole or not at all."""
+        """Replace a complete segment by its deflated form, which appears whole or not at all."""
         data = segment.path.read_bytes()
         found = list(frames.scan(data, number=segment.first))
         self.tell_gaps(segment, found)

@@ -47,7 +47,9 @@ def test_arbitrary_bytes_are_never_more_than_damage(data):
         assert frames.pack(frame.number, frame.body) == data[frame.start : frame.end]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=40).filter(lambda body: b"\n" not in body), min_size=1))
+@given(
+    st.lists(st.binary(min_size=1, max_size=40).filter(lambda body: b"\n" not in body), min_size=1)
+)
 def test_deflated_blocks_keep_every_record_and_its_number(bodies):
     plain = frames.scan(packed(bodies))
     blocks = frames.scan(b"".join(frames.deflate(plain)))

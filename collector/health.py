@@ -1,0 +1,125 @@
+"""What the service knows about itself: figures per source and output, told on request."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from collector.reading import Reading
+
+LATENESS_KEPT = 300
+
+
+@dataclass
+class SourceHealth:
+    """One source: *state* is starting, alive or silent; times are UTC ms, 0 for never."""
+
+    state: str = "starting"
+    since_ms: float = 0
+    last_ms: int = 0
+    last_error: str = ""
+    reads: int = 0
+    failures: int = 0
+    skipped: int = 0
+    out_of_range: int = 0
+    last_out_of_range: str = ""
+    duration_s: float = 0
+    lateness_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
+    latest: dict[str, Reading] = field(default_factory=dict)
+
+
+@dataclass
+class OutputHealth:
+    """One output: *state* is starting, delivering or away; times are UTC ms, 0 for never."""
+
+    state: str = "starting"
+    since_ms: float = 0
+    last_ms: float = 0
+    last_error: str = ""
+    delivered: int = 0
+    refused: int = 0
+
+
+@dataclass
+class Health:
+    """The figures of all sources and outputs; hold *lock* while changing or reading them."""
+
+    sources: dict[str, SourceHealth]
+    outputs: dict[str, OutputHealth]
+    started_ms: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def readings(self, at_ms: int, backlog: dict[str, tuple[int, float]]) -> Iterator[Reading]:
+        """Yield these figures as readings like any other; *backlog* is (readings, seconds)."""
+        with self.lock:
+            for name, source in self.sources.items():
+                values = {
+                    "lateness": max(source.lateness_s, default=0.0),
+                    "read_duration": source.duration_s,
+                    "reads": float(source.reads),
+                    "read_failures": float(source.failures),
+                    "slots_skipped": float(source.skipped),
+                    "out_of_range": float(source.out_of_range),
+                }
+                yield Reading("collector", name, at_ms, values)
+            for name, (count, age_s) in backlog.items():
+                yield Reading(
+                    "collector", name, at_ms, {"backlog": float(count), "backlog_age": age_s}
+                )
+
+    def sources_told(self, now_ms: float) -> dict[str, Any]:
+        """Return the figures of the sources, as ``status --json`` shows them."""
+        with self.lock:
+            return {name: told_source(source, now_ms) for name, source in self.sources.items()}
+
+    def outputs_told(self) -> dict[str, Any]:
+        """Return the figures of the outputs, as ``status --json`` shows them."""
+        with self.lock:
+            return {
+                name: {
+                    "state": output.state,
+                    "since_ms": round(output.since_ms),
+                    "last_delivery_ms": round(output.last_ms),
+                    "last_error": output.last_error,
+                    "delivered": output.delivered,
+                    "refused": output.refused,
+                }
+                for name, output in self.outputs.items()
+            }
+
+
+def told_source(source: SourceHealth, now_ms: float) -> dict[str, Any]:
+    lateness = sorted(source.lateness_s)
+    return {
+        "state": source.state,
+        "since_ms": round(source.since_ms),
+        "age_s": round((now_ms - source.last_ms) / 1000, 3) if source.last_ms else None,
+        "lateness_s": {
+            "median": round(lateness[len(lateness) // 2], 6),
+            "p99": round(lateness[len(lateness) * 99 // 100], 6),
+            "worst": round(lateness[-1], 6),
+        }
+        if lateness
+        else None,
+        "read_duration_s": round(source.duration_s, 6),
+        "reads": source.reads,
+        "failures": source.failures,
+        "skipped": source.skipped,
+        "out_of_range": source.out_of_range,
+        "last_out_of_range": source.last_out_of_range,
+        "last_error": source.last_error,
+        "latest": {
+            device: {"kind": reading.kind, "at_ms": reading.at_ms, "values": dict(reading.values)}
+            for device, reading in source.latest.items()
+        },
+    }
+
+
+def resident_memory() -> int:
+    """Return this process's resident memory in bytes."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0

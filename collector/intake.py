@@ -1,0 +1,260 @@
+"""From the sources into the journal: one thread per line reads its sources on the grid.
+
+Slots are full multiples of an interval on the clock (design decision D2). Late work skips slots,
+counts them and never drifts. A source that is silent, or has never answered yet, is asked last in
+its slot, after growing pauses, and when that leaves its neighbours their time.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from collector.clock import Clock, Frame, next_slot
+from collector.contract import BadOption, Source, SourceOptions
+from collector.errors import LineAway, ReadFault
+from collector.health import SourceHealth
+from collector.journal import Journal
+from collector.quantity import QuantityNotKnown, catalogue, matching
+from collector.reading import Reading, encode
+
+log = logging.getLogger(__name__)
+
+SILENT_AFTER = 3
+FIRST_PAUSE_MS = 1_000
+LONGEST_PAUSE_MS = 30_000
+# Asking for a port that is not there takes no time from anybody.
+LONGEST_PAUSE_AWAY_MS = 5_000
+# On a line so busy that there is never time for a source, it is asked all the same at some point:
+# soon when it may only just have been connected, seldom when it has been silent.
+NEW_WAITS_MS = 10_000
+SILENT_WAITS_MS = 300_000
+STUCK_AFTER_MS = 30_000
+
+
+@dataclass
+class Group:
+    """Quantities of one source that are due together, every *interval_ms*."""
+
+    interval_ms: int
+    quantities: frozenset[str]
+    due_ms: int = 0
+
+
+@dataclass
+class Feed:
+    """A source with its groups and how it has been doing."""
+
+    name: str
+    source: Source
+    groups: list[Group]
+    rename: dict[str, str]
+    health: SourceHealth
+    is_open: bool = False
+    failures: int = 0
+    retry_ms: float = 0
+    tried_ms: float = 0
+
+    @property
+    def due_ms(self) -> int:
+        return min(group.due_ms for group in self.groups)
+
+    @property
+    def answers(self) -> bool:
+        """Has it answered, and not been called silent since?"""
+        return self.health.state == "alive"
+
+    @property
+    def turn(self) -> int:
+        """Whose turn it is within a slot: those that answer, new ones, failing ones."""
+        return -1 if self.answers else self.failures
+
+
+def feed(name: str, source: Source, options: SourceOptions, health: SourceHealth) -> Feed:
+    """Sort a source's quantities into groups by their intervals. Raise BadOption."""
+    known = catalogue()
+    unknown = [quantity for quantity in source.quantities if quantity not in known]
+    if unknown:
+        raise BadOption("type", f"it reads {unknown[0]!r}, which is not in the catalogue")
+    wanted = pick("quantities", options.quantities, source) or list(source.quantities)
+    left = dict.fromkeys(wanted)
+    groups = []
+    for number, each in enumerate(options.read):
+        chosen = pick(f"read.{number}.quantities", each.quantities, source)
+        groups.append(Group(round(each.every * 1000), frozenset(chosen)))
+        for quantity in chosen:
+            left.pop(quantity, None)
+    if left:
+        groups.append(Group(round(options.every * 1000), frozenset(left)))
+    for old, new in options.rename.items():
+        if old not in source.quantities:
+            raise BadOption("rename", f"{old!r} is not read by this source")
+        if new not in known or known[new].unit != known[old].unit:
+            raise BadOption("rename", f"{new!r} is no quantity in {known[old].unit or 'no unit'}")
+    return Feed(name, source, groups, options.rename, health)
+
+
+def pick(option: str, patterns: Sequence[str], source: Source) -> list[str]:
+    try:
+        return matching(patterns, source.quantities)
+    except QuantityNotKnown as error:
+        raise BadOption(option, str(error)) from error
+
+
+class Intake:
+    """Reads the sources of one line into the journal, until *stop* is set."""
+
+    def __init__(
+        self, feeds: Sequence[Feed], journal: Journal, clock: Clock, lock: threading.Lock
+    ) -> None:
+        self.feeds = feeds
+        self.journal = journal
+        self.clock = clock
+        self.lock = lock
+        self.frame: Frame | None = None
+        self.expected_by_ms = float("inf")
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            frame = self.clock.frame()
+            if frame != self.frame:
+                self.align(frame)
+            slot = min(each.due_ms for each in self.feeds)
+            due = slot - frame.offset_ms
+            self.expected_by_ms = due + self.patience_ms() + STUCK_AFTER_MS
+            if self.clock.wait(due, stop) or self.clock.frame() != frame:
+                continue
+            self.read_slot(slot, frame)
+        for each in self.feeds:
+            each.source.close()
+
+    def align(self, frame: Frame) -> None:
+        """Begin the grid anew, in a frame that has just come to hold."""
+        self.frame = frame
+        now_ms = self.clock.monotonic_ms() + frame.offset_ms
+        for each in self.feeds:
+            each.tried_ms = self.clock.monotonic_ms()
+            for group in each.groups:
+                group.due_ms = next_slot(now_ms, group.interval_ms)
+
+    def patience_ms(self) -> float:
+        return 1000 * sum(each.source.patience_s for each in self.feeds)
+
+    def read_slot(self, slot: int, frame: Frame) -> None:
+        """Read every source that is due: those that answer first, others if time is left."""
+        due = [each for each in self.feeds if each.due_ms == slot]
+        for each in sorted(due, key=lambda each: each.turn):
+            if each.answers or self.may_try(each, slot, frame):
+                self.read(each, slot, frame)
+            self.set_next(each, slot, frame)
+
+    def may_try(self, each: Feed, slot: int, frame: Frame) -> bool:
+        """May a source that has not answered be asked, without taking a neighbour's next slot?"""
+        now_ms = self.clock.monotonic_ms()
+        if now_ms < each.retry_ms:
+            return False
+        waits_ms = SILENT_WAITS_MS if each.failures else NEW_WAITS_MS
+        if now_ms > each.tried_ms + waits_ms:
+            return True
+        others = [other for other in self.feeds if other is not each and other.answers]
+        following = min((after(other, slot) for other in others), default=float("inf"))
+        return now_ms + 1000 * each.source.patience_s < following - frame.offset_ms
+
+    def read(self, each: Feed, slot: int, frame: Frame) -> None:
+        due = [group.quantities for group in each.groups if group.due_ms == slot]
+        started_ms = each.tried_ms = self.clock.monotonic_ms()
+        try:
+            if not each.is_open:
+                each.source.open()
+                each.is_open = True
+            readings = each.source.read(slot, frozenset().union(*due))
+        except ReadFault as error:
+            self.failed(each, error)
+            return
+        ended_ms = self.clock.monotonic_ms()
+        accepted = [done for reading in readings if (done := self.accept(each, reading))]
+        self.keep(accepted, slot, frame)
+        self.answered(each, accepted)
+        with self.lock:
+            each.health.reads += 1
+            each.health.duration_s = (ended_ms - started_ms) / 1000
+            each.health.lateness_s.append((started_ms + frame.offset_ms - slot) / 1000)
+
+    def keep(self, readings: Iterable[Reading], slot: int, frame: Frame) -> None:
+        """Journal readings; one with a time of its own is dated, whatever our clock says."""
+        own = [encode(each) for each in readings if each.at_ms != slot]
+        ours = [encode(each) for each in readings if each.at_ms == slot]
+        if own:
+            self.journal.append(own)
+        if ours:
+            self.journal.append(ours, dated=frame.dated)
+
+    def accept(self, each: Feed, reading: Reading) -> Reading | None:
+        """Rename, and leave out what cannot be true."""
+        known = catalogue()
+        values = {}
+        for name, value in reading.values.items():
+            quantity = known[each.rename.get(name, name)]
+            if quantity.low <= value <= quantity.high:
+                values[quantity.name] = value
+            else:
+                with self.lock:
+                    each.health.out_of_range += 1
+                    each.health.last_out_of_range = f"{quantity.name} = {value:g} {quantity.unit}"
+        return replace(reading, values=values) if values else None
+
+    def answered(self, each: Feed, readings: Sequence[Reading]) -> None:
+        missed, each.failures = each.failures, 0
+        with self.lock:
+            health = each.health
+            for reading in readings:
+                health.latest[reading.device] = reading
+                health.last_ms = max(health.last_ms, reading.at_ms)
+            was, health.state, health.last_error = health.state, "alive", ""
+            if was == "alive":
+                return
+            silent_s = (self.clock.wall_ms() - health.since_ms) / 1000
+            health.since_ms = self.clock.wall_ms()
+        if was == "silent":
+            log.info("%s: back after %.0f s, %d tries failed", each.name, silent_s, missed)
+        else:
+            log.info("%s: reading", each.name)
+
+    def failed(self, each: Feed, error: ReadFault) -> None:
+        """Count a failed read; after some in a row call the source silent, and pause."""
+        each.failures += 1
+        if isinstance(error, LineAway):
+            each.source.close()
+            each.is_open = False
+        longest = LONGEST_PAUSE_AWAY_MS if isinstance(error, LineAway) else LONGEST_PAUSE_MS
+        beyond = max(each.failures - SILENT_AFTER, 0)
+        pause = min(FIRST_PAUSE_MS * 2 ** min(beyond, 10), longest)
+        each.retry_ms = self.clock.monotonic_ms() + pause
+        with self.lock:
+            health = each.health
+            health.failures += 1
+            health.last_error = str(error)
+            if each.failures < SILENT_AFTER or health.state == "silent":
+                return
+            health.state, health.since_ms = "silent", self.clock.wall_ms()
+        log.warning("%s: silent: %s", each.name, error)
+
+    def set_next(self, each: Feed, slot: int, frame: Frame) -> None:
+        """Set when the groups that were due are due again, counting slots that have passed."""
+        now_ms = self.clock.monotonic_ms() + frame.offset_ms
+        skipped = 0
+        for group in each.groups:
+            if group.due_ms <= slot:
+                group.due_ms = max(next_slot(now_ms, group.interval_ms), slot + group.interval_ms)
+                skipped += (group.due_ms - slot) // group.interval_ms - 1
+        if skipped and each.answers:
+            with self.lock:
+                each.health.skipped += skipped
+
+
+def after(each: Feed, slot: int) -> int:
+    """Return when a source is due after *slot*."""
+    return min(
+        group.due_ms + group.interval_ms if group.due_ms <= slot else group.due_ms
+        for group in each.groups
+    )

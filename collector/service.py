@@ -1,0 +1,276 @@
+"""The service: wires names to threads, keeps house, answers questions, and stops in time.
+
+One thread per line, one per output, one that forces the journal onto the disk, one that answers
+on the control socket. They meet only in the journal.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from collector import control
+from collector.clock import Clock
+from collector.config import Config
+from collector.contract import BadOption, Context, Output, OutputOptions, Source
+from collector.delivery import Delivery
+from collector.errors import ConfigFault
+from collector.health import Health, OutputHealth, SourceHealth, resident_memory
+from collector.intake import Feed, Intake, feed
+from collector.journal import Journal
+from collector.line import Lines
+from collector.reading import Reading, encode
+from collector.registry import find
+
+log = logging.getLogger(__name__)
+
+OWN_READINGS_EVERY_S = 10
+KEEP_HOUSE_EVERY_S = 60
+STOP_WITHIN_S = 4.5
+
+
+class Service:
+    """All that runs between READY and SIGTERM. Raise ConfigFault, JournalFault."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        journal = config.data_dir / "journal"
+        journal.mkdir(parents=True, exist_ok=True)
+        self.clock = clock or Clock(config.main.clock.trust, journal / "trusted-boot")
+        self.journal = Journal(journal, self.clock.boot, list(config.outputs))
+        self.health = Health(
+            {name: SourceHealth() for name in config.sources},
+            {name: OutputHealth() for name in config.outputs},
+            self.clock.wall_ms(),
+        )
+        self.stop = threading.Event()
+        self.broken = False
+        self.threads: list[threading.Thread] = []
+        feeds, outputs = build(config, self.health)
+        self.intakes = [
+            Intake(each, self.journal, self.clock, self.health.lock) for each in feeds.values()
+        ]
+        self.outputs = outputs
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; return the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop.set())
+        self.journal.open()
+        self.begin()
+        log.info("%d sources, %d outputs", len(self.config.sources), len(self.config.outputs))
+        notify("READY=1")
+        self.watch()
+        notify("STOPPING=1")
+        self.end()
+        return 1 if self.broken else 0
+
+    def begin(self) -> None:
+        """Start every thread."""
+        for intake in self.intakes:
+            self.start(f"line {intake.feeds[0].source.line}", partial(intake.run, self.stop))
+        for name, (output, options) in self.outputs.items():
+            delivery = Delivery(
+                name,
+                output,
+                options,
+                self.journal,
+                self.clock,
+                self.health.outputs[name],
+                self.health.lock,
+            )
+            self.start(f"output {name}", partial(delivery.run, self.stop))
+        self.start("journal", self.keep)
+        self.start("control", lambda: control.serve(self.config.socket, self.answer, self.stop))
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except Exception:
+                log.critical(
+                    "%s: this is a bug; stopping so that systemd starts anew", name, exc_info=True
+                )
+                self.broken = True
+                self.stop.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def watch(self) -> None:
+        """Feed systemd's watchdog while every line has read or declared its devices silent."""
+        every_s = int(os.environ.get("WATCHDOG_USEC", "20000000")) / 1e6 / 2
+        told = ""
+        while not self.stop.wait(min(every_s, 10)):
+            now_ms = self.clock.monotonic_ms()
+            stuck = [each.feeds[0].name for each in self.intakes if now_ms > each.expected_by_ms]
+            if stuck:
+                log.error("stuck: %s", ", ".join(stuck))
+                continue
+            status = self.status_line()
+            notify("WATCHDOG=1" if status == told else f"WATCHDOG=1\nSTATUS={status}")
+            told = status
+
+    def status_line(self) -> str:
+        with self.health.lock:
+            alive = sum(each.state == "alive" for each in self.health.sources.values())
+        backlog = max((self.journal.backlog(name) for name in self.outputs), default=0)
+        return f"{alive} of {len(self.health.sources)} sources alive, {backlog} readings to deliver"
+
+    def keep(self) -> None:
+        """Force the journal onto the disk in time, and now and then tidy it."""
+        options = self.config.main.journal
+        own = house = time.monotonic()
+        while not self.stop.wait(min(options.sync, OWN_READINGS_EVERY_S)):
+            self.journal.sync()
+            if self.journal.undated.segments and self.clock.frame().dated:
+                moved = self.journal.date_back(self.clock.frame().offset_ms)
+                log.info("%d readings from before the clock was right are dated", moved)
+            if time.monotonic() - own >= OWN_READINGS_EVERY_S:
+                own = time.monotonic()
+                self.keep_own_readings()
+            if time.monotonic() - house >= KEEP_HOUSE_EVERY_S:
+                house = time.monotonic()
+                self.journal.keep_house(
+                    self.clock.wall_ms(),
+                    options.keep * 1000,
+                    options.keep_undelivered * 1000,
+                    options.max_size,
+                )
+
+    def keep_own_readings(self) -> None:
+        frame = self.clock.frame()
+        now_ms = self.clock.monotonic_ms() + frame.offset_ms
+        at_ms = round(now_ms / 1000) * 1000
+        readings = list(self.health.readings(at_ms, self.backlogs(now_ms)))
+        values = {
+            "resident_memory": float(resident_memory()),
+            "journal_size": float(self.journal.log.size),
+            "readings_dropped": float(sum(self.journal.dropped.values())),
+        }
+        readings.append(Reading("collector", "collector", at_ms, values))
+        self.journal.append([encode(each) for each in readings], dated=frame.dated)
+
+    def backlogs(self, now_ms: float) -> dict[str, tuple[int, float]]:
+        """Return how many readings each output lacks, and for how many seconds."""
+        told = {}
+        for name in self.outputs:
+            count = self.journal.backlog(name)
+            newest_ms = self.journal.cursors[name].newest_ms
+            age_s = (now_ms - newest_ms) / 1000 if count and newest_ms else 0.0
+            told[name] = (count, max(age_s, 0.0))
+        return told
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request from the control socket."""
+        match request:
+            case {"ask": "status"}:
+                return self.status()
+            case {"ask": "replay", "output": str(name), "since_ms": int(since_ms)}:
+                if name not in self.outputs:
+                    return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
+                return {"again": self.journal.rewind(name, since_ms)}
+            case {"ask": "resend", "readings": list(lines)}:
+                encoded = [str(line).encode("ascii") for line in lines]
+                return {"resent": len(encoded) if self.journal.append(encoded) else 0}
+        return {"error": f"this release does not know the request {request.get('ask')!r}"}
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``status --json`` prints."""
+        now_ms = self.clock.wall_ms()
+        frame = self.clock.frame()
+        segments = self.journal.log.segments
+        backlogs = self.backlogs(now_ms)
+        outputs = self.health.outputs_told()
+        for name, (count, age_s) in backlogs.items():
+            outputs[name] |= {"backlog": count, "backlog_s": round(age_s, 1)}
+        status = {
+            "site": self.config.main.site,
+            "now_ms": round(now_ms),
+            "up_s": round((now_ms - self.health.started_ms) / 1000),
+            "clock": {"trusted": frame.dated, "steps": self.clock.steps},
+            "sources": self.health.sources_told(self.clock.monotonic_ms() + frame.offset_ms),
+            "outputs": outputs,
+            "journal": {
+                "readings": self.journal.log.next_number - self.journal.log.first_number,
+                "bytes": self.journal.log.size,
+                "days": round((now_ms - segments[0].first_ms) / 86_400_000, 3) if segments else 0,
+                "undated": self.journal.undated.next_number - 1,
+                "dropped": self.journal.dropped,
+            },
+            "resident_memory": resident_memory(),
+        }
+        return status | {"problems": list(problems(status))}
+
+    def end(self) -> None:
+        """Let every thread finish what it is at, and close the journal."""
+        deadline = time.monotonic() + STOP_WITHIN_S
+        for thread in self.threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        self.journal.close()
+
+
+def build(
+    config: Config, health: Health
+) -> tuple[dict[str, list[Feed]], dict[str, tuple[Output, OutputOptions]]]:
+    """Make every source and output; sources by line. Raise ConfigFault with every fault."""
+    lines = Lines()
+    feeds: dict[str, list[Feed]] = defaultdict(list)
+    outputs = {}
+    for name, options in config.sources.items():
+        try:
+            source: Source = find("sources", options.type)(
+                name, options, context(config, name, lines)
+            )
+            feeds[source.line].append(feed(name, source, options, health.sources[name]))
+        except BadOption as error:
+            config.faults.add_later(f"sources.{name}.{error.option}", str(error))
+    for name, options in config.outputs.items():
+        try:
+            output: Output = find("outputs", options.type)(
+                name, options, context(config, name, lines)
+            )
+            outputs[name] = (output, options)
+        except BadOption as error:
+            config.faults.add_later(f"outputs.{name}.{error.option}", str(error))
+    if config.faults.found:
+        raise ConfigFault(config.faults.found)
+    return feeds, outputs
+
+
+def context(config: Config, name: str, lines: Lines) -> Context:
+    return Context(config.main.site, lines, config.file.parent, config.data_dir / "state" / name)
+
+
+def problems(status: dict[str, Any]) -> list[str]:
+    """Say in a sentence each what is wrong."""
+    found = []
+    for name, source in status["sources"].items():
+        if source["state"] == "silent":
+            found.append(f"source {name} is silent: {source['last_error']}")
+    for name, output in status["outputs"].items():
+        if output["state"] == "away":
+            found.append(f"output {name} is away: {output['last_error']}")
+    if not status["clock"]["trusted"]:
+        found.append("the clock is not right yet: readings are kept but not delivered")
+    found += [
+        f"{count} readings were lost: {cause}"
+        for cause, count in status["journal"]["dropped"].items()
+    ]
+    return found
+
+
+def notify(message: str) -> None:
+    """Tell systemd (sd_notify, man 3), where it listens."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.sendto(message.encode(), address.replace("@", "\0", 1))

@@ -1,0 +1,188 @@
+"""From the journal to an output: nothing is lost, whatever the far side answers."""
+
+import threading
+
+import pytest
+
+from collector.contract import OutputOptions
+from collector.delivery import Delivery
+from collector.errors import OutputAway, ReadingsRefused
+from collector.health import OutputHealth
+from collector.journal import Journal, dead_letters
+from collector.reading import Reading, decode, encode
+from tests.fakes.time_machine import FakeClock
+
+
+class Database:
+    """An output that keeps what it gets by time, and answers as *mood* says."""
+
+    batch_size = 100
+
+    def __init__(self):
+        self.mood = None
+        self.stored = {}
+        self.writes = 0
+        self.opened = 0
+
+    def open(self):
+        self.opened += 1
+
+    def newest_ms(self):
+        return max(self.stored, default=0)
+
+    def write(self, batch):
+        self.writes += 1
+        if isinstance(self.mood, OutputAway):
+            raise self.mood
+        refused = {}
+        for place, line in enumerate(batch):
+            reading = decode(line)
+            if self.mood == "picky" and reading.values["voltage"] == 13:
+                refused[place] = "no thirteens"
+            else:
+                self.stored[reading.at_ms] = reading.values["voltage"]
+        if refused:
+            raise ReadingsRefused(refused)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path, "boot", ["history"])
+    journal.open()
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def database():
+    return Database()
+
+
+@pytest.fixture
+def delivery(journal, clock, database):
+    options = OutputOptions(type="influxdb")
+    return Delivery("history", database, options, journal, clock, OutputHealth(), threading.Lock())
+
+
+def fill(journal, first, last):
+    journal.append(
+        [
+            encode(Reading("electricity", "mains", number * 1000, {"voltage": float(number)}))
+            for number in range(first, last + 1)
+        ]
+    )
+
+
+def wanted(first, last):
+    return {number * 1000: float(number) for number in range(first, last + 1)}
+
+
+def test_a_backlog_goes_out_batch_after_batch_then_waits(delivery, journal, database):
+    fill(journal, 1, 250)
+    assert [delivery.deliver_once() for _ in range(2)] == [0, 0]
+    assert delivery.deliver_once() == pytest.approx(5, abs=0.1)
+    assert database.stored == wanted(1, 250)
+    assert journal.backlog("history") == 0
+    assert delivery.health.delivered == 250
+
+
+def test_what_is_not_taken_is_kept_and_pauses_grow_up_to_a_minute(delivery, journal, database):
+    fill(journal, 1, 10)
+    database.mood = OutputAway("connection refused")
+    pauses = [delivery.deliver_once() for _ in range(12)]
+    assert pauses[0] <= 1
+    assert max(pauses) <= 60
+    assert pauses[-1] >= 30
+    assert journal.backlog("history") == 10
+    assert delivery.health.state == "away"
+    database.mood = None
+    delivery.deliver_once()
+    assert database.stored == wanted(1, 10)
+    assert delivery.health.state == "delivering"
+
+
+def test_the_wish_of_the_far_side_is_kept(delivery, journal, database):
+    fill(journal, 1, 1)
+    database.mood = OutputAway("too many requests", retry_after_s=17)
+    assert delivery.deliver_once() == 17
+    database.mood = OutputAway("come back next year", retry_after_s=1e7)
+    assert delivery.deliver_once() == 900
+
+
+def test_refused_readings_are_set_aside_and_all_others_stored(
+    delivery, journal, database, tmp_path
+):
+    fill(journal, 1, 20)
+    database.mood = "picky"
+    delivery.deliver_once()
+    assert database.stored == {at: value for at, value in wanted(1, 20).items() if value != 13}
+    letters = list(dead_letters(tmp_path, "history"))
+    assert [(decode(each["reading"].encode()).at_ms, each["reason"]) for each in letters] == [
+        (13_000, "no thirteens")
+    ]
+    assert (delivery.health.delivered, delivery.health.refused) == (19, 1)
+    assert journal.backlog("history") == 0
+
+
+def test_a_restart_goes_on_at_the_cursor(delivery, journal, database, clock, tmp_path):
+    fill(journal, 1, 150)
+    delivery.deliver_once()
+    journal.close()
+    again = Journal(tmp_path, "boot", ["history"])
+    again.open()
+    later = Delivery(
+        "history",
+        database,
+        OutputOptions(type="influxdb"),
+        again,
+        clock,
+        OutputHealth(),
+        threading.Lock(),
+    )
+    database.stored.clear()
+    later.heal = lambda: None
+    later.deliver_once()
+    assert database.stored == wanted(101, 150)
+    again.close()
+
+
+def test_a_database_that_lost_its_newest_readings_gets_them_again(delivery, journal, database):
+    for number in range(1, 301):
+        fill(journal, number, number)
+    while delivery.deliver_once() == 0:
+        pass
+    for lost in range(200, 301):
+        del database.stored[lost * 1000]
+    database.mood = OutputAway("restarting")
+    fill(journal, 301, 301)
+    delivery.deliver_once()
+    database.mood = None
+    while delivery.deliver_once() == 0:
+        pass
+    assert database.stored == wanted(1, 301)
+
+
+def test_a_database_that_cannot_say_its_newest_is_believed(delivery, journal, database):
+    fill(journal, 1, 10)
+    delivery.deliver_once()
+    database.newest_ms = lambda: None
+    writes = database.writes
+    delivery.is_open = False
+    delivery.deliver_once()
+    assert database.writes == writes
+
+
+def test_stopping_delivers_what_is_left_once(delivery, journal, database):
+    fill(journal, 1, 10)
+    stop = threading.Event()
+    stop.set()
+    delivery.run(stop)
+    assert database.stored == wanted(1, 10)

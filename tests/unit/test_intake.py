@@ -1,0 +1,229 @@
+"""From sources into the journal: the grid, groups, silent sources, what cannot be true."""
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+from collector.contract import BadOption, ReadGroup, SourceOptions
+from collector.errors import DeviceSilent, LineAway
+from collector.health import SourceHealth
+from collector.intake import Intake, feed
+from collector.journal import Journal
+from collector.log import read_all
+from collector.reading import Reading, decode
+from tests.fakes.time_machine import FakeClock, Turns
+
+START_MS = 1_763_654_400_000
+
+
+@dataclass
+class Meter:
+    """A source that the tests steer: *takes_ms* per read, or *fault* when there is one."""
+
+    clock: FakeClock
+    name: str = "mains"
+    takes_ms: float = 200
+    patience_s: float = 0.3
+    fault: Exception | None = None
+    quantities: tuple[str, ...] = ("voltage", "active_power", "active_energy")
+    line: str = "bus"
+    asked: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+    opened: int = 0
+
+    def open(self):
+        self.opened += 1
+
+    def read(self, at_ms, quantities):
+        self.asked.append((at_ms, quantities))
+        if self.fault:
+            self.clock.pass_ms(self.patience_s * 1000)
+            raise self.fault
+        self.clock.pass_ms(self.takes_ms)
+        values = {quantity: self.values.get(quantity, 1.0) for quantity in quantities}
+        return [Reading("electricity", self.name, at_ms, values)]
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(wall_ms=START_MS + 300)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path, "boot")
+    journal.open()
+    yield journal
+    journal.close()
+
+
+def feeds_of(*meters, **options):
+    plain = SourceOptions(type="modbus", **options)
+    return [feed(meter.name, meter, plain, SourceHealth()) for meter in meters]
+
+
+def run(feeds, journal, clock, turns):
+    Intake(feeds, journal, clock, threading.Lock()).run(Turns(turns))
+
+
+def stored(journal):
+    return [decode(line) for _, line in read_all(journal.folder / "log")]
+
+
+def test_readings_carry_the_time_of_their_slot_on_the_full_second(clock, journal):
+    meter = Meter(clock)
+    run(feeds_of(meter), journal, clock, turns=10)
+    times = [reading.at_ms for reading in stored(journal)]
+    assert times[:3] == [START_MS + 1000, START_MS + 2000, START_MS + 3000]
+    assert all(reading.device == "mains" for reading in stored(journal))
+
+
+def test_late_work_skips_slots_counts_them_and_never_drifts(clock, journal):
+    meter = Meter(clock, takes_ms=1300)
+    feeds = feeds_of(meter)
+    run(feeds, journal, clock, turns=8)
+    times = [reading.at_ms for reading in stored(journal)]
+    assert times[:3] == [START_MS + 1000, START_MS + 3000, START_MS + 5000]
+    assert feeds[0].health.skipped == len(times)
+
+
+def test_groups_are_read_at_intervals_of_their_own_in_one_reading(clock, journal):
+    meter = Meter(clock)
+    groups = (ReadGroup(quantities=("active_energy",), every=5),)
+    run(feeds_of(meter, read=groups), journal, clock, turns=24)
+    with_energy = [at for at, asked in meter.asked if "active_energy" in asked]
+    assert [at % 5000 for at in with_energy] == [0] * len(with_energy)
+    assert len(with_energy) >= 2
+    assert all({"voltage", "active_power"} <= asked for _, asked in meter.asked)
+    assert len({at for at, _ in meter.asked}) == len(meter.asked)
+
+
+def test_only_the_wanted_quantities_are_read(clock, journal):
+    meter = Meter(clock)
+    run(feeds_of(meter, quantities=("active_*",)), journal, clock, turns=4)
+    assert meter.asked[0][1] == {"active_power", "active_energy"}
+
+
+def test_a_quantity_is_stored_under_its_new_name(clock, journal):
+    rename = {"active_power": "active_power_import"}
+    run(feeds_of(Meter(clock), rename=rename), journal, clock, turns=4)
+    assert set(stored(journal)[0].values) == {"voltage", "active_power_import", "active_energy"}
+
+
+@pytest.mark.parametrize(
+    ("options", "place", "message"),
+    [
+        ({"quantities": ("activ_power",)}, "quantities", "did you mean 'active_power'"),
+        ({"rename": {"voltage": "current"}}, "rename", "no quantity in V"),
+        ({"rename": {"frequency": "voltage"}}, "rename", "not read by this source"),
+    ],
+)
+def test_options_that_do_not_fit_the_source_are_refused(clock, options, place, message):
+    with pytest.raises(BadOption, match=message) as caught:
+        feeds_of(Meter(clock), **options)
+    assert caught.value.option == place
+
+
+def test_a_value_that_cannot_be_true_is_left_out_counted_and_shown(clock, journal):
+    meter = Meter(clock, values={"active_power": 4.29e9})
+    feeds = feeds_of(meter)
+    run(feeds, journal, clock, turns=6)
+    assert all("active_power" not in reading.values for reading in stored(journal))
+    assert all("voltage" in reading.values for reading in stored(journal))
+    assert feeds[0].health.out_of_range == feeds[0].health.reads
+    assert feeds[0].health.last_out_of_range == "active_power = 4.29e+09 W"
+
+
+def test_a_dead_meter_costs_its_neighbours_no_slot(clock, journal):
+    one, dead, two = Meter(clock, "one"), Meter(clock, "dead"), Meter(clock, "two")
+    dead.fault = DeviceSilent("no answer")
+    feeds = feeds_of(one, dead, two)
+    run(feeds, journal, clock, turns=250)
+    health = {each.name: each.health for each in feeds}
+    assert health["one"].skipped == health["two"].skipped == 0
+    assert health["one"].reads == health["two"].reads > 60
+    assert health["dead"].state == "silent"
+    late_tries = [at for at, _ in dead.asked if at > START_MS + 60_000]
+    assert len(late_tries) < 5
+
+
+def test_a_silent_meter_is_asked_only_in_time_that_nobody_needs(clock, journal):
+    busy = Meter(clock, "busy", takes_ms=850)
+    dead = Meter(clock, "dead", fault=DeviceSilent("no answer"))
+    feeds = feeds_of(busy, dead)
+    run(feeds, journal, clock, turns=100)
+    assert feeds[0].health.skipped == len(dead.asked) <= 2
+
+
+def test_on_a_full_line_a_new_meter_is_asked_all_the_same(clock, journal):
+    busy = Meter(clock, "busy", takes_ms=850)
+    new = Meter(clock, "new")
+    feeds = feeds_of(busy, new)
+    run(feeds, journal, clock, turns=60)
+    assert new.asked[0][0] <= START_MS + 12_000
+    assert feeds[1].health.state == "alive"
+
+
+def test_a_meter_that_comes_back_is_read_again(clock, journal, caplog):
+    meter = Meter(clock, fault=DeviceSilent("no answer in 0.3 s"))
+    feeds = feeds_of(meter)
+    intake = Intake(feeds, journal, clock, threading.Lock())
+    with caplog.at_level("INFO"):
+        intake.run(Turns(60))
+        meter.fault = None
+        intake.run(Turns(100))
+    assert feeds[0].health.state == "alive"
+    assert [each.message for each in caplog.records if "mains" in each.message] == [
+        "mains: silent: no answer in 0.3 s",
+        next(each.message for each in caplog.records if "back after" in each.message),
+    ]
+
+
+def test_a_line_that_went_away_is_opened_again(clock, journal):
+    meter = Meter(clock, fault=LineAway("unplugged"))
+    intake = Intake(feeds_of(meter), journal, clock, threading.Lock())
+    intake.run(Turns(20))
+    assert meter.opened > 1
+    meter.fault = None
+    intake.run(Turns(40))
+    assert stored(journal)
+
+
+def test_readings_of_a_clock_that_is_not_right_are_held_back_then_dated(journal):
+    clock = FakeClock(trust="synchronised", wall_ms=1_000)
+    clock.right = False
+    meter = Meter(clock)
+    intake = Intake(feeds_of(meter), journal, clock, threading.Lock())
+    intake.run(Turns(20))
+    assert stored(journal) == []
+    held = journal.undated.next_number - 1
+    assert held > 3
+    clock.right = True
+    clock.step(START_MS / 1000)
+    journal.date_back(clock.frame().offset_ms)
+    intake.run(Turns(20))
+    times = [reading.at_ms for reading in stored(journal)]
+    assert len(times) > held
+    assert times[0] > START_MS
+    assert times == sorted(times)
+    assert max(times) <= clock.wall_ms()
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_a_step_of_the_clock_goes_on_at_once_on_the_new_full_second(clock, journal, step_s):
+    meter = Meter(clock)
+    feeds = feeds_of(meter)
+    intake = Intake(feeds, journal, clock, threading.Lock())
+    intake.run(Turns(12))
+    before = stored(journal)
+    clock.step(step_s)
+    intake.run(Turns(12))
+    times = [reading.at_ms for reading in stored(journal)][len(before) :]
+    assert times
+    assert abs(times[0] - before[-1].at_ms - step_s * 1000) <= 2000
+    assert all(at % 1000 == 0 for at in times)
+    assert stored(journal)[: len(before)] == before
