@@ -1,0 +1,156 @@
+"""A line that speaks Modbus RTU: the serial port that minimalmodbus talks through.
+
+It finds the answer to the present request by itself and passes over all else it hears: late
+answers, other slaves, noise, its own echo. An answer that could belong to an earlier request is
+never taken for the present one: see ``rtu.Slave``.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from collector import adapter, rtu
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
+from collector.line import Framing, SerialLine
+from collector.rtu import REASONS, REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
+
+MOST_NOISE_BYTES = 512  # two of the longest frames: who talks on without a pause is no slave
+
+
+class RtuLine(SerialLine):
+    """A line with Modbus RTU slaves.
+
+    *discarded* counts what was heard and was no answer, *claims* says who asks which address.
+    """
+
+    def __init__(self, url: str, framing: Framing) -> None:
+        super().__init__(url, framing)
+        self.slaves: defaultdict[int, Slave] = defaultdict(Slave)
+        self.claims: dict[int, str] = {}
+        self.discarded: Counter[str] = Counter()
+        self.request = b""
+        self.expected: list[Pattern] = []
+        self.buffer = b""
+        self.missing = 0
+        self.sent_s = 0.0
+        self.heard_s = 0.0
+
+    def wire_s(self, shape: Shape) -> float:
+        """Return how long a request and its answer take on the wire."""
+        return (REQUEST_BYTES + shape.answer_bytes) * self.framing.character_s
+
+    def timeout_s(self, shape: Shape) -> float:
+        """Return how long an answer is waited for, from the request on."""
+        return self.wire_s(shape) + self.slaves[shape.slave].allowance_s
+
+    def reset_input_buffer(self) -> None:
+        """Book what came since the last answer, and wait for the line to be quiet.
+
+        Raise LineAway, or FrameDamaged where the line does not get quiet.
+        """
+        self.expect(b"")
+        begun_s = time.monotonic()
+        while True:
+            if self.waiting():
+                self.hear(self.receive(MOST_NOISE_BYTES))
+                for frame in self.frames():
+                    self.answers(frame, None)
+            quiet_in_s = self.heard_s + self.framing.silence_s - time.monotonic()
+            if quiet_in_s <= 0:
+                break
+            if time.monotonic() - begun_s > MOST_NOISE_BYTES * self.framing.character_s:
+                msg = f"{self.port} is never quiet: does another program or master talk on it?"
+                raise FrameDamaged(msg)
+            time.sleep(quiet_in_s)
+        self.discarded["noise"] += len(self.buffer)
+        self.buffer = b""
+
+    def reset_output_buffer(self) -> None:
+        """Do nothing: a request has left whole, or the line is away."""
+
+    def write(self, request: bytes) -> None:
+        """Send *request*. Raise LineAway, or ValueError where it does anything but read."""
+        shape = rtu.shape_of(request)
+        self.slaves[shape.slave].ask(shape)
+        self.expect(request)
+        self.send(request)
+        self.sent_s = self.heard_s = time.monotonic()
+
+    def read(self, _size: int) -> bytes:
+        """Return the frame that answers the request, and nothing else.
+
+        Raise DeviceSilent, DeviceRefused, FrameDamaged where what came is no answer, LineAway.
+        """
+        shape = rtu.shape_of(self.request)
+        noise_before = self.discarded["noise"]
+        while True:
+            for frame in self.frames():
+                if self.answers(frame, shape):
+                    return frame
+            left_s = self.sent_s + self.timeout_s(shape) - time.monotonic()
+            if left_s <= 0:
+                raise self.unanswered(shape, self.discarded["noise"] - noise_before)
+            if self.buffer and not self.is_remote:
+                # sleeping while the rest is on the wire spares waking up for every byte of it
+                lacking = max(self.missing - 1 - self.waiting(), 0)
+                time.sleep(min(lacking * self.framing.character_s, left_s))
+            self.hear(self.receive(self.missing))
+
+    def expect(self, request: bytes) -> None:
+        owed = (shape for slave in self.slaves.values() for shape in slave.owed)
+        self.request = request
+        self.expected = rtu.patterns(request, owed)
+
+    def hear(self, data: bytes) -> None:
+        if data:
+            self.heard_s = time.monotonic()
+            self.buffer += data
+
+    def frames(self) -> Iterator[bytes]:
+        """Cut the expected frames out of what was heard; what cannot be one is noise."""
+        while True:
+            found = rtu.find(self.buffer, self.expected)
+            self.discarded["noise"] += found.skipped
+            self.missing = found.missing
+            self.buffer = self.buffer[found.skipped + len(found.frame) :]
+            if not found.frame:
+                return
+            if found.frame != self.request:  # else it is the echo of an adapter that hears itself
+                yield found.frame
+
+    def answers(self, frame: bytes, asked: Shape | None) -> bool:
+        """Book *frame*; return whether it answers what is being *asked*. Raise DeviceRefused."""
+        heard = rtu.shape_heard(frame)
+        slave = self.slaves[heard.slave]
+        if asked and frame[:2] == bytes([asked.slave, asked.function | REFUSAL_BIT]):
+            slave.settle_refusal()
+            raise refused(self.port, asked.slave, self.request, frame[2])
+        if heard in slave.owed:
+            if slave.settle(heard) and asked and asked.slave == heard.slave:
+                slave.measure(max(self.heard_s - self.sent_s - self.wire_s(asked), 0.0))
+                return True
+            slave.came_late()
+        self.discarded["late"] += 1
+        return False
+
+    def unanswered(self, shape: Shape, noise: int) -> ReadFault:
+        who, waited_s = f"address {shape.slave} on {self.port}", self.timeout_s(shape)
+        if noise or self.buffer:
+            return FrameDamaged(
+                f"{who}: {noise + len(self.buffer)} bytes came that are no answer: "
+                f"does {self.framing} fit the device, and is nothing else talking?"
+            )
+        self.slaves[shape.slave].stayed_silent()
+        if self.framing.parity != "none" and adapter.is_mini_uart(self.port):
+            return DeviceSilent(f"{who} did not answer: {self.port} {adapter.NO_PARITY}")
+        return DeviceSilent(f"{who} did not answer within {waited_s:.2f} s")
+
+
+def refused(url: str, slave: int, request: bytes, code: int) -> DeviceRefused:
+    start = int.from_bytes(request[2:4], "big")
+    count = int.from_bytes(request[4:6], "big")
+    return DeviceRefused(
+        f"address {slave} on {url} refused to send {count} registers from 0x{start:04X} "
+        f"(function {request[1]}): exception {code}, {REASONS.get(code, 'not in the standard')}",
+        code,
+    )
