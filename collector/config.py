@@ -23,6 +23,7 @@ from collector.options import (
     read_mapping,
     read_options,
     scalar,
+    shown,
 )
 from collector.reading import NAME, NAME_RULE
 
@@ -231,15 +232,18 @@ def read_main(
             faults.add(place, node, f"unknown option{hint}")
     mark = yaml.Mark(str(file), 0, 0, 0, None, 0)
     root = yaml.MappingNode("tag:yaml.org,2002:map", nodes, mark, mark)
-    main: MainOptions = (
-        read_options(MainOptions, root, Place(str(file), ""), faults) or MainOptions()
-    )
+    main: MainOptions | None = read_options(MainOptions, root, Place(str(file), ""), faults)
+    if "timezone" in entries:
+        check_timezone(*entries["timezone"], faults)
+    return main or MainOptions()
+
+
+def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
     try:
-        zoneinfo.ZoneInfo(main.timezone)
+        zoneinfo.ZoneInfo(str(node.value))
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        near = did_you_mean(main.timezone, zoneinfo.available_timezones())
-        faults.add_later("timezone", f"{main.timezone!r} is no time zone such as Europe/Rome{near}")
-    return main
+        near = did_you_mean(str(node.value), zoneinfo.available_timezones())
+        faults.add(place, node, f"{shown(node)} is no time zone such as Europe/Rome{near}")
 
 
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:

@@ -7,7 +7,8 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ def serve(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        door.bind(str(path))
-        os.chmod(path, 0o660)
+        with short_name(path) as name:
+            door.bind(name)
+        path.chmod(0o660)
         door.listen()
         door.settimeout(0.5)
         while not stop.is_set():
@@ -57,12 +59,23 @@ def serve_one(
         return
 
 
+@contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """Name a socket by its open folder: the kernel takes 107 bytes, and folders can be deep."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Put *request* to the running service. Raise NotRunning where none answers."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
             door.settimeout(WAIT_S)
-            door.connect(str(path))
+            with short_name(path) as name:
+                door.connect(name)
             door.sendall(json.dumps(request).encode() + b"\n")
             with door.makefile("rb") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline(MAX_ANSWER))

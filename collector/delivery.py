@@ -14,8 +14,8 @@ from collector.contract import Output, OutputOptions
 from collector.errors import OutputAway, ReadingsRefused
 from collector.health import OutputHealth
 from collector.journal import Journal
-from collector.log import Record
 from collector.reading import time_ms
+from collector.records import Record
 
 log = logging.getLogger(__name__)
 

@@ -6,40 +6,29 @@
     dead-letters/OUTPUT.jsonl    what an output refused for ever, and why
     losses.jsonl         what was dropped or damaged: cause, numbers, count, and who still lacked it
 
-Three questions can be put to it: which readings are there (``read_all`` of log.py), which did
-each output get (``cursors``, ``dead_letters``), and what was dropped (``losses``).
+Three questions can be put to it: which readings are there (``records.read_all``), which did
+each output get (``cursors``, ``notes.dead_letters``), and what was dropped (``notes.losses``).
 """
 
 import errno
 import fcntl
-import json
 import logging
 import os
 import threading
-import time
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from collector.clock import utc
+from collector.cursor import Cursor, read_cursor, write_cursor
 from collector.errors import JournalFault
-from collector.log import Log, Reader, read_all
+from collector.log import Log
+from collector.notes import append_json, losses
 from collector.reading import time_ms
+from collector.records import Reader, read_all
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass
-class Cursor:
-    """How far an output has got: the next number it needs, and the newest time it has stored."""
-
-    number: int
-    newest_ms: int = 0
 
 
 class Journal:
@@ -268,78 +257,6 @@ class Journal:
 def date(line: bytes, offset_ms: int) -> bytes:
     """Turn an encoded reading's monotonic time into UTC."""
     return b"%s %d" % (line[: line.rindex(b" ")], time_ms(line) + offset_ms)
-
-
-def cursor_file(folder: Path, output: str) -> Path:
-    return folder / "cursors" / output
-
-
-def read_cursor(folder: Path, output: str) -> Cursor:
-    """Read a cursor; one that is missing or damaged begins with the oldest reading kept."""
-    try:
-        text, crc = cursor_file(folder, output).read_bytes().split(b"#")
-        if int(crc) != zlib.crc32(text):
-            return Cursor(0)
-        number, newest_ms = text.split()
-    except (FileNotFoundError, ValueError):
-        return Cursor(0)
-    return Cursor(int(number), int(newest_ms))
-
-
-def write_cursor(folder: Path, output: str, cursor: Cursor) -> None:
-    """Overwrite a cursor in place: within one sector, so a power cut leaves the old or the new.
-
-    Not forced onto the disk: an old cursor only sends some readings again, and forcing it would
-    double what is written to the card.
-    """
-    file = cursor_file(folder, output)
-    file.parent.mkdir(exist_ok=True)
-    text = b"%020d %020d " % (cursor.number, cursor.newest_ms)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        os.pwrite(descriptor, b"%s#%010d\n" % (text, zlib.crc32(text)), 0)
-    finally:
-        os.close(descriptor)
-
-
-def losses(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield what was lost so far: cause, readings, and where known first, last, undelivered."""
-    yield from read_json(folder / "losses.jsonl")
-
-
-def dead_letters(folder: Path, output: str) -> Iterator[dict[str, Any]]:
-    """Yield what *output* refused: at, reason, reading."""
-    yield from read_json(folder / "dead-letters" / f"{output}.jsonl")
-
-
-def take_dead_letters(folder: Path, output: str) -> Path:
-    """Put the list of what *output* refused aside, so that new ones begin another; return it."""
-    file = folder / "dead-letters" / f"{output}.jsonl"
-    taken = file.with_name(f"{output}-resent-{int(time.time())}.jsonl")
-    file.rename(taken)
-    return taken
-
-
-def append_json(file: Path, entry: dict[str, Any]) -> None:
-    file.parent.mkdir(exist_ok=True)
-    entry = {"at": utc(time.time() * 1000), **entry}
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(entry) + "\n")
-
-
-def read_json(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file with one a line, stepping over lines that are none."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
 
 
 def remove_log(folder: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from collector import frames
 
 NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
 SEGMENT_BYTES = 1 << 20
-
-Record = tuple[int, bytes]
 
 
 @dataclass(frozen=True)
@@ -215,90 +213,6 @@ class Log:
         return self.segments[max(place, 0)].first if self.segments else self.next_number
 
 
-class Reader:
-    """Reads records from *number* on and remembers where it was. For one thread."""
-
-    def __init__(self, log: Log, number: int) -> None:
-        self.log = log
-        self.number = number
-        self.segment: Segment | None = None
-        self.offset = 0
-
-    def go(self, number: int) -> None:
-        """Read from *number* on; does nothing where the reader is there already."""
-        if number != self.number:
-            self.number = number
-            self.segment = None
-
-    def take(self, limit: int) -> list[Record]:
-        """Return up to *limit* records, in order; an empty list when there are no more yet."""
-        taken: list[Record] = []
-        while len(taken) < limit and (found := self.find_segment()):
-            segment, after = found
-            before = len(taken)
-            if segment.closed:
-                self.take_closed(segment, taken, limit)
-            else:
-                self.take_open(segment, taken, limit)
-            if len(taken) == before and self.segment is not None:
-                self.log.lost("damaged", self.number, after - 1)
-                self.number = after
-        return taken
-
-    def find_segment(self) -> tuple[Segment, int] | None:
-        """Find the segment of the next record, and the first number that is no longer in it."""
-        with self.log.grown:
-            segments = self.log.segments
-            if not segments or self.number >= self.log.next_number:
-                return None
-            self.number = max(self.number, segments[0].first)
-            place = bisect_right([segment.first for segment in segments], self.number) - 1
-            segment, after = segments[place], self.log.first_after(segments[place])
-        if self.segment is None or self.segment.path != segment.path:
-            self.offset = 0
-        self.segment = segment
-        return segment, after
-
-    def take_open(self, segment: Segment, taken: list[Record], limit: int) -> None:
-        try:
-            with segment.path.open("rb") as file:
-                file.seek(self.offset)
-                data = file.read(segment.size - self.offset)
-        except FileNotFoundError:
-            self.segment = None
-            return
-        base = self.offset
-        for frame in frames.scan(data):
-            if len(taken) >= limit:
-                break
-            self.offset = base + frame.end
-            if frame.number >= self.number:
-                self.expect(frame.number)
-                taken.append((frame.number, frame.body))
-                self.number = frame.number + 1
-
-    def take_closed(self, segment: Segment, taken: list[Record], limit: int) -> None:
-        try:
-            data = segment.path.read_bytes()
-        except FileNotFoundError:
-            self.segment = None
-            return
-        for frame in frames.scan(data, self.offset):
-            if len(taken) >= limit:
-                break
-            for number, body in enumerate(frames.inflate(frame), frame.number):
-                if number >= self.number and len(taken) < limit:
-                    self.expect(number)
-                    taken.append((number, body))
-                    self.number = number + 1
-            if len(taken) < limit:
-                self.offset = frame.end
-
-    def expect(self, number: int) -> None:
-        if number > self.number:
-            self.log.lost("damaged", self.number, number - 1)
-
-
 def find_segments(folder: Path) -> list[Segment]:
     """List the segments of *folder* in order, clearing away what a crash left half-done."""
     found: dict[int, Segment] = {}
@@ -323,44 +237,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def read_all(folder: Path) -> Iterator[Record]:
-    """Yield every record of the log in *folder*, also while another process appends to it."""
-    for segment in find_readable(folder):
-        yield from read_segment(segment)
-
-
-def read_segment(segment: Segment) -> Iterator[Record]:
-    """Yield the records of one segment, which may be deflated by its writer at any moment."""
-    try:
-        data = segment.path.read_bytes()
-    except FileNotFoundError:
-        segment = replace(segment, path=segment.path.with_suffix(".z"))
-        data = segment.path.read_bytes()
-    for frame in frames.scan(data, number=segment.first):
-        if segment.closed:
-            yield from enumerate(frames.inflate(frame), frame.number)
-        else:
-            yield frame.number, frame.body
-
-
-def find_readable(folder: Path) -> list[Segment]:
-    matches = [(path, NAME.fullmatch(path.name)) for path in sorted(folder.iterdir())]
-    found = {
-        int(match[1]): Segment(path, int(match[1]), int(match[2]), 0)
-        for path, match in matches
-        if match
-    }
-    return [found[first] for first in sorted(found)]
-
-
-def newest(folder: Path, limit: int | None, after: int) -> list[Record]:
-    """Return the last *limit* records (all, if None) with a number beyond *after*."""
-    records: list[Record] = []
-    for segment in reversed(find_readable(folder)):
-        records = list(read_segment(segment)) + records
-        if segment.first <= after + 1 or (limit is not None and len(records) >= limit):
-            break
-    records = [record for record in records if record[0] > after]
-    return records if limit is None else records[-limit:]

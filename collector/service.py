@@ -25,7 +25,7 @@ from collector.health import Health, OutputHealth, SourceHealth, resident_memory
 from collector.intake import Feed, Intake, feed
 from collector.journal import Journal
 from collector.line import Lines
-from collector.reading import Reading, encode
+from collector.reading import Reading, decode, encode
 from collector.registry import find
 
 log = logging.getLogger(__name__)
@@ -178,9 +178,16 @@ class Service:
                     return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
                 return {"again": self.journal.rewind(name, since_ms)}
             case {"ask": "resend", "readings": list(lines)}:
-                encoded = [str(line).encode("ascii") for line in lines]
-                return {"resent": len(encoded) if self.journal.append(encoded) else 0}
+                return self.resend(lines)
         return {"error": f"this release does not know the request {request.get('ask')!r}"}
+
+    def resend(self, lines: list[Any]) -> dict[str, Any]:
+        """Append encoded readings to the journal again."""
+        try:
+            encoded = [encode(decode(str(line).encode("ascii"))) for line in lines]
+        except ValueError as error:
+            return {"error": f"not a reading as the journal writes it: {error}"}
+        return {"resent": len(encoded) if self.journal.append(encoded) else 0}
 
     def status(self) -> dict[str, Any]:
         """Return what ``status --json`` prints."""
@@ -232,6 +239,8 @@ def build(
             feeds[source.line].append(feed(name, source, options, health.sources[name]))
         except BadOption as error:
             config.faults.add_later(f"sources.{name}.{error.option}", str(error))
+        except ConfigFault as error:  # of a device map of the owner's
+            config.faults.found += error.faults
     for name, options in config.outputs.items():
         try:
             output: Output = find("outputs", options.type)(

@@ -10,7 +10,7 @@ INSTALLABLE = re.compile(r"\bapt install\b|Debian package")
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
+def pytest_runtest_makereport(item):
     report = (yield).get_result()
     if REQUIRED and report.skipped and INSTALLABLE.search(str(report.longrepr)):
         report.outcome = "failed"

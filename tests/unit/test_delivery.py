@@ -8,7 +8,8 @@ from collector.contract import OutputOptions
 from collector.delivery import Delivery
 from collector.errors import OutputAway, ReadingsRefused
 from collector.health import OutputHealth
-from collector.journal import Journal, dead_letters
+from collector.journal import Journal
+from collector.notes import dead_letters
 from collector.reading import Reading, decode, encode
 from tests.fakes.time_machine import FakeClock
 
@@ -48,6 +49,9 @@ class Database:
         pass
 
 
+DAY_MS = 86_400_000
+
+
 @pytest.fixture
 def clock():
     return FakeClock()
@@ -72,17 +76,17 @@ def delivery(journal, clock, database):
     return Delivery("history", database, options, journal, clock, OutputHealth(), threading.Lock())
 
 
-def fill(journal, first, last):
+def fill(journal, first, last, every=1):
     journal.append(
         [
             encode(Reading("electricity", "mains", number * 1000, {"voltage": float(number)}))
-            for number in range(first, last + 1)
+            for number in range(first, last + 1, every)
         ]
     )
 
 
-def wanted(first, last):
-    return {number * 1000: float(number) for number in range(first, last + 1)}
+def wanted(first, last, every=1):
+    return {number * 1000: float(number) for number in range(first, last + 1, every)}
 
 
 def test_a_backlog_goes_out_batch_after_batch_then_waits(delivery, journal, database):
@@ -148,7 +152,7 @@ def test_a_restart_goes_on_at_the_cursor(delivery, journal, database, clock, tmp
         threading.Lock(),
     )
     database.stored.clear()
-    later.heal = lambda: None
+    later.is_open = True
     later.deliver_once()
     assert database.stored == wanted(101, 150)
     again.close()
@@ -178,6 +182,26 @@ def test_a_database_that_cannot_say_its_newest_is_believed(delivery, journal, da
     delivery.is_open = False
     delivery.deliver_once()
     assert database.writes == writes
+
+
+def test_a_server_that_was_away_for_thirty_days_gets_every_reading_once(
+    delivery, journal, database
+):
+    database.mood = OutputAway("connection refused")
+    last = 30 * 86_400
+    for day in range(30):
+        for first in range(day * 86_400 + 10, (day + 1) * 86_400, 3600):
+            fill(journal, first, min(first + 3600, (day + 1) * 86_400 + 10) - 1, every=10)
+        journal.keep_house((day + 1) * DAY_MS, 7 * DAY_MS, 365 * DAY_MS, 2 * 10**9)
+        delivery.deliver_once()
+    assert database.stored == {}
+    assert journal.dropped == {}
+    database.mood = None
+    database.batch_size = 5000
+    while delivery.deliver_once() == 0:
+        pass
+    assert database.stored == wanted(10, last, every=10)
+    assert delivery.health.delivered == journal.log.next_number - 1 == last // 10
 
 
 def test_stopping_delivers_what_is_left_once(delivery, journal, database):

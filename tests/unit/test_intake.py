@@ -10,8 +10,9 @@ from collector.errors import DeviceSilent, LineAway
 from collector.health import SourceHealth
 from collector.intake import Intake, feed
 from collector.journal import Journal
-from collector.log import read_all
+from collector.options import Seconds
 from collector.reading import Reading, decode
+from collector.records import read_all
 from tests.fakes.time_machine import FakeClock, Turns
 
 START_MS = 1_763_654_400_000
@@ -93,7 +94,7 @@ def test_late_work_skips_slots_counts_them_and_never_drifts(clock, journal):
 
 def test_groups_are_read_at_intervals_of_their_own_in_one_reading(clock, journal):
     meter = Meter(clock)
-    groups = (ReadGroup(quantities=("active_energy",), every=5),)
+    groups = (ReadGroup(quantities=("active_energy",), every=Seconds(5)),)
     run(feeds_of(meter, read=groups), journal, clock, turns=24)
     with_energy = [at for at, asked in meter.asked if "active_energy" in asked]
     assert [at % 5000 for at in with_energy] == [0] * len(with_energy)

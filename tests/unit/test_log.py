@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from collector.log import Log, Reader, newest, read_all
+from collector.log import Log
+from collector.records import Reader, newest, read_all
 
 SEGMENT = 2000
 
@@ -160,7 +161,7 @@ def test_flipped_at_a_thousand_places_it_loses_only_what_is_hit_and_counts_it(fo
         damaged = bytearray(whole)
         damaged[place] ^= random.randrange(1, 256)
         file.write_bytes(damaged)
-        lost = []
+        lost: list[tuple[str, int, int]] = []
         log = Log(folder, lambda *gap, lost=lost: lost.append(gap), segment_bytes=SEGMENT)
         log.open()
         records = Reader(log, 1).take(1000)
@@ -183,7 +184,7 @@ def test_damage_in_a_closed_segment_costs_its_block_and_is_counted(folder):
         damaged = bytearray(whole)
         damaged[random.randrange(len(whole))] ^= 1 << random.randrange(8)
         file.write_bytes(damaged)
-        lost = []
+        lost: list[tuple[str, int, int]] = []
         again = Log(folder, lambda *gap, lost=lost: lost.append(gap), segment_bytes=SEGMENT)
         again.open()
         records = Reader(again, 1).take(1000)
