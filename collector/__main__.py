@@ -1,0 +1,5 @@
+"""``python -m collector`` is ``energy-monitor``."""
+
+from collector.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""Arguments that several commands take, and how a person writes a time."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    default="/etc/energy-monitor/config.yaml",
+    show_default=True,
+    envvar="ENERGY_MONITOR_CONFIG",
+    help="The configuration file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="The data folder, where there is no configuration.",
+)
+
+
+class Time(click.ParamType[int]):
+    """A date or time as people write it, in the machine's time zone unless it names another."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return round(datetime.fromisoformat(value).timestamp() * 1000)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no time: write 2026-01-31, 2026-01-31T18:00 or 2026-01-31T17:00:00Z",
+                param,
+                ctx,
+            )
+
+
+class Duration(click.ParamType[float]):
+    """A duration with its unit: 20s, 5m, 1h."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        from collector.options import NotAccepted, seconds_of  # noqa: PLC0415  only then needed
+
+        try:
+            return seconds_of(value)
+        except NotAccepted as error:
+            self.fail(str(error), param, ctx)

@@ -1,0 +1,210 @@
+"""The command ``energy-monitor``: what a person types. Each command imports only what it uses."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+
+from collector import __version__, cli_journal, cli_setup
+from collector.arguments import Duration, config_option, json_option
+from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
+
+EXIT_CONFIG = 78  # sysexits(3): EX_CONFIG
+EXIT_JOURNAL = 74  # EX_IOERR
+
+
+class Commands(click.Group):
+    """Turns the errors that we raise on purpose into a sentence and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigFault as error:
+            for fault in error.faults:
+                click.echo(fault, err=True)
+            count = len(error.faults)
+            click.secho(f"{count} fault{'s' * (count > 1)} found", fg="red", err=True)
+            sys.exit(EXIT_CONFIG)
+        except EnergyMonitorError as error:
+            click.secho(str(error), fg="red", err=True)
+            sys.exit(EXIT_JOURNAL if isinstance(error, JournalFault) else 1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="energy-monitor")
+def main() -> None:
+    """Read every meter of a house, keep every reading, deliver each one.
+
+    \b
+    First steps:
+      energy-monitor demo                 a simulated house, live, without any hardware
+      energy-monitor scan                 find the meters on your serial ports
+      energy-monitor check                look for mistakes in the configuration
+      energy-monitor status               how the running service is doing
+    """
+
+
+@main.command()
+@config_option
+def run(file: Path) -> None:
+    """Run the service: all sources, all outputs, until SIGTERM.
+
+    \b
+    Example:
+      energy-monitor run --config /etc/energy-monitor/config.yaml
+    """
+    from collector import config, service  # noqa: PLC0415  only this command needs them
+
+    log_to_stderr()
+    sys.exit(service.Service(config.load(file)).run())
+
+
+@main.command()
+@config_option
+def check(file: Path) -> None:
+    """Look for mistakes in the configuration, all of them at once.
+
+    Touches no device and no network. Exit status 78 when something is wrong.
+
+    \b
+    Example:
+      energy-monitor check --config config.yaml
+    """
+    from collector import checks, config  # noqa: PLC0415
+
+    loaded = config.load(file)
+    for advice in checks.check(loaded):
+        click.secho(f"advice: {advice}", fg="yellow", err=True)
+    click.secho(f"{file}: no faults", fg="green")
+    click.echo(f"  sources: {', '.join(loaded.sources)}")
+    click.echo(f"  outputs: {', '.join(loaded.outputs) or 'none'}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--watch", is_flag=True, help="Read again and again until Ctrl-C.")
+@click.option("--raw", is_flag=True, help="Register by register, for meters.")
+@json_option
+@config_option
+def read(name: str, watch: bool, raw: bool, as_json: bool, file: Path) -> None:
+    """Read one source now and print its values.
+
+    The service must not be using the same port at that moment.
+
+    \b
+    Examples:
+      energy-monitor read mains
+      energy-monitor read mains --raw
+      energy-monitor read mains --watch --json
+    """
+    from collector import config, once  # noqa: PLC0415
+
+    once.read(config.load(file), name, watch=watch, raw=raw, as_json=as_json)
+
+
+@main.command()
+@click.option("--line", help="Only this port, such as /dev/ttyUSB0 or socket://10.0.0.5:4196.")
+@click.option("--all", "thorough", is_flag=True, help="Every baud rate, parity and address.")
+@json_option
+def scan(line: str | None, thorough: bool, as_json: bool) -> None:
+    """Find meters on the serial ports and print the configuration to paste.
+
+    Only reads. The service must be stopped while it runs.
+
+    \b
+    Examples:
+      energy-monitor scan
+      energy-monitor scan --line /dev/ttyUSB0 --all
+    """
+    from collector import show  # noqa: PLC0415
+
+    sys.exit(0 if show.scan(line, thorough=thorough, as_json=as_json) else 1)
+
+
+@main.command()
+@click.argument("name", required=False)
+@json_option
+def models(name: str | None, as_json: bool) -> None:
+    """List the meters that are known, or the registers of one of them.
+
+    \b
+    Examples:
+      energy-monitor models
+      energy-monitor models orno-we-515
+    """
+    from collector import show  # noqa: PLC0415
+
+    click.echo(show.model(name, as_json=as_json) if name else show.models(as_json=as_json))
+
+
+@main.command()
+@json_option
+@config_option
+def status(as_json: bool, file: Path) -> None:
+    """Tell how the running service is doing. Exit status 1 when something is wrong.
+
+    \b
+    Examples:
+      energy-monitor status
+      energy-monitor status --json | jq .outputs
+    """
+    from collector import config, control, show  # noqa: PLC0415
+
+    answer = control.ask(config.load(file).socket, {"ask": "status"})
+    click.echo(json.dumps(answer, indent=2) if as_json else show.status(answer))
+    sys.exit(1 if answer["problems"] else 0)
+
+
+@main.command()
+@click.option("--for", "duration_s", type=Duration(), help="End after this long, such as 20s.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default="demo-data",
+    show_default=True,
+    help="Where the journal is kept.",
+)
+def demo(duration_s: float | None, data_dir: Path) -> None:
+    """Show a simulated house, live, without root, Docker or hardware.
+
+    A simulated ORNO OR-WE-515 answers as a Modbus RTU slave behind a pseudo-terminal, in a
+    process of its own; the real collector reads it.
+
+    \b
+    Examples:
+      energy-monitor demo
+      energy-monitor demo --for 20s --data-dir /tmp/demo
+    """
+    from collector.demo import command  # noqa: PLC0415
+
+    sys.exit(command.run(duration_s, data_dir))
+
+
+def log_to_stderr() -> None:
+    """Log to standard error; under systemd with the priorities that the journal understands."""
+    import os  # noqa: PLC0415
+
+    handler = logging.StreamHandler()
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(Priorities("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+class Priorities(logging.Formatter):
+    """Begins every line with the priority that systemd-journald reads (sd-daemon, man 3)."""
+
+    LEVELS: ClassVar = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = self.LEVELS.get(record.levelno, 7)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+main.add_command(cli_journal.journal)
+main.add_command(cli_setup.setup)

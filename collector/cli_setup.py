@@ -1,0 +1,90 @@
+"""The commands ``energy-monitor setup …``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from collector import show
+from collector.arguments import Duration, config_option
+from collector.errors import EnergyMonitorError
+
+
+@click.group()
+def setup() -> None:
+    """Prepare what the outputs need on the far side."""
+
+
+@setup.command()
+@click.argument("output", required=False)
+@click.option(
+    "--retention",
+    "retention_s",
+    type=Duration(),
+    default="0d",
+    help="The bucket keeps readings this long, such as 90d; 0d, the default, is for ever.",
+)
+@click.option("--change", is_flag=True, help="Give a bucket that is there already this retention.")
+@click.option("--renew", is_flag=True, help="Replace tokens that are there already.")
+@click.option(
+    "--admin-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Where the server's admin token stands; else the secret influxdb-admin-token is used.",
+)
+@config_option
+def influxdb(
+    output: str | None,
+    retention_s: float,
+    change: bool,
+    renew: bool,
+    admin_token_file: Path | None,
+    file: Path,
+) -> None:
+    """Make bucket and tokens in InfluxDB 2 for an output of the configuration.
+
+    The bucket gets shard groups of a day. A write-only token goes into the secret file
+    influxdb-token, a read-only one into influxdb-read-token; a new server gets its first user,
+    whose password and token become secret files as well. Nothing secret is printed. It may be
+    run again at any time.
+
+    \b
+    Examples:
+      energy-monitor setup influxdb --retention 90d
+      energy-monitor setup influxdb history --config config.yaml
+    """
+    from collector import config, setup_influxdb  # noqa: PLC0415  30 MB that only this needs
+
+    name, options = find_output(config.load(file), output)
+    wanted = setup_influxdb.Wanted(
+        url=options.url,
+        org=options.org,
+        bucket=options.bucket,
+        retention_s=round(retention_s),
+        folder=file.parent / "secrets",
+        change=change,
+        renew=renew,
+    )
+    admin_token = admin_token_file.read_text("utf-8").strip() if admin_token_file else None
+    done = setup_influxdb.set_up(wanted, admin_token)
+    keeps = "for ever" if not done.retention_s else f"for {show.duration(done.retention_s)}"
+    click.secho(f"{name}: InfluxDB {done.version} at {options.url} is ready", fg="green")
+    click.echo(f"  bucket {options.bucket}: {done.bucket}, keeps readings {keeps}")
+    for secret in done.written:
+        click.echo(f"  written: {secret}")
+    for secret in done.kept:
+        click.echo(f"  was there and is good: {secret}")
+    for secret in done.stale:
+        click.secho(f"  the server does not accept {secret}: run this with --renew", fg="red")
+
+
+def find_output(loaded: Any, name: str | None) -> tuple[str, Any]:
+    """Return name and options of the output *name*, or of the only one of type influxdb."""
+    outputs = {
+        each: options for each, options in loaded.outputs.items() if options.type == "influxdb"
+    }
+    if name is None and len(outputs) == 1:
+        return next(iter(outputs.items()))
+    if name is None or name not in outputs:
+        known = ", ".join(outputs) or "none"
+        raise EnergyMonitorError(f"name an output of type influxdb; the configuration has: {known}")
+    return name, outputs[name]

@@ -1,0 +1,265 @@
+"""The reference page, the JSON Schema and the example, made from the options in the code.
+
+``python -m collector.reference`` writes them, ``--check`` says whether they are current.
+"""
+
+import dataclasses
+import inspect
+import json
+import sys
+import textwrap
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from collector import registry
+from collector.config import MainOptions
+from collector.contract import OutputOptions, SourceOptions
+from collector.options import Bytes, Seconds
+from collector.quantity import catalogue
+from collector.secrets import Secret
+
+ROOT = Path(__file__).parent.parent
+COMMON = {"sources": SourceOptions, "outputs": OutputOptions}
+EXAMPLES = {"sources": {"mains": "modbus", "pi": "host"}, "outputs": {"history": "influxdb"}}
+EXAMPLE_HEAD = """\
+# Energy Monitor: an example with every option. Copy what you need to
+# /etc/energy-monitor/config.yaml, then run 'energy-monitor check'.
+# '##' says what an option means; a line behind a single '#' may be left out.
+"""
+PATTERN_OF_SECONDS = r"^[0-9.]+ *(ms|s|m|min|h|d|w)$"
+PATTERN_OF_BYTES = r"^[0-9.]+ *[kKMGT]?[bB]$"
+
+SCHEMAS: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    Seconds: {"type": "string", "pattern": PATTERN_OF_SECONDS},
+    Bytes: {"type": "string", "pattern": PATTERN_OF_BYTES},
+    # An editor sees the name behind the tag !secret.
+    Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"},
+}
+WORDS = {
+    str: "text", bool: "true or false", int: "whole number", float: "number",
+    Seconds: "duration", Bytes: "size", Secret: "`!secret` name",
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Write the generated files, or with --check compare them; return an exit status."""
+    made = {
+        ROOT / "docs" / "reference.md": reference(),
+        ROOT / "docs" / "config.schema.json": json.dumps(schema(), indent=2) + "\n",
+        ROOT / "config.example.yaml": example(),
+    }
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"{path.name} is not current: run python -m collector.reference")  # noqa: T201  a script
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(made[path], encoding="utf-8")
+    return 0
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the configuration, for editors."""
+    top = object_schema(MainOptions)
+    for group in ("sources", "outputs"):
+        kinds = [
+            {"if": {"properties": {"type": {"const": name}}}, "then": object_schema(options)}
+            for name, options in plugins(group)
+        ]
+        names = [name for name, _ in plugins(group)]
+        each = {"type": "object", "required": ["type"], "properties": {"type": {"enum": names}}}
+        top["properties"][group] = {
+            "type": "object",
+            "additionalProperties": each | {"allOf": kinds},
+        }
+    top["properties"]["import"] = {"type": "array", "items": {"type": "string"}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
+
+
+def object_schema(options: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(options)
+    fields = dataclasses.fields(options)
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [each.name for each in fields if is_required(each)],
+        "properties": {each.name: field_schema(hints[each.name], each) for each in fields},
+    }
+
+
+def field_schema(hint: Any, each: dataclasses.Field[Any]) -> dict[str, Any]:
+    made = type_schema(hint)
+    if (help_text := each.metadata.get("help")) is not None:
+        made = made | {"description": help_text}
+    if made.get("type") in ("integer", "number"):
+        limits = {"minimum": each.metadata.get("low"), "maximum": each.metadata.get("high")}
+        made |= {key: value for key, value in limits.items() if value is not None}
+    if made.get("type") == "string" and each.metadata.get("pattern"):
+        made |= {"pattern": f"^(?:{each.metadata['pattern']})$"}
+    return made
+
+
+def type_schema(hint: Any) -> dict[str, Any]:
+    origin = get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return type_schema(plain(hint))
+    if origin is Literal:
+        return {"enum": list(get_args(hint))}
+    if origin is tuple:
+        return {"type": "array", "items": type_schema(get_args(hint)[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": type_schema(get_args(hint)[1])}
+    return dict(SCHEMAS[hint]) if hint in SCHEMAS else object_schema(hint)
+
+
+def plain(hint: Any) -> Any:
+    """Return the type in ``type | None``."""
+    return next(each for each in get_args(hint) if each is not type(None))
+
+
+def is_required(each: dataclasses.Field[Any]) -> bool:
+    return each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+
+
+def plugins(group: str) -> list[tuple[str, type]]:
+    """Return name and options of every source or output of this project."""
+    return [(name, registry.find(group, name).Options) for name in registry.names(group)]
+
+
+def reference() -> str:
+    """Return the reference page."""
+    return "\n".join(pages()) + "\n"
+
+
+def pages() -> Iterator[str]:
+    yield "# Reference\n"
+    yield "Made from the code by `python -m collector.reference`; do not edit.\n"
+    yield "Durations are written with their unit (`500ms`, `10s`, `5m`, `1h`, `7d`), sizes likewise"
+    yield "(`100 MB`, `2 GB`), and secrets by name (`!secret influxdb-token`).\n"
+    yield "## Top of the file\n"
+    yield from option_table(MainOptions)
+    for group, common in COMMON.items():
+        yield f"## {group.capitalize()}\n"
+        yield f"{inspect.getdoc(common)}\n"
+        yield from option_table(common)
+        for name, options in plugins(group):
+            yield f"### {name}\n"
+            yield f"{inspect.getdoc(options)}\n"
+            yield from option_table(options, besides=common)
+    yield "## Quantities\n"
+    yield "| quantity | unit | kind | sane from | to | meaning |"
+    yield "|---|---|---|---|---|---|"
+    for each in catalogue().values():
+        yield (
+            f"| `{each.name}` | {each.unit} | {each.kind} "
+            f"| {each.low:g} | {each.high:g} | {each.help} |"
+        )
+
+
+def own_fields(options: type, besides: type | None) -> list[dataclasses.Field[Any]]:
+    """Return the options of a class, without those that it has from *besides*."""
+    known = {each.name for each in dataclasses.fields(besides)} if besides else set()
+    return [each for each in dataclasses.fields(options) if each.name not in known]
+
+
+def option_table(options: type, path: str = "", besides: type | None = None) -> Iterator[str]:
+    """Yield a table of options; those of a nested block under their whole path."""
+    fields = own_fields(options, besides)
+    if not fields:
+        return
+    if not path:
+        yield "| option | accepts | default | meaning | example |"
+        yield "|---|---|---|---|---|"
+    hints = typing.get_type_hints(options)
+    for each in fields:
+        hint = hints[each.name]
+        inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        if dataclasses.is_dataclass(inner) and inner is not Secret:
+            mark = "[]" if inner is not hint else ""
+            yield from option_table(typing.cast("type", inner), f"{path}{each.name}{mark}.")
+            continue
+        example = each.metadata.get("example")
+        yield (
+            f"| `{path}{each.name}` | {words(hint)} | {shown_default(each)} | "
+            f"{each.metadata['help']} | {f'`{as_yaml(example)}`' if example is not None else ''} |"
+        )
+    if not path:
+        yield ""
+
+
+def example() -> str:
+    """Return the example configuration: every option, those with a default as comments."""
+    lines = [EXAMPLE_HEAD, *example_options(MainOptions, "")]
+    for group, chosen in EXAMPLES.items():
+        lines.append(f"\n{group}:")
+        for name, kind in chosen.items():
+            options = registry.find(group, kind).Options
+            lines += [f"  {name}:", *example_options(options, "    ", type=kind)]
+    return "\n".join(lines) + "\n"
+
+
+def example_options(options: type, indent: str, **given: str) -> Iterator[str]:
+    """Yield each option below its help; what may be left out as a comment with its default."""
+    hints = typing.get_type_hints(options)
+    for each in dataclasses.fields(options):
+        hint = hints[each.name]
+        yield from textwrap.wrap(
+            each.metadata["help"], 96 - len(indent), initial_indent=f"{indent}## ",
+            subsequent_indent=f"{indent}## ",
+        )  # fmt: skip
+        if dataclasses.is_dataclass(hint) and hint is not Secret:
+            yield f"{indent}# {each.name}:"
+            for line in example_options(typing.cast("type", hint), ""):
+                yield f"{indent}#   {line.removeprefix('# ')}"
+            continue
+        value = given.get(each.name, each.metadata["example"])
+        mark = "" if is_required(each) else "# "
+        yield f"{indent}{mark}{each.name}: {as_yaml(value)}"
+
+
+def words(hint: Any) -> str:
+    origin = get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return words(plain(hint))
+    if origin is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(hint))
+    if origin is tuple:
+        return f"list of {words(get_args(hint)[0])}"
+    return "names" if origin is dict else WORDS[hint]
+
+
+def shown_default(each: dataclasses.Field[Any]) -> str:
+    if is_required(each):
+        return "**required**"
+    default = each.default if each.default is not dataclasses.MISSING else None
+    if isinstance(default, Seconds | Bytes):
+        return f"`{in_unit(default)}`"
+    return "" if default in (None, (), "") else f"`{as_yaml(default)}`"
+
+
+def in_unit(value: float) -> str:
+    """Write a duration or size in the largest unit that leaves a whole number."""
+    scales = {"d": 86400, "h": 3600, "m": 60, "s": 1} if isinstance(value, Seconds) else {
+        " GB": 1000**3, " MB": 1000**2, " kB": 1000, " B": 1,
+    }  # fmt: skip
+    unit = next((unit for unit, size in scales.items() if value % size == 0), None)
+    return f"{value * 1000:g}ms" if unit is None else f"{value / scales[unit]:g}{unit}"
+
+
+def as_yaml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {as_yaml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(as_yaml(each) for each in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,293 @@
+"""What commands print for people: tables of text, coloured only on a terminal."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from collector.reading import Reading
+
+STATE_COLOURS = {"alive": "green", "delivering": "green", "silent": "red", "away": "red"}
+DURATIONS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Set out *rows* in columns; the columns numbered in *right* are flush right."""
+    every = [list(heads), *[list(row) for row in rows]]
+    widths = [max(width(row[column]) for row in every) for column in range(len(heads))]
+    lines = []
+    for number, row in enumerate(every):
+        cells = [
+            " " * (widths[column] - width(cell)) + cell
+            if column in right
+            else cell + " " * (widths[column] - width(cell))
+            for column, cell in enumerate(row)
+        ]
+        line = "  ".join(cells).rstrip()
+        lines.append(click.style(line, bold=True) if number == 0 else line)
+    return "\n".join(lines)
+
+
+def width(text: str) -> int:
+    """Return how many columns *text* takes on a terminal."""
+    plain = click.unstyle(text)
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in plain)
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration as people say it: 0.4 s, 12 s, 3 min, 5 h, 2 d."""
+    if seconds is None:
+        return "never"
+    if abs(seconds) < 10:  # noqa: PLR2004  a tenth matters below
+        return f"{seconds:.1f} s"
+    size, unit = next((size, unit) for size, unit in DURATIONS if abs(seconds) >= size)
+    return f"{seconds / size:.0f} {unit}"
+
+
+def amount(size: float) -> str:
+    """Write an amount of data: 512 B, 4.2 kB, 1.3 MB."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def number(value: float) -> str:
+    """Write a value with the digits that matter: 230.1, -412, 0.985, 1234567."""
+    text = f"{value:.3f}".rstrip("0").rstrip(".")
+    return text if text not in ("-0", "") else "0"
+
+
+def state(word: str) -> str:
+    return click.style(word, fg=STATE_COLOURS.get(word, "yellow"))
+
+
+def status(answer: Mapping[str, Any]) -> str:
+    """Set out what the service answers to ``status``."""
+    journal = answer["journal"]
+    parts = [
+        f"{answer['site']}: up {duration(answer['up_s'])}, {amount(answer['resident_memory'])}",
+        "",
+        table(
+            ["SOURCE", "STATE", "AGE", "LATE p99", "TOOK", "READS", "FAILED", "SKIPPED"],
+            [source_row(name, source) for name, source in answer["sources"].items()],
+            right=range(2, 8),
+        ),
+        "",
+    ]
+    if answer["outputs"]:
+        now_ms = answer["now_ms"]
+        rows = [output_row(name, each, now_ms) for name, each in answer["outputs"].items()]
+        heads = ["OUTPUT", "STATE", "BACKLOG", "BEHIND", "LAST", "DELIVERED", "REFUSED"]
+        parts += [table(heads, rows, right=range(2, 7)), ""]
+    parts.append(
+        f"journal: {journal['readings']} readings, {amount(journal['bytes'])}, "
+        f"{duration(journal['days'] * 86400)}"
+    )
+    parts += [click.style(f"! {problem}", fg="red") for problem in answer["problems"]]
+    return "\n".join(parts)
+
+
+def source_row(name: str, source: Mapping[str, Any]) -> list[str]:
+    late = source["lateness_s"]
+    return [
+        name,
+        state(source["state"]),
+        duration(source["age_s"]),
+        f"{late['p99'] * 1000:.1f} ms" if late else "",
+        f"{source['read_duration_s'] * 1000:.0f} ms",
+        str(source["reads"]),
+        str(source["failures"]),
+        str(source["skipped"]),
+    ]
+
+
+def output_row(name: str, output: Mapping[str, Any], now_ms: float) -> list[str]:
+    last = output["last_delivery_ms"]
+    return [
+        name,
+        state(output["state"]),
+        str(output["backlog"]),
+        duration(output["backlog_s"]),
+        duration((now_ms - last) / 1000 if last else None),
+        str(output["delivered"]),
+        str(output["refused"]),
+    ]
+
+
+def live(answer: Mapping[str, Any]) -> str:
+    """Set out the newest values of every device: device, quantity, value, unit, age, lateness."""
+    rows = []
+    for source in answer["sources"].values():
+        late = source["lateness_s"]
+        lateness = f"{late['median'] * 1000:.1f} ms" if late else ""
+        for device, reading in source["latest"].items():
+            age_s = (answer["now_ms"] - reading["at_ms"]) / 1000
+            for quantity, value in reading["values"].items():
+                rows.append(
+                    [device, quantity, *in_unit(quantity, value), duration(age_s), lateness]
+                )
+    heads = ["DEVICE", "QUANTITY", "VALUE", "UNIT", "AGE", "LATE"]
+    return table(heads, rows, right=(2, 4, 5))
+
+
+def in_unit(quantity: str, value: float) -> tuple[str, str]:
+    """Write a value and its unit; bytes in the unit that people would use."""
+    from collector.quantity import catalogue  # noqa: PLC0415  loads a file
+
+    unit = catalogue()[quantity].unit
+    if unit == "bytes":
+        size, _, unit = amount(value).partition(" ")
+        return size, unit
+    return number(value), unit
+
+
+def values(readings: Iterable[Reading]) -> str:
+    """Set out readings: device, quantity, value, unit."""
+    rows = [
+        [reading.device, quantity, *in_unit(quantity, value)]
+        for reading in readings
+        for quantity, value in reading.values.items()
+    ]
+    return table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
+
+
+def models(*, as_json: bool) -> str:
+    """Set out the device maps: name, maker and model, how many quantities, document."""
+    from collector import devicemap  # noqa: PLC0415  loads files
+
+    maps = [devicemap.load(name) for name in devicemap.names()]
+    if as_json:
+        entries = [
+            {
+                "name": each.name,
+                "brand": each.brand,
+                "model": each.model,
+                "document": each.document,
+                "quantities": [register.quantity for register in each.registers],
+            }
+            for each in maps
+        ]
+        return json.dumps(entries, indent=2)
+    rows = [
+        [each.name, f"{each.brand} {each.model}", str(len(each.registers)), each.document]
+        for each in maps
+    ]
+    return table(["NAME", "METER", "QUANTITIES", "DOCUMENT"], rows, right=(2,))
+
+
+def model(name: str, *, as_json: bool) -> str:
+    """Set out one device map, register by register. Raise MapNotKnown."""
+    from collector import devicemap  # noqa: PLC0415  loads files
+    from collector.quantity import catalogue  # noqa: PLC0415
+
+    found = devicemap.load(name)
+    known = catalogue()
+    if as_json:
+        registers = [
+            {
+                "quantity": each.quantity,
+                "unit": known[each.quantity].unit,
+                "address": each.address,
+                "function": each.function,
+                "type": each.type,
+                "scale": each.scale,
+                "unproved": each.unproved,
+                "optional": each.optional,
+            }
+            for each in found.registers
+        ]
+        return json.dumps({"name": name, "document": found.document, "registers": registers})
+    rows = [
+        [
+            each.quantity,
+            known[each.quantity].unit,
+            f"0x{each.address:04X}",
+            f"{each.function:02d}",
+            each.type,
+            f"{each.scale:g}",
+            ", ".join(mark for mark in ("unproved", "optional") if getattr(each, mark)),
+            known[each.quantity].help,
+        ]
+        for each in found.registers
+    ]
+    serial = found.serial
+    parts = [f"{found.brand} {found.model}", f"from {found.document}"]
+    if serial:
+        parts.append(
+            f"as delivered: {serial.baudrate} baud, parity {serial.parity}, address {found.address}"
+        )
+    heads = ["QUANTITY", "UNIT", "REGISTER", "FC", "TYPE", "SCALE", "", "MEANING"]
+    return "\n".join([*parts, "", table(heads, rows, right=(5,))])
+
+
+def raw_row(row: Mapping[str, Any]) -> list[str]:
+    """Set out what one register answered."""
+    from collector.quantity import catalogue  # noqa: PLC0415  loads a file
+
+    quantity = row["quantity"]
+    value = row.get("refused") or ("" if row["value"] is None else number(row["value"]))
+    return [
+        quantity,
+        f"0x{row['address']:04X}",
+        f"{row['function']:02d}",
+        row["type"],
+        " ".join(f"{word:04X}" for word in row["words"]),
+        value,
+        catalogue()[quantity].unit,
+    ]
+
+
+def scan(line: str | None, *, thorough: bool, as_json: bool) -> bool:
+    """Scan, showing how far it is, and print what was found; return whether anything was."""
+    from collector import adapter  # noqa: PLC0415  loads files
+    from collector import scan as scans  # noqa: PLC0415
+
+    found = []
+    ports = [line] if line else adapter.ports()
+    if not ports:
+        click.echo("no serial port is there: is the adapter plugged in? See 'ls /dev/serial/by-id'")
+    for event in scans.scan(ports, thorough=thorough):
+        match event:
+            case scans.Trying():
+                progress(f"{event.part:4.0%}  {event.port}  {event.framing}  {event.address}")
+            case scans.Unusable():
+                click.secho(f"{event.port}: {event.reason}", fg="yellow", err=True)
+            case scans.Found():
+                found.append(event)
+                models = ", ".join(event.models) or "a model that is not known"
+                text = f"{event.port}  {event.framing}  address {event.address}: {models}"
+                progress("")
+                click.secho(text, fg="green", err=True)
+    progress("")
+    if as_json:
+        entries = [
+            {
+                "line": each.port,
+                "address": each.address,
+                "baudrate": each.framing.baudrate,
+                "parity": each.framing.parity,
+                "stopbits": each.framing.stopbits,
+                "models": list(each.models),
+            }
+            for each in found
+        ]
+        click.echo(json.dumps(entries, indent=2))
+    elif found:
+        click.echo(scans.render(found), nl=False)
+    elif ports:
+        click.echo(
+            "nothing answered. Are A and B the right way round, and does the meter have power? "
+            "'energy-monitor scan --all' tries every address and framing."
+        )
+    return bool(found)
+
+
+def progress(text: str) -> None:
+    """Show how far it is, on a terminal only, over what was shown before."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{text[:79]}\033[K", nl=False, err=True)
