@@ -1,0 +1,56 @@
+"""A backlog of 24 h, 86,400 readings of 12 values, into a local server."""
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from collector.clock import Clock
+from collector.config import load
+from collector.delivery import Delivery
+from collector.health import Health, OutputHealth, SourceHealth
+from collector.journal import Journal
+from collector.service import build
+from tests.bench.readings import lines
+from tests.bench.servers import database
+from tests.fakes.running import configure
+
+READINGS = 86_400
+
+
+def measure():
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with database(folder) as (name, options):
+            rate = deliver_day(folder, options)
+    figure = f"a day's readings into {name}, readings per second"
+    yield figure, f"{rate:.0f}", "at least 5000", rate >= 5000
+
+
+def deliver_day(folder, options):
+    output = f"  history: {{type: influxdb, {options}, token: !secret influxdb-token}}\n"
+    config = load(configure(folder, "  pi: {type: host}\n", output))
+    health = Health({"pi": SourceHealth()}, {"history": OutputHealth()}, 0)
+    _, outputs = build(config, health)
+    journal = Journal(folder / "journal", "boot", ["history"])
+    journal.open()
+    batch = []
+    start_ms = round(time.time()) * 1000 - READINGS * 1000
+    for line in lines(READINGS, start_ms=start_ms):
+        batch.append(line)
+        if len(batch) == 60:
+            journal.append(batch)
+            batch = []
+    journal.log.close_segments()
+    delivery = Delivery(
+        "history", *outputs["history"], journal, Clock(), health.outputs["history"],
+        threading.Lock(),
+    )  # fmt: skip
+    began = time.monotonic()
+    while journal.backlog("history"):
+        delivery.deliver_once()
+        assert not delivery.failures, health.outputs["history"].last_error
+    elapsed = time.monotonic() - began
+    assert health.outputs["history"].delivered == READINGS
+    journal.close()
+    return READINGS / elapsed

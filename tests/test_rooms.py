@@ -1,0 +1,107 @@
+"""Who may import whom: left never knows right, and nobody knows the rooms beside him."""
+
+import ast
+import re
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "collector"
+
+WORDS = {"errors", "options", "quantity", "reading", "secrets"}
+MAY_IMPORT = {
+    "errors": set(),
+    "secrets": {"errors"},
+    "options": {"errors", "secrets"},
+    "reading": set(),
+    "quantity": {"errors", "options"},
+    "devicemap": {"errors", "options", "quantity"},
+    "line": {"adapter", "errors", "options"},
+    "rtu": set(),
+    "rtu_line": {"adapter", "errors", "line", "rtu"},
+    "adapter": {"line"},
+    "plan": {"rtu"},
+    "meter": {"devicemap", "errors", "plan", "rtu", "rtu_line"},
+    "contract": WORDS | {"line"},
+    "sources": WORDS | {"adapter", "contract", "demo", "devicemap", "line", "meter", "rtu_line"},
+    "outputs": WORDS | {"contract"},
+    "clock": set(),
+    "frames": set(),
+    "log": {"frames"},
+    "records": {"frames", "log"},
+    "cursor": set(),
+    "notes": {"clock"},
+    "journal": {"cursor", "errors", "log", "notes", "reading", "records"},
+    "health": {"reading"},
+    "intake": WORDS | {"clock", "contract", "health", "journal"},
+    "delivery": WORDS | {"clock", "contract", "health", "journal", "records"},
+    "registry": {"errors"},
+    "config": WORDS | {"registry"},
+    "control": {"errors"},
+}
+# The front door and the tools beside it: they may know everything that is left of them.
+FREE = {
+    "__main__", "arguments", "checks", "cli", "cli_journal", "cli_setup", "demo", "once",
+    "reference", "scan", "service", "setup_influxdb", "show",
+}  # fmt: skip
+
+
+def modules():
+    return sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def room_of(module):
+    return module.parts[0].removesuffix(".py")
+
+
+def imported(module):
+    """Yield the rooms of ours that a module imports anywhere in it."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "collector":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("collector."):
+            yield str(node.module).split(".")[1]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            yield from (name.split(".")[1] for name in names if name.startswith("collector."))
+
+
+def test_every_room_is_on_the_plan():
+    assert {room_of(module) for module in modules()} == {*MAY_IMPORT, *FREE, "__init__"}
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_a_room_imports_only_what_is_left_of_it(module):
+    room = room_of(module)
+    if room in MAY_IMPORT:
+        own = {room} if len(module.parts) > 1 else set()
+        strangers = set(imported(module)) - MAY_IMPORT[room] - own
+        assert not strangers, f"{module} may not import {', '.join(sorted(strangers))}"
+
+
+@pytest.mark.parametrize("group", ["sources", "outputs"])
+def test_sources_and_outputs_do_not_know_one_another(group):
+    for module in modules():
+        if room_of(module) == group:
+            text = (PACKAGE / module).read_text()
+            others = set(re.findall(rf"collector\.{group}\.(\w+)", text)) - {module.stem}
+            assert not others, f"{module} imports {others}"
+
+
+def test_outputs_never_ask_the_clock():
+    for module in modules():
+        if room_of(module) == "outputs":
+            text = (PACKAGE / module).read_text()
+            assert not re.search(r"\btime\.time\b|datetime\.now|collector\.clock", text), module
+
+
+def test_the_installed_entry_points_are_those_of_the_project_file():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group, wanted in project["entry-points"].items():
+        installed = {each.name: each.value for each in entry_points(group=group)}
+        missing = {name: value for name, value in wanted.items() if installed.get(name) != value}
+        assert not missing, f"not installed: {missing}; run: rm .venv/ready && make .venv/ready"
