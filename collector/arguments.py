@@ -46,7 +46,7 @@ class Duration(click.ParamType[float]):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        from collector.options import NotAccepted, seconds_of  # noqa: PLC0415  only then needed
+        from collector.scalars import NotAccepted, seconds_of  # noqa: PLC0415  only then needed
 
         try:
             return seconds_of(value)

@@ -13,19 +13,9 @@ import yaml
 
 from collector import registry
 from collector.errors import ConfigFault, Fault
-from collector.options import (
-    Bytes,
-    Faults,
-    Place,
-    Seconds,
-    did_you_mean,
-    option,
-    read_mapping,
-    read_options,
-    scalar,
-    shown,
-)
+from collector.options import Faults, Place, option, read_mapping, read_options
 from collector.reading import NAME, NAME_RULE
+from collector.scalars import Bytes, Seconds, did_you_mean, scalar, shown
 
 DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
 IMPORT_DEPTH = 5

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Protocol
 
 from collector.errors import EnergyMonitorError
 from collector.line import Lines
-from collector.options import Seconds, option
+from collector.options import option
 from collector.reading import Reading
+from collector.scalars import Seconds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,9 +94,14 @@ class Journal:
 
         Room is made by dropping the oldest closed segment, as often as it takes.
         """
-        target = self.log if dated else self.undated
-        if target.next_number == 1 and not target.segments:
-            target.open()
+        if dated:
+            return self.append_to(self.log, lines)
+        with self.lock:
+            if not self.undated.segments:
+                self.undated.open()
+            return self.append_to(self.undated, lines)
+
+    def append_to(self, target: Log, lines: Sequence[bytes]) -> bool:
         while True:
             try:
                 target.append(lines, time_ms(lines[-1]))
@@ -126,16 +131,22 @@ class Journal:
 
         A crash on the way makes some of them appear twice, which outputs do not mind.
         """
-        moved = 0
         reader = Reader(self.undated, 1)
+        moved = self.move(reader, offset_ms)
+        with self.lock:  # nothing undated may come between the last look and the end
+            moved += self.move(reader, offset_ms)
+            self.log.sync()
+            self.undated.close()
+            remove_log(self.undated.folder)
+            self.undated = Log(self.undated.folder, self.undated.lost)
+        return moved
+
+    def move(self, reader: Reader, offset_ms: int) -> int:
+        """Append all that *reader* finds, dated; return how many readings that were."""
+        moved = 0
         while records := reader.take(1000):
             lines = [date(line, offset_ms) for _, line in records]
-            if self.append(lines):
-                moved += len(lines)
-        self.log.sync()
-        self.undated.close()
-        remove_log(self.undated.folder)
-        self.undated = Log(self.undated.folder, self.undated.lost)
+            moved += len(lines) if self.append(lines) else 0
         return moved
 
     def forget_undatable(self) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import minimalmodbus
 
-from collector.devicemap import DeviceMap, Register
+from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
 from collector.plan import Block, Split, Wire, best_split, cost_ms, plan, unlike
+from collector.registers import Register
 from collector.rtu import Shape
 from collector.rtu_line import RtuLine
 

@@ -5,13 +5,10 @@ From such a class come the reader here, the reference page, the JSON Schema and 
 """
 
 import dataclasses
-import difflib
 import functools
-import math
-import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -19,20 +16,16 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 
 from collector.errors import Fault
+from collector.scalars import (
+    SCALARS,
+    NotAccepted,
+    check_limits,
+    did_you_mean,
+    read_choice,
+    read_secret,
+    shown,
+)
 from collector.secrets import Secret
-
-
-class Seconds(float):
-    """A duration, written with its unit: 500ms, 10s, 5m, 1h, 7d."""
-
-
-class Bytes(int):
-    """An amount of data, written with its unit: 512 kB, 100 MB, 2 GB."""
-
-
-SECONDS_PER = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-BYTES_PER = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
-BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def option(
@@ -84,16 +77,6 @@ class Faults:
             known = known.rpartition(".")[0]
         file, line = self.lines.get(known, ("", 0))
         self.found.append(Fault(file, line, path, message))
-
-
-class NotAccepted(Exception):
-    """A value that an option does not accept; the text says what is."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest of *known*, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def read_mapping(node: yaml.Node, place: Place, faults: Faults) -> dict[str, yaml.Node]:
@@ -204,125 +187,3 @@ def read_list(
         read_inner(hint, each, place.at(str(number)), faults, limits)
         for number, each in enumerate(node.value)
     )
-
-
-def read_choice(choices: tuple[Any, ...], node: yaml.Node) -> Any:
-    text = scalar(node)
-    for choice in choices:
-        if str(choice) == text:
-            return choice
-    words = [str(choice) for choice in choices]
-    msg = f"{text!r} is not accepted: one of {', '.join(words)}{did_you_mean(text, words)}"
-    raise NotAccepted(msg)
-
-
-def shown(node: yaml.Node) -> str:
-    """Name what stands in a node for a message, never the text of a secret."""
-    if isinstance(node, yaml.ScalarNode):
-        return f"{node.value!r}" if node.value else "nothing"
-    return "a list" if isinstance(node, yaml.SequenceNode) else "a block"
-
-
-def scalar(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or node.tag == "!secret":
-        msg = (
-            f"expected one plain value, not {'a secret' if node.tag == '!secret' else shown(node)}"
-        )
-        raise NotAccepted(msg)
-    return str(node.value)
-
-
-def read_text(node: yaml.Node) -> str:
-    text = scalar(node)
-    if not text:
-        msg = "expected a text, not nothing"
-        raise NotAccepted(msg)
-    return text
-
-
-def read_bool(node: yaml.Node) -> bool:
-    text = scalar(node).lower()
-    if text not in BOOLEANS:
-        msg = f"{text!r} is not accepted: true or false"
-        raise NotAccepted(msg)
-    return BOOLEANS[text]
-
-
-def read_int(node: yaml.Node) -> int:
-    text = scalar(node)
-    try:
-        return int(text, 0)
-    except ValueError:
-        msg = f"{text!r} is not a whole number"
-        raise NotAccepted(msg) from None
-
-
-def read_float(node: yaml.Node) -> float:
-    text = scalar(node)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise NotAccepted(f"{text!r} is not a number")
-    return value
-
-
-def amount(text: str, units: Mapping[str, float], example: str) -> float:
-    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]+)", text)
-    if match is None or match[2].lower() not in units or match[1].count(".") > 1:
-        msg = f"{text!r} is not accepted: a number with its unit, such as {example}"
-        raise NotAccepted(msg)
-    return float(match[1]) * units[match[2].lower()]
-
-
-def seconds_of(text: str) -> Seconds:
-    """Read a duration with its unit, such as 500ms. Raise NotAccepted."""
-    return Seconds(round(amount(text, SECONDS_PER, "500ms, 10s, 5m, 1h or 7d"), 6))
-
-
-def read_seconds(node: yaml.Node) -> Seconds:
-    return seconds_of(scalar(node))
-
-
-def read_bytes(node: yaml.Node) -> Bytes:
-    return Bytes(amount(scalar(node), BYTES_PER, "512 kB, 100 MB or 2 GB"))
-
-
-def read_secret(node: yaml.Node, folder: Path) -> Secret:
-    if node.tag != "!secret" or not isinstance(node, yaml.ScalarNode):
-        msg = (
-            "secrets never stand in this file: write '!secret NAME' and put the value "
-            "into the file secrets/NAME beside it"
-        )
-        raise NotAccepted(msg)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", node.value):
-        msg = f"{node.value!r} is no name of a secret: small letters, digits and '-'"
-        raise NotAccepted(msg)
-    return Secret(node.value, folder)
-
-
-SCALARS: dict[Any, Callable[[yaml.Node], Any]] = {
-    str: read_text,
-    bool: read_bool,
-    int: read_int,
-    float: read_float,
-    Seconds: read_seconds,
-    Bytes: read_bytes,
-}
-
-
-def check_limits(value: Any, limits: Mapping[str, Any], text: str) -> None:
-    low, high, pattern = limits.get("low"), limits.get("high"), limits.get("pattern")
-    if (low is not None and value < low) or (high is not None and value > high):
-        bounds = (
-            f"from {low} to {high}"
-            if None not in (low, high)
-            else (f"at least {low}" if high is None else f"at most {high}")
-        )
-        unit = " seconds" if isinstance(value, Seconds) else ""
-        msg = f"{text} is not accepted: {bounds}{unit}"
-        raise NotAccepted(msg)
-    if pattern is not None and not re.fullmatch(pattern, value):
-        msg = f"{text} is not accepted: it must match {pattern}"
-        raise NotAccepted(msg)

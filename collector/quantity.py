@@ -15,7 +15,8 @@ from typing import Literal, get_args
 import yaml
 
 from collector.errors import ConfigFault, EnergyMonitorError
-from collector.options import Faults, Place, did_you_mean, read_mapping
+from collector.options import Faults, Place, read_mapping
+from collector.scalars import did_you_mean
 
 Kind = Literal["gauge", "counter", "state"]
 

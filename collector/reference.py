@@ -17,8 +17,8 @@ from typing import Any, Literal, get_args, get_origin
 from collector import registry
 from collector.config import MainOptions
 from collector.contract import OutputOptions, SourceOptions
-from collector.options import Bytes, Seconds
 from collector.quantity import catalogue
+from collector.scalars import Bytes, Seconds
 from collector.secrets import Secret
 
 ROOT = Path(__file__).parent.parent

@@ -15,10 +15,11 @@ from pathlib import Path
 import minimalmodbus
 
 from collector import devicemap
-from collector.devicemap import DeviceMap, Probe
+from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.line import Framing
 from collector.plan import Block
+from collector.registers import Probe
 from collector.rtu import ALLOWANCE_PER_ANSWER_TIME, Slave
 from collector.rtu_line import RtuLine
 

@@ -11,22 +11,26 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "collector"
 
-WORDS = {"errors", "options", "quantity", "reading", "secrets"}
+WORDS = {"errors", "options", "quantity", "reading", "scalars", "secrets"}
+METERS = {"devicemap", "meter", "registers", "rtu_line"}
 MAY_IMPORT = {
     "errors": set(),
     "secrets": {"errors"},
-    "options": {"errors", "secrets"},
+    "scalars": {"secrets"},
+    "options": {"errors", "scalars", "secrets"},
     "reading": set(),
-    "quantity": {"errors", "options"},
-    "devicemap": {"errors", "options", "quantity"},
+    "quantity": {"errors", "options", "scalars"},
+    "registers": {"options"},
+    "devicemap": WORDS | {"registers"},
     "line": {"adapter", "errors", "options"},
     "rtu": set(),
     "rtu_line": {"adapter", "errors", "line", "rtu"},
     "adapter": {"line"},
     "plan": {"rtu"},
-    "meter": {"devicemap", "errors", "plan", "rtu", "rtu_line"},
+    "meter": {"devicemap", "errors", "plan", "registers", "rtu", "rtu_line"},
     "contract": WORDS | {"line"},
-    "sources": WORDS | {"adapter", "contract", "demo", "devicemap", "line", "meter", "rtu_line"},
+    "sources": WORDS
+    | {"adapter", "contract", "demo", "devicemap", "line", "meter", "registers", "rtu_line"},
     "outputs": WORDS | {"contract"},
     "clock": set(),
     "frames": set(),

@@ -55,7 +55,7 @@ def run(duration_s: float | None, folder: Path) -> int:
                 collector.terminate()
             status = collector.wait(10)
     click.echo(f"the journal is in {folder}; look into it with:")
-    click.echo(f"  {Path(sys.argv[0]).name} journal tail --data-dir {folder}")
+    click.echo(f"  {sys.argv[0]} journal tail --data-dir {folder}")
     return status
 
 

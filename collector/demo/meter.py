@@ -23,8 +23,9 @@ from pathlib import Path
 from collector import devicemap
 from collector.demo.house import House
 from collector.demo.terminal import Wire, pseudo_terminal, send
-from collector.devicemap import Cell, DeviceMap
+from collector.devicemap import DeviceMap
 from collector.errors import EnergyMonitorError
+from collector.registers import Cell
 from collector.rtu import READ_FUNCTIONS, REFUSAL_BIT, REQUEST_BYTES, crc
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3

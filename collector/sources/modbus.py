@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 from collector import adapter, devicemap
 from collector.contract import BadOption, Context, SourceOptions
-from collector.devicemap import DeviceMap, Register
+from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, FrameDamaged
 from collector.line import Framing, LineConflict, SerialOptions
 from collector.meter import Meter, words_of
 from collector.options import option
 from collector.reading import Reading
+from collector.registers import Register, decode
 from collector.rtu_line import RtuLine
 
 VOLTAGES = ("voltage", "voltage_l1", "voltage_l2", "voltage_l3")
@@ -89,7 +90,7 @@ class Modbus:
         values = {}
         for register in registers:
             held = words_of(self.meter.block(register), words)
-            value = devicemap.decode(register, held) if held else None
+            value = decode(register, held) if held else None
             if value is not None:
                 values[register.quantity] = value
         if cannot_be(values):
@@ -114,7 +115,7 @@ class Modbus:
             words = words_of(block, self.meter.ask(block))
         except DeviceRefused as refusal:
             return row | {"words": [], "value": None, "refused": str(refusal)}
-        return row | {"words": words, "value": devicemap.decode(register, words)}
+        return row | {"words": words, "value": decode(register, words)}
 
     def bus_time_ms(self, quantities: Collection[str]) -> float:
         """Return how long reading *quantities* keeps the line busy, in milliseconds."""

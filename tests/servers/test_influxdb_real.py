@@ -267,7 +267,7 @@ def test_a_fresh_server_gets_its_first_user_the_bucket_and_all_secrets(fresh):
     assert done.fresh
     assert done.bucket == "created"
     assert (done.retention_s, done.shard_group_s) == (90 * DAY_S, DAY_S)
-    names = {"admin-password", "admin-token", "write-token", "read-token"}
+    names = {"admin-password", "admin-token", "token", "read-token"}
     assert {file.name for file in done.written} == {f"influxdb-{name}" for name in names}
     assert done.kept == done.stale == ()
     assert {stat.S_IMODE(file.stat().st_mode) for file in done.written} == {0o600}

