@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ class Influxd:
     """A server that runs; 2.x is set up with *org*, *bucket* and the admin's *token*."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     org: str = ORG
     bucket: str = BUCKET
     token: str = ADMIN_TOKEN
@@ -95,6 +95,23 @@ def running(folder: Path, *, port: int = 0, set_up: bool = True) -> Iterator[Inf
                 token=ADMIN_TOKEN,
             )
         yield influx
+
+
+@contextmanager
+def shared(folder: Path) -> Iterator[Influxd]:
+    """Use the server of INFLUXDB2_URL and INFLUXDB2_TOKEN where they are set, else run one.
+
+    On a server that is not ours the tests make buckets in the token's organisation: give them a
+    scratch server.
+    """
+    url = os.environ.get("INFLUXDB2_URL")
+    if url is None:
+        with running(folder) as influx:
+            yield influx
+        return
+    stranger = Influxd(url.rstrip("/"), None, token=os.environ["INFLUXDB2_TOKEN"])
+    org = stranger.get("/api/v2/orgs")["orgs"][0]["name"]
+    yield replace(stranger, org=org)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import json
 import random
 import stat
 import time
-from functools import partial
 
 import pytest
 
@@ -31,7 +30,7 @@ def batch_of(count, device="mains", kind="electricity", end_ms=NOW_MS):
 
 @pytest.fixture(scope="module")
 def influx(tmp_path_factory):
-    with influxd.running(tmp_path_factory.mktemp("influxd")) as server:
+    with influxd.shared(tmp_path_factory.mktemp("influxd")) as server:
         yield server
 
 
@@ -42,7 +41,9 @@ def bucket(influx, request):
 
 
 def make_bucket(influx, name, **rule):
-    (org,) = influx.get("/api/v2/orgs")["orgs"]
+    (org,) = influx.get("/api/v2/orgs", {"org": influx.org})["orgs"]
+    for left in influx.get("/api/v2/buckets", {"name": name}).get("buckets", []):
+        influx.ask("DELETE", f"/api/v2/buckets/{left['id']}")
     influx.post(
         "/api/v2/buckets", orgID=org["id"], name=name, retentionRules=[rule] if rule else []
     )
@@ -50,7 +51,7 @@ def make_bucket(influx, name, **rule):
 
 
 def make_token(influx, bucket, action):
-    (org,) = influx.get("/api/v2/orgs")["orgs"]
+    (org,) = influx.get("/api/v2/orgs", {"org": influx.org})["orgs"]
     (found,) = influx.get("/api/v2/buckets", {"name": bucket})["buckets"]
     resource = {"type": "buckets", "id": found["id"], "orgID": org["id"]}
     permissions = [{"action": action, "resource": resource}]
@@ -85,7 +86,10 @@ def output_at(tmp_path):
 
 @pytest.fixture
 def output_to(influx, output_at):
-    return partial(output_at, influx.url)
+    def output_to(bucket, token=influx.token, read_token=influx.token, org=influx.org):
+        return output_at(influx.url, bucket, token, read_token, org)
+
+    return output_to
 
 
 def count(influx, bucket, kind="electricity"):
@@ -176,6 +180,7 @@ def test_what_was_stored_outlives_the_servers_death(tmp_path, output_at):
     output = output_at(f"http://127.0.0.1:{port}", influxd.BUCKET)
     with influxd.running(tmp_path, port=port) as server:
         output.write(batch_of(1000))
+        assert server.process is not None
         server.process.kill()
         server.process.wait()
         with pytest.raises(OutputAway):
