@@ -5,6 +5,7 @@ stamped with monotonic time and cannot be delivered (design decision D3). ``Cloc
 what a reading's time is counted in just now. All times are in milliseconds.
 """
 
+import contextlib
 import ctypes
 import logging
 import threading
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 # Slewing moves both clocks alike; only a step changes their distance. Reading both is not atomic,
 # so a distance counts as changed only beyond what a preempted thread could make of it.
 STEP_MS = 50
+CALM_AFTER_MS = 3_600_000
 
 TIME_ERROR = 5  # <sys/timex.h>
 TIMEX_BYTES = 256  # larger than struct timex on any machine
@@ -47,6 +49,7 @@ class Clock:
         self.boot = boot_id()
         self.lock = threading.Lock()
         self.steps = 0
+        self.stepped_ms = self.monotonic_ms()
         self._frame = Frame(0, dated=False)
 
     def monotonic_ms(self) -> float:
@@ -76,9 +79,14 @@ class Clock:
                 self._frame = Frame(offset_ms, dated=True)
             elif abs(change_ms) > STEP_MS:
                 self.steps += 1
+                self.stepped_ms = self.monotonic_ms()
                 log.warning("the clock was stepped by %+.3f s", change_ms / 1000)
                 self._frame = Frame(offset_ms, dated=True)
             return self._frame
+
+    def is_calm(self) -> bool:
+        """Has the clock been right without a step for so long that ages can be believed?"""
+        return self.frame().dated and self.monotonic_ms() - self.stepped_ms > CALM_AFTER_MS
 
     def offset_ms(self) -> int:
         """Measure the distance of the two clocks, from the least disturbed of three tries."""
@@ -95,12 +103,13 @@ class Clock:
             return False
         log.info("the clock is synchronised")
         if self.mark is not None:
-            self.mark.write_text(self.boot, encoding="ascii")
+            with contextlib.suppress(OSError):  # a full disk: then it is asked for anew
+                self.mark.write_text(self.boot, encoding="ascii")
         return True
 
     def was_trusted(self) -> bool:
         try:
-            return self.mark is not None and self.mark.read_text(encoding="ascii") == self.boot
+            return self.mark is not None and self.mark.read_bytes() == self.boot.encode()
         except OSError:
             return False
 

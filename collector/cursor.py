@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cursor:
     """How far an output has got: the next number it needs, and the newest time it has stored."""
 

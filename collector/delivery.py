@@ -7,15 +7,12 @@ ever, and those readings are set aside; not now, and everything is kept while pa
 import logging
 import random
 import threading
-from collections.abc import Sequence
 
 from collector.clock import Clock, utc
 from collector.contract import Output, OutputOptions
 from collector.errors import OutputAway, ReadingsRefused
 from collector.health import OutputHealth
 from collector.journal import Journal
-from collector.reading import time_ms
-from collector.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +22,7 @@ LONGEST_WISH_S = 900.0
 # What a database loses in a power cut is its newest, of all devices alike; a device that was late
 # may lack a little more.
 HEAL_MARGIN_MS = 60_000
+HEAL_EVERY_MS = 300_000  # a database may restart between two batches, unseen
 
 
 class Delivery:
@@ -51,6 +49,8 @@ class Delivery:
         self.is_open = False
         self.failures = 0
         self.healed_ms = -1
+        self.heal_again_ms = 0.0
+        self.refusing = False
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -63,17 +63,19 @@ class Delivery:
     def deliver_once(self) -> float:
         """Deliver one batch; return how many seconds to wait before the next."""
         try:
-            if not self.is_open:
+            if not self.is_open or self.clock.monotonic_ms() > self.heal_again_ms:
                 self.output.open()
                 self.heal()
                 self.is_open = True
+                self.heal_again_ms = self.clock.monotonic_ms() + HEAL_EVERY_MS
             return self.deliver_batch()
         except OutputAway as error:
             return self.away(error)
 
     def deliver_batch(self) -> float:
         started_ms = self.clock.monotonic_ms()
-        self.reader.go(self.journal.cursors[self.name].number)
+        cursor = self.journal.cursors[self.name]
+        self.reader.go(cursor.number)
         records = self.reader.take(self.output.batch_size)
         if not records:
             return self.every_s
@@ -86,19 +88,20 @@ class Delivery:
             self.journal.set_aside(
                 self.name, {lines[place]: reason for place, reason in error.reasons.items()}
             )
-            log.warning("%s: %s; see 'energy-monitor journal dead-letters'", self.name, error)
-        self.stored(records, refused)
+            if not self.refusing:
+                log.warning("%s: %s; see 'energy-monitor journal dead-letters'", self.name, error)
+        self.refusing = refused > 0
+        self.journal.move_cursor(self.name, cursor, records)
+        self.stored(len(records), refused)
         if len(records) == self.output.batch_size:
             return 0
         return max(0, self.every_s - (self.clock.monotonic_ms() - started_ms) / 1000)
 
-    def stored(self, records: Sequence[Record], refused: int) -> None:
-        newest_ms = max(time_ms(line) for _, line in records)
-        self.journal.move_cursor(self.name, records[-1][0] + 1, newest_ms)
+    def stored(self, count: int, refused: int) -> None:
         failures, self.failures = self.failures, 0
         with self.lock:
             health = self.health
-            health.delivered += len(records) - refused
+            health.delivered += count - refused
             health.refused += refused
             health.last_ms = self.clock.wall_ms()
             was, health.state, health.last_error = health.state, "delivering", ""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 HEADER = struct.Struct("<IIQ")
 MAX_BODY = 1 << 20
+LEAST_BYTES = HEADER.size + 24  # no encoded reading is shorter
 NUMBERS_AHEAD = 1 << 32
 
 # Measured with one meter's readings of 289 bytes: blocks of 2, 4, 8 and 64 KiB take 44, 33, 26

@@ -87,6 +87,8 @@ def feed(name: str, source: Source, options: SourceOptions, health: SourceHealth
     if left:
         groups.append(Group(round(options.every * 1000), frozenset(left)))
     for old, new in options.rename.items():
+        if new in wanted and new not in options.rename:
+            raise BadOption("rename", f"{new!r} is read as well; leave it out by 'quantities'")
         if old not in source.quantities:
             raise BadOption("rename", f"{old!r} is not read by this source")
         if new not in known or known[new].unit != known[old].unit:

@@ -7,7 +7,7 @@
     losses.jsonl         what was dropped or damaged: cause, numbers, count, and who still lacked it
 
 Three questions can be put to it: which readings are there (``records.read_all``), which did
-each output get (``cursors``, ``notes.dead_letters``), and what was dropped (``notes.losses``).
+each output get (``cursors``, ``notes.dead_letters``), and what was dropped (``losses``).
 """
 
 import errno
@@ -15,20 +15,33 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from collector.cursor import Cursor, read_cursor, write_cursor
 from collector.errors import JournalFault
 from collector.log import Log
-from collector.notes import append_json, losses
-from collector.reading import time_ms
-from collector.records import Reader, read_all
+from collector.losses import Losses
+from collector.notes import append_dead_letters
+from collector.reading import check_line, time_ms
+from collector.records import Reader, Record, read_all
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def unless_full() -> Iterator[None]:
+    """Let what can wait fail on a full disk; any other OSError goes up."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
 
 
 class Journal:
@@ -41,24 +54,31 @@ class Journal:
         self.folder = folder
         self.boot = boot
         self.lock = threading.RLock()
+        self.losses = Losses(folder)
         self.log = Log(folder / "log", self.tell_lost)
-        self.undated = Log(folder / "undated" / boot, self.tell_lost)
+        self.undated = self.new_undated()
         self.cursors = {name: Cursor(0) for name in outputs}
-        self.dropped: dict[str, int] = {}
-        self.told: set[tuple[int, int]] = set()
-        self.lost_while_full = 0
+        self.full = False
         self.door: int | None = None
+
+    def new_undated(self) -> Log:
+        def lost(cause: str, first: int, last: int) -> None:
+            self.losses.count(cause, last - first + 1)
+
+        return Log(self.folder / "undated" / self.boot, lost)
 
     def open(self) -> None:
         """Take the journal for this process. Raise JournalFault where that cannot be."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.take_door()
-            self.read_losses()
+            self.losses.read()
             for name in self.cursors:
                 self.cursors[name] = read_cursor(self.folder, name)
             self.log.open(max((cursor.number for cursor in self.cursors.values()), default=1) or 1)
             self.forget_undatable()
+            if self.undated.folder.is_dir():
+                self.undated.open()
         except OSError as error:
             msg = f"the journal in {self.folder} cannot be used: {error.strerror}"
             raise JournalFault(msg) from error
@@ -80,11 +100,13 @@ class Journal:
                 f"{FORMAT}: install the newer release again"
             )
             raise JournalFault(msg)
-        os.pwrite(self.door, b"%d\n" % FORMAT, 0)
+        if text != b"%d" % FORMAT:
+            os.pwrite(self.door, b"%d\n" % FORMAT, 0)
 
     def close(self) -> None:
         for each in (self.log, self.undated):
-            each.close()
+            with unless_full():
+                each.close()
         if self.door is not None:
             os.close(self.door)
             self.door = None
@@ -94,60 +116,76 @@ class Journal:
 
         Room is made by dropping the oldest closed segment, as often as it takes.
         """
-        if dated:
-            return self.append_to(self.log, lines)
         with self.lock:
-            if not self.undated.segments:
-                self.undated.open()
-            return self.append_to(self.undated, lines)
-
-    def append_to(self, target: Log, lines: Sequence[bytes]) -> bool:
-        while True:
-            try:
-                target.append(lines, time_ms(lines[-1]))
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                if self.drop_oldest("disk full"):
-                    continue
-                if not self.lost_while_full:
-                    log.error("the disk is full: readings are lost until there is room")  # noqa: TRY400  no bug
-                self.lost_while_full += len(lines)
-                self.dropped["disk full"] = self.dropped.get("disk full", 0) + len(lines)
-                return False
-            if self.lost_while_full:
-                self.tell_room()
+            target = self.log if dated else self.undated
+            while not self.try_append(target, lines):
+                if not self.drop_oldest("disk full"):
+                    self.lose_to_full_disk(len(lines))
+                    return False
+            if self.full:
+                self.full = False
+                log.warning("there is room on the disk again: readings are kept")
+                self.losses.write()
             return True
 
-    def tell_room(self) -> None:
-        """The disk has room again: write down what could not be written while it had none."""
-        count, self.lost_while_full = self.lost_while_full, 0
-        log.warning("there is room on the disk again; %d readings were lost", count)
-        self.dropped["disk full"] -= count
-        self.count_lost("disk full", count)
+    def try_append(self, target: Log, lines: Sequence[bytes]) -> bool:
+        """Append to *target*; return False where the disk is full."""
+        try:
+            if target is self.undated and not target.segments:
+                target.open()
+            target.append(lines, time_ms(lines[-1]))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return False
+        return True
+
+    def lose_to_full_disk(self, count: int) -> None:
+        if not self.full:
+            self.full = True
+            log.error("the disk is full: readings are lost until there is room")
+        self.losses.count_quietly("disk full", count)
+
+    def resend(self, lines: Sequence[str]) -> int:
+        """Append encoded readings again, for every output; return how many were stored.
+
+        Raise ValueError, having stored none, where one is not as the journal writes it.
+        """
+        encoded = [check_line(line) for line in lines]
+        return len(encoded) if encoded and self.append(encoded) else 0
 
     def date_back(self, offset_ms: int) -> int:
         """Move this boot's undated readings into the log, dated; return how many.
 
-        A crash on the way makes some of them appear twice, which outputs do not mind.
+        A crash on the way makes some of them appear twice, which outputs do not mind. On a full
+        disk the rest stays where it is, for another try.
         """
-        reader = Reader(self.undated, 1)
-        moved = self.move(reader, offset_ms)
-        with self.lock:  # nothing undated may come between the last look and the end
-            moved += self.move(reader, offset_ms)
+        reader = Reader(self.undated, self.undated.first_number)
+        moved = 0
+        while True:
+            with self.lock:  # nothing undated may come between the last look and the end
+                records = reader.take(1000)
+                if not records:
+                    self.forget_undated()
+                    return moved
+                lines = [date(line, offset_ms) for _, line in records]
+                if not self.try_append(self.log, lines):
+                    return moved
+            moved += len(records)
+            self.sync()
+            self.drop_moved(reader.number)
+
+    def drop_moved(self, number: int) -> None:
+        """Give back the room of undated segments whose readings are all moved and safe."""
+        while len(self.undated.segments) > 1 and self.undated.segments[1].first <= number:
+            self.undated.drop_oldest()
+
+    def forget_undated(self) -> None:
+        with unless_full():
             self.log.sync()
             self.undated.close()
-            remove_log(self.undated.folder)
-            self.undated = Log(self.undated.folder, self.undated.lost)
-        return moved
-
-    def move(self, reader: Reader, offset_ms: int) -> int:
-        """Append all that *reader* finds, dated; return how many readings that were."""
-        moved = 0
-        while records := reader.take(1000):
-            lines = [date(line, offset_ms) for _, line in records]
-            moved += len(lines) if self.append(lines) else 0
-        return moved
+        remove_log(self.undated.folder)
+        self.undated = self.new_undated()
 
     def forget_undatable(self) -> None:
         """Tell of readings from an earlier boot whose clock never became right, and drop them."""
@@ -157,38 +195,32 @@ class Journal:
                 count = sum(1 for _ in read_all(folder))
                 remove_log(folder)
                 if count:
-                    self.count_lost("clock never right", count)
-                    log.warning("%d readings of an earlier boot have no date: dropped", count)
-        if (parent / self.boot).is_dir():
-            self.undated.open()
+                    self.losses.count("clock never right", count)
 
     def sync(self) -> None:
         """Force what was written so far onto the disk. Raise OSError."""
-        try:
+        with unless_full():
             self.log.sync()
             self.undated.sync()
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
 
-    def keep_house(self, now_ms: float, keep_ms: float, undelivered_ms: float, size: int) -> None:
-        """Deflate closed segments, and drop what is too old or too much."""
-        try:
+    def keep_house(self, size: int) -> None:
+        """Deflate closed segments, and keep within *size* bytes."""
+        with unless_full():
             self.log.close_segments()
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-        while self.too_old(now_ms - keep_ms) and self.delivered():
-            self.drop_oldest("")
-        while self.too_old(now_ms - undelivered_ms):
-            self.drop_oldest("too old")
         while self.log.size + self.undated.size > size and self.drop_oldest("too much"):
             pass
 
+    def drop_old(self, delivered_before_ms: float, before_ms: float) -> None:
+        """Drop what is older than *before_ms*, and what every output has, sooner."""
+        while self.too_old(delivered_before_ms) and self.delivered():
+            self.drop_oldest("")
+        while self.too_old(before_ms):
+            self.drop_oldest("too old")
+
     def too_old(self, before_ms: float) -> bool:
-        """Is every reading of the oldest segment from before *before_ms*?"""
-        segments = self.log.segments
-        return len(segments) > 1 and segments[1].first_ms < before_ms
+        """Is every reading of the oldest segment from before *before_ms*, by all its times?"""
+        segments = self.log.segments[:2]
+        return len(segments) > 1 and max(each.first_ms for each in segments) < before_ms
 
     def delivered(self) -> bool:
         """Has every output got the whole oldest segment?"""
@@ -202,67 +234,74 @@ class Journal:
                 if cause:
                     self.tell_lost(cause, *dropped)
             elif dropped := self.undated.drop_oldest():
-                self.count_lost(cause, dropped[1] - dropped[0] + 1)
+                self.losses.count(cause, dropped[1] - dropped[0] + 1)
             return dropped is not None
 
     def tell_lost(self, cause: str, first: int, last: int) -> None:
-        """Write down once that the readings *first* to *last* are gone."""
-        with self.lock:
-            if (first, last) in self.told:
-                return
-            self.told.add((first, last))
-            lacking = {
-                name: last - max(first, cursor.number) + 1
-                for name, cursor in self.cursors.items()
-                if cursor.number <= last
-            }
-            log.warning("journal: %d readings lost: %s", last - first + 1, cause)
-            self.count_lost(cause, last - first + 1, first=first, last=last, undelivered=lacking)
-
-    def count_lost(self, cause: str, count: int, **details: object) -> None:
-        self.dropped[cause] = self.dropped.get(cause, 0) + count
-        try:
-            append_json(
-                self.folder / "losses.jsonl", {"cause": cause, "readings": count, **details}
-            )
-        except OSError as error:
-            log.warning("losses.jsonl cannot be written: %s", error.strerror)
-
-    def read_losses(self) -> None:
-        for loss in losses(self.folder):
-            self.dropped[loss["cause"]] = self.dropped.get(loss["cause"], 0) + loss["readings"]
-            if "first" in loss:
-                self.told.add((loss["first"], loss["last"]))
+        """Write down once that the readings *first* to *last* are gone, and who lacked them."""
+        lacking = {
+            name: last - max(first, cursor.number) + 1
+            for name, cursor in self.cursors.items()
+            if cursor.number <= last
+        }
+        self.losses.tell(cause, first, last, lacking)
 
     def reader(self, output: str) -> Reader:
         """Return a reader at the cursor of *output*."""
         return Reader(self.log, self.cursors[output].number)
 
-    def move_cursor(self, output: str, number: int, newest_ms: int) -> None:
-        """Remember that *output* needs *number* next. A power cut may forget the last moves."""
-        cursor = self.cursors[output]
-        cursor.number = number
-        cursor.newest_ms = max(cursor.newest_ms, newest_ms)
-        write_cursor(self.folder, output, cursor)
+    def move_cursor(self, output: str, cursor: Cursor, records: Sequence[Record]) -> None:
+        """Remember that *output* has *records*, unless it was sent back since it was at *cursor*.
+
+        A power cut may forget the last moves, and a full disk does.
+        """
+        with self.lock:
+            if self.cursors[output] is not cursor:
+                return
+            newest_ms = max(cursor.newest_ms, *(time_ms(line) for _, line in records))
+            self.cursors[output] = Cursor(records[-1][0] + 1, newest_ms)
+            with unless_full():
+                write_cursor(self.folder, output, self.cursors[output])
 
     def rewind(self, output: str, since_ms: int) -> int:
         """Move a cursor back to readings from *since_ms* on; return how many it needs again."""
-        cursor = self.cursors[output]
-        number = min(self.log.number_at(since_ms), cursor.number)
-        again = cursor.number - number
-        self.cursors[output] = Cursor(number, since_ms)
-        write_cursor(self.folder, output, self.cursors[output])
-        return again
+        with self.lock:
+            cursor = self.cursors[output]
+            number = min(self.log.number_at(since_ms), cursor.number)
+            self.cursors[output] = Cursor(number, since_ms)
+            with unless_full():
+                write_cursor(self.folder, output, self.cursors[output])
+            return cursor.number - number
 
     def backlog(self, output: str) -> int:
         """Return how many readings *output* still needs."""
         return self.log.next_number - max(self.cursors[output].number, self.log.first_number)
 
+    def behind_ms(self, output: str, now_ms: float) -> float:
+        """Return how old the oldest reading is that *output* still needs; 0 where it has all."""
+        if not self.backlog(output):
+            return 0.0
+        oldest_ms = self.cursors[output].newest_ms or self.log.segments[0].first_ms
+        return max(now_ms - oldest_ms, 0.0)
+
     def set_aside(self, output: str, reasons: Mapping[bytes, str]) -> None:
         """Keep refused readings with the far side's reason, for people to look at and resend."""
-        for line, reason in reasons.items():
-            entry = {"reason": reason, "reading": line.decode("ascii")}
-            append_json(self.folder / "dead-letters" / f"{output}.jsonl", entry)
+        with unless_full():
+            left = append_dead_letters(self.folder, output, reasons)
+            if left:
+                self.losses.count_quietly(f"refused by {output}, and its list is full", left)
+
+    def told(self, now_ms: float) -> dict[str, Any]:
+        """Return what ``status --json`` says of the journal."""
+        segments = self.log.segments
+        return {
+            "readings": self.log.next_number - self.log.first_number,
+            "bytes": self.log.size + self.undated.size,
+            "days": round((now_ms - segments[0].first_ms) / 86_400_000, 3) if segments else 0,
+            "undated": self.undated.next_number - self.undated.first_number,
+            "dropped": dict(self.losses.ever),
+            "dropped_lately": dict(self.losses.lately),
+        }
 
 
 def date(line: bytes, offset_ms: int) -> bytes:

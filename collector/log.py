@@ -10,9 +10,9 @@ a crash left open is closed by the next start. Times only serve to find a place 
 import os
 import re
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from collector import frames
@@ -54,6 +54,7 @@ class Log:
         self.segments: list[Segment] = []
         self.next_number = 1
         self.unsynced: dict[Path, int] = {}
+        self.unreadable: set[Path] = set()
         self.file: int | None = None
 
     def open(self, least: int = 1) -> None:
@@ -68,7 +69,10 @@ class Log:
     def mend_tail(self) -> int:
         """Cut what a crash left half-written at the end; return the number after the last."""
         last = self.segments[-1]
-        data = last.path.read_bytes()
+        try:
+            data = last.path.read_bytes()
+        except OSError:
+            return self.leave_unreadable(last)
         after, end = last.first, 0
         for frame in frames.scan(data, number=last.first):
             after = frame.number + (len(frames.inflate(frame)) if last.closed else 1)
@@ -81,6 +85,12 @@ class Log:
         os.ftruncate(self.file, end)
         self.segments[-1] = replace(last, size=end)
         return after + torn
+
+    def leave_unreadable(self, segment: Segment) -> int:
+        """Leave a segment that the disk does not give back; return the number after its last."""
+        after = segment.first + segment.size // frames.LEAST_BYTES + 1
+        self.lost("unreadable", segment.first, after - 1)
+        return after
 
     def append(self, bodies: Sequence[bytes], at_ms: int) -> int:
         """Write *bodies* at the end and return the number of the first. Raise OSError.
@@ -136,13 +146,17 @@ class Log:
 
     def close_segments(self) -> None:
         """Deflate every segment that is complete, one after the other. Raise OSError."""
-        for segment in self.segments[:-1]:
-            if not segment.closed:
+        for segment in list(self.segments[:-1]):
+            if not segment.closed and segment.path not in self.unreadable:
                 self.deflate_segment(segment)
 
     def deflate_segment(self, segment: Segment) -> None:
         """Replace a complete segment by its deflated form, which appears whole or not at all."""
-        data = segment.path.read_bytes()
+        try:
+            data = segment.path.read_bytes()
+        except OSError:  # dropped meanwhile, or the disk does not give it back
+            self.unreadable.add(segment.path)
+            return
         found = list(frames.scan(data, number=segment.first))
         self.tell_gaps(segment, found)
         target = segment.path.with_suffix(".z")
@@ -158,6 +172,9 @@ class Log:
             raise
         size = draft.stat().st_size
         with self.grown:
+            if segment not in self.segments:  # dropped meanwhile
+                draft.unlink()
+                return
             draft.rename(target)
             self.segments = [
                 replace(each, path=target, size=size) if each.path == segment.path else each
@@ -207,10 +224,15 @@ class Log:
         return self.segments[0].first if self.segments else self.next_number
 
     def number_at(self, at_ms: int) -> int:
-        """Return a number at or a little before the first record of time *at_ms* or later."""
-        times = [segment.first_ms for segment in self.segments]
-        place = bisect_right(times, at_ms) - 1
-        return self.segments[max(place, 0)].first if self.segments else self.next_number
+        """Return a number at or a little before the first record of time *at_ms* or later.
+
+        Times need not be in order: a clock was stepped, or readings were dated back.
+        """
+        segments = self.segments
+        for segment, following in pairwise(segments):
+            if following.first_ms > at_ms:
+                return segment.first
+        return segments[-1].first if segments else self.next_number
 
 
 def find_segments(folder: Path) -> list[Segment]:

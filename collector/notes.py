@@ -2,11 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from collector.clock import utc
+
+# Some 30,000 refused readings: enough to see what is wrong, and no danger to the disk.
+DEAD_LETTERS_BYTES = 10_000_000
 
 
 def losses(folder: Path) -> Iterator[dict[str, Any]]:
@@ -19,12 +22,22 @@ def dead_letters(folder: Path, output: str) -> Iterator[dict[str, Any]]:
     yield from read_json(folder / "dead-letters" / f"{output}.jsonl")
 
 
+def append_dead_letters(folder: Path, output: str, reasons: Mapping[bytes, str]) -> int:
+    """Note refused readings with their reasons; return how many no longer fit. Raise OSError."""
+    file = folder / "dead-letters" / f"{output}.jsonl"
+    left = len(reasons)
+    for line, reason in reasons.items():
+        if file.exists() and file.stat().st_size > DEAD_LETTERS_BYTES:
+            break
+        append_json(file, {"reason": reason, "reading": line.decode("ascii")})
+        left -= 1
+    return left
+
+
 def take_dead_letters(folder: Path, output: str) -> Path:
     """Put the list of what *output* refused aside, so that new ones begin another; return it."""
     file = folder / "dead-letters" / f"{output}.jsonl"
-    taken = file.with_name(f"{output}-resent-{int(time.time())}.jsonl")
-    file.rename(taken)
-    return taken
+    return file.rename(file.with_suffix(".resent"))
 
 
 def append_json(file: Path, entry: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LATEST_MS = 10**13  # the year 2286: more digits than the name of a segment has
 NAME_RULE = "letters, digits, '_', '-' and '.', beginning with a letter or digit"
 
 
@@ -51,6 +52,18 @@ def decode(line: bytes) -> Reading:
     kind, device = head.split(",device=")
     pairs = (field.split("=") for field in fields.split(","))
     return Reading(kind, device, int(at_ms), {quantity: float(value) for quantity, value in pairs})
+
+
+def check_line(line: str) -> bytes:
+    """Return *line* encoded, if it is one that ``encode`` could have written. Raise ValueError."""
+    try:
+        reading = decode(line.encode("ascii"))
+        names = [reading.kind, reading.device, *reading.values]
+        if not 0 < reading.at_ms < LATEST_MS or not all(NAME.fullmatch(name) for name in names):
+            raise ValueError  # noqa: TRY301  said below
+        return encode(reading)
+    except ValueError:
+        raise ValueError(f"not a reading as the journal writes it: {line[:200]!r}") from None
 
 
 def time_ms(line: bytes) -> int:

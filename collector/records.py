@@ -63,6 +63,8 @@ class Reader:
         except FileNotFoundError:
             self.segment = None
             return
+        except OSError:
+            return  # the disk does not give it back: ``take`` tells it as damaged
         base = self.offset
         for frame in frames.scan(data):
             if len(taken) >= limit:
@@ -78,6 +80,8 @@ class Reader:
             data = segment.path.read_bytes()
         except FileNotFoundError:
             self.segment = None
+            return
+        except OSError:
             return
         for frame in frames.scan(data, self.offset):
             if len(taken) >= limit:
@@ -107,6 +111,8 @@ def read_segment(segment: Segment) -> Iterator[Record]:
         data = segment.path.read_bytes()
     except FileNotFoundError:
         segment = replace(segment, path=segment.path.with_suffix(".z"))
+        if not segment.path.exists():
+            return  # it was dropped
         data = segment.path.read_bytes()
     for frame in frames.scan(data, number=segment.first):
         if segment.closed:

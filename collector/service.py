@@ -25,13 +25,16 @@ from collector.health import Health, OutputHealth, SourceHealth, resident_memory
 from collector.intake import Feed, Intake, feed
 from collector.journal import Journal
 from collector.line import Lines
-from collector.reading import Reading, decode, encode
+from collector.reading import LATEST_MS, Reading, encode
 from collector.registry import find
 
 log = logging.getLogger(__name__)
 
 OWN_READINGS_EVERY_S = 10
 KEEP_HOUSE_EVERY_S = 60
+DATE_BACK_EVERY_S = 10
+JOURNAL_STUCK_AFTER_S = 600  # longer than any card takes to write what the kernel holds
+LONGEST_START_S = 120
 STOP_WITHIN_S = 4.5
 
 
@@ -44,14 +47,11 @@ class Service:
         journal.mkdir(parents=True, exist_ok=True)
         self.clock = clock or Clock(config.main.clock.trust, journal / "trusted-boot")
         self.journal = Journal(journal, self.clock.boot, list(config.outputs))
-        self.health = Health(
-            {name: SourceHealth() for name in config.sources},
-            {name: OutputHealth() for name in config.outputs},
-            self.clock.wall_ms(),
-        )
+        self.health = new_health(config, self.clock.wall_ms())
         self.stop = threading.Event()
         self.broken = False
         self.threads: list[threading.Thread] = []
+        self.kept_s = time.monotonic()
         feeds, outputs = build(config, self.health)
         self.intakes = [
             Intake(each, self.journal, self.clock, self.health.lock) for each in feeds.values()
@@ -111,6 +111,8 @@ class Service:
         while not self.stop.wait(min(every_s, 10)):
             now_ms = self.clock.monotonic_ms()
             stuck = [each.feeds[0].name for each in self.intakes if now_ms > each.expected_by_ms]
+            if time.monotonic() - self.kept_s > JOURNAL_STUCK_AFTER_S:
+                stuck.append("journal")
             if stuck:
                 log.error("stuck: %s", ", ".join(stuck))
                 continue
@@ -127,23 +129,34 @@ class Service:
     def keep(self) -> None:
         """Force the journal onto the disk in time, and now and then tidy it."""
         options = self.config.main.journal
-        own = house = time.monotonic()
-        while not self.stop.wait(min(options.sync, OWN_READINGS_EVERY_S)):
-            self.journal.sync()
-            if self.journal.undated.segments and self.clock.frame().dated:
-                moved = self.journal.date_back(self.clock.frame().offset_ms)
-                log.info("%d readings from before the clock was right are dated", moved)
-            if time.monotonic() - own >= OWN_READINGS_EVERY_S:
-                own = time.monotonic()
-                self.keep_own_readings()
-            if time.monotonic() - house >= KEEP_HOUSE_EVERY_S:
-                house = time.monotonic()
-                self.journal.keep_house(
-                    self.clock.wall_ms(),
-                    options.keep * 1000,
-                    options.keep_undelivered * 1000,
-                    options.max_size,
-                )
+        duties: list[tuple[float, Callable[[], None]]] = [
+            (options.sync, self.journal.sync),
+            (min(options.sync, DATE_BACK_EVERY_S), self.date_back),
+            (OWN_READINGS_EVERY_S, self.keep_own_readings),
+            (KEEP_HOUSE_EVERY_S, self.keep_house),
+        ]
+        due_s = [time.monotonic() + every_s for every_s, _ in duties]
+        while not self.stop.wait(max(0, min(due_s) - time.monotonic())):
+            for number, (every_s, duty) in enumerate(duties):
+                if time.monotonic() >= due_s[number]:
+                    duty()
+                    due_s[number] = time.monotonic() + every_s
+            self.kept_s = time.monotonic()
+
+    def date_back(self) -> None:
+        frame = self.clock.frame()
+        if self.journal.undated.segments and frame.dated:
+            moved = self.journal.date_back(frame.offset_ms)
+            log.info("%d readings from before the clock was right are dated", moved)
+
+    def keep_house(self) -> None:
+        options = self.config.main.journal
+        self.journal.keep_house(options.max_size)
+        if self.clock.is_calm():
+            now_ms = self.clock.wall_ms()
+            self.journal.drop_old(
+                now_ms - options.keep * 1000, now_ms - options.keep_undelivered * 1000
+            )
 
     def keep_own_readings(self) -> None:
         frame = self.clock.frame()
@@ -153,27 +166,26 @@ class Service:
         values = {
             "resident_memory": float(resident_memory()),
             "journal_size": float(self.journal.log.size),
-            "readings_dropped": float(sum(self.journal.dropped.values())),
+            "readings_dropped": float(sum(self.journal.losses.ever.values())),
         }
         readings.append(Reading("collector", "collector", at_ms, values))
         self.journal.append([encode(each) for each in readings], dated=frame.dated)
 
     def backlogs(self, now_ms: float) -> dict[str, tuple[int, float]]:
         """Return how many readings each output lacks, and for how many seconds."""
-        told = {}
-        for name in self.outputs:
-            count = self.journal.backlog(name)
-            newest_ms = self.journal.cursors[name].newest_ms
-            age_s = (now_ms - newest_ms) / 1000 if count and newest_ms else 0.0
-            told[name] = (count, max(age_s, 0.0))
-        return told
+        return {
+            name: (self.journal.backlog(name), self.journal.behind_ms(name, now_ms) / 1000)
+            for name in self.outputs
+        }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request from the control socket."""
         match request:
             case {"ask": "status"}:
                 return self.status()
-            case {"ask": "replay", "output": str(name), "since_ms": int(since_ms)}:
+            case {"ask": "replay", "output": str(name), "since_ms": int(since_ms)} if (
+                0 <= since_ms < LATEST_MS
+            ):
                 if name not in self.outputs:
                     return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
                 return {"again": self.journal.rewind(name, since_ms)}
@@ -184,16 +196,14 @@ class Service:
     def resend(self, lines: list[Any]) -> dict[str, Any]:
         """Append encoded readings to the journal again."""
         try:
-            encoded = [encode(decode(str(line).encode("ascii"))) for line in lines]
+            return {"resent": self.journal.resend([str(line) for line in lines])}
         except ValueError as error:
-            return {"error": f"not a reading as the journal writes it: {error}"}
-        return {"resent": len(encoded) if self.journal.append(encoded) else 0}
+            return {"error": str(error)}
 
     def status(self) -> dict[str, Any]:
         """Return what ``status --json`` prints."""
         now_ms = self.clock.wall_ms()
         frame = self.clock.frame()
-        segments = self.journal.log.segments
         backlogs = self.backlogs(now_ms)
         outputs = self.health.outputs_told()
         for name, (count, age_s) in backlogs.items():
@@ -205,13 +215,7 @@ class Service:
             "clock": {"trusted": frame.dated, "steps": self.clock.steps},
             "sources": self.health.sources_told(self.clock.monotonic_ms() + frame.offset_ms),
             "outputs": outputs,
-            "journal": {
-                "readings": self.journal.log.next_number - self.journal.log.first_number,
-                "bytes": self.journal.log.size,
-                "days": round((now_ms - segments[0].first_ms) / 86_400_000, 3) if segments else 0,
-                "undated": self.journal.undated.next_number - 1,
-                "dropped": self.journal.dropped,
-            },
+            "journal": self.journal.told(now_ms),
             "resident_memory": resident_memory(),
         }
         return status | {"problems": list(problems(status))}
@@ -258,20 +262,28 @@ def context(config: Config, name: str, lines: Lines) -> Context:
     return Context(config.main.site, lines, config.file.parent, config.data_dir / "state" / name)
 
 
+def new_health(config: Config, now_ms: float = 0) -> Health:
+    """Return figures for what *config* names, with nothing counted yet."""
+    sources = {name: SourceHealth() for name in config.sources}
+    return Health(sources, {name: OutputHealth() for name in config.outputs}, now_ms)
+
+
 def problems(status: dict[str, Any]) -> list[str]:
     """Say in a sentence each what is wrong."""
     found = []
+    if not status["clock"]["trusted"]:
+        found.append("the clock is not right yet: readings are kept but not delivered")
     for name, source in status["sources"].items():
         if source["state"] == "silent":
             found.append(f"source {name} is silent: {source['last_error']}")
     for name, output in status["outputs"].items():
         if output["state"] == "away":
             found.append(f"output {name} is away: {output['last_error']}")
-    if not status["clock"]["trusted"]:
-        found.append("the clock is not right yet: readings are kept but not delivered")
+        elif output["state"] == "starting" and output["backlog_s"] > LONGEST_START_S:
+            found.append(f"output {name} has delivered nothing yet")
     found += [
-        f"{count} readings were lost: {cause}"
-        for cause, count in status["journal"]["dropped"].items()
+        f"{count} readings were lost since the start: {cause}"
+        for cause, count in status["journal"]["dropped_lately"].items()
     ]
     return found
 

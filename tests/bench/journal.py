@@ -42,9 +42,9 @@ def write_ours(folder):
         if second % 10 == 0:
             journal.sync()
         if second % 5 == 0:
-            journal.move_cursor("history", second, second * 1000)
+            journal.move_cursor("history", journal.cursors["history"], [(second, line)])
         if second % 60 == 0:
-            journal.keep_house(second * 1000, 7 * 86_400_000, 10**12, 2 * 10**9)
+            journal.keep_house(2 * 10**9)
     journal.close()
 
 

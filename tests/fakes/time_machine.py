@@ -9,10 +9,10 @@ class FakeClock(Clock):
     """Time stands still until something waits for it, then jumps there."""
 
     def __init__(self, trust="always", mark=None, wall_ms=1_763_654_400_000.0):
-        super().__init__(trust, mark)
         self.now_ms = 5_000.0
         self.offset = wall_ms - self.now_ms
         self.right = True
+        super().__init__(trust, mark)
 
     def monotonic_ms(self):
         return self.now_ms

@@ -152,7 +152,7 @@ def test_a_restart_goes_on_at_the_cursor(delivery, journal, database, clock, tmp
         threading.Lock(),
     )
     database.stored.clear()
-    later.is_open = True
+    database.newest_ms = lambda: None
     later.deliver_once()
     assert database.stored == wanted(101, 150)
     again.close()
@@ -174,6 +174,30 @@ def test_a_database_that_lost_its_newest_readings_gets_them_again(delivery, jour
     assert database.stored == wanted(1, 301)
 
 
+def test_a_database_that_restarted_unseen_is_healed_within_minutes(
+    delivery, journal, database, clock
+):
+    for number in range(1, 301):
+        fill(journal, number, number)
+    while delivery.deliver_once() == 0:
+        pass
+    for lost in range(290, 301):
+        del database.stored[lost * 1000]
+    clock.pass_ms(301_000)
+    while delivery.deliver_once() == 0:
+        pass
+    assert database.stored == wanted(1, 300)
+
+
+def test_a_server_that_refuses_everything_is_told_of_once(delivery, journal, database, caplog):
+    database.mood = "picky"
+    for number in range(3):
+        journal.append([encode(Reading("electricity", "mains", number + 1, {"voltage": 13.0}))])
+        delivery.deliver_once()
+    assert delivery.health.refused == 3
+    assert sum("refused" in record.message for record in caplog.records) == 1
+
+
 def test_a_database_that_cannot_say_its_newest_is_believed(delivery, journal, database):
     fill(journal, 1, 10)
     delivery.deliver_once()
@@ -192,10 +216,11 @@ def test_a_server_that_was_away_for_thirty_days_gets_every_reading_once(
     for day in range(30):
         for first in range(day * 86_400 + 10, (day + 1) * 86_400, 3600):
             fill(journal, first, min(first + 3600, (day + 1) * 86_400 + 10) - 1, every=10)
-        journal.keep_house((day + 1) * DAY_MS, 7 * DAY_MS, 365 * DAY_MS, 2 * 10**9)
+        journal.keep_house(2 * 10**9)
+        journal.drop_old((day - 6) * DAY_MS, (day - 364) * DAY_MS)
         delivery.deliver_once()
     assert database.stored == {}
-    assert journal.dropped == {}
+    assert not journal.losses.ever
     database.mood = None
     database.batch_size = 5000
     while delivery.deliver_once() == 0:

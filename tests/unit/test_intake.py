@@ -120,7 +120,8 @@ def test_a_quantity_is_stored_under_its_new_name(clock, journal):
     [
         ({"quantities": ("activ_power",)}, "quantities", "did you mean 'active_power'"),
         ({"rename": {"voltage": "current"}}, "rename", "no quantity in V"),
-        ({"rename": {"frequency": "voltage"}}, "rename", "not read by this source"),
+        ({"rename": {"frequency": "current"}}, "rename", "not read by this source"),
+        ({"rename": {"active_power": "voltage"}}, "rename", "'voltage' is read as well"),
     ],
 )
 def test_options_that_do_not_fit_the_source_are_refused(clock, options, place, message):

@@ -1,8 +1,11 @@
 """The journal: which readings are there, which did each output get, what was dropped."""
 
 import contextlib
+import errno
 import os
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +39,13 @@ def journal(tmp_path):
     journal.close()
 
 
+def deliver(journal, output, number):
+    """Move a cursor as a delivery of everything before *number* would."""
+    records = journal.reader(output).take(number)
+    taken = [record for record in records if record[0] < number]
+    journal.move_cursor(output, journal.cursors[output], taken)
+
+
 def stored(folder):
     return [decode(each).values["active_energy"] for _, each in read_all(folder / "log")]
 
@@ -61,7 +71,7 @@ def test_a_journal_of_a_newer_release_is_refused(tmp_path):
 
 def test_a_cursor_survives_and_a_damaged_one_begins_with_the_oldest(journal, tmp_path):
     journal.append([line(1), line(2), line(3)])
-    journal.move_cursor("history", 3, 2000)
+    deliver(journal, "history", 3)
     assert read_cursor(tmp_path, "history").number == 3
     assert journal.backlog("history") == 1
     file = tmp_path / "cursors" / "history"
@@ -78,14 +88,14 @@ def test_delivered_readings_go_after_their_time_and_undelivered_ones_stay(tmp_pa
     journal = opened(tmp_path, outputs=("quick", "slow"))
     for number in range(1, 301):
         journal.append([line(number, number * DAY_MS // 10)])
-    journal.move_cursor("quick", 301, 0)
-    journal.move_cursor("slow", 150, 0)
-    journal.keep_house(30 * DAY_MS, 7 * DAY_MS, 365 * DAY_MS, 10**9)
+    deliver(journal, "quick", 301)
+    deliver(journal, "slow", 150)
+    journal.drop_old(23 * DAY_MS, -335 * DAY_MS)
     first = journal.log.first_number
     assert 100 < first <= 150
-    assert journal.dropped == {}
-    journal.move_cursor("slow", 301, 0)
-    journal.keep_house(30 * DAY_MS, 7 * DAY_MS, 365 * DAY_MS, 10**9)
+    assert not journal.losses.ever
+    deliver(journal, "slow", 301)
+    journal.drop_old(23 * DAY_MS, -335 * DAY_MS)
     assert 200 < journal.log.first_number <= 231
     journal.close()
 
@@ -94,25 +104,25 @@ def test_what_is_dropped_undelivered_is_counted_and_told_for_each_output(tmp_pat
     journal = opened(tmp_path, outputs=("quick", "slow"))
     for number in range(1, 301):
         journal.append([line(number)])
-    journal.move_cursor("quick", 301, 0)
-    journal.move_cursor("slow", 10, 0)
-    journal.keep_house(301_000, DAY_MS, DAY_MS, size=3000)
+    deliver(journal, "quick", 301)
+    deliver(journal, "slow", 10)
+    journal.keep_house(size=3000)
     journal.close()
     told = list(losses(tmp_path))
     first = journal.log.first_number
-    assert sum(loss["readings"] for loss in told) == first - 1 == journal.dropped["too much"]
+    assert sum(loss["readings"] for loss in told) == first - 1 == journal.losses.ever["too much"]
     assert sum(loss["undelivered"].get("slow", 0) for loss in told) == first - 10
     assert all("quick" not in loss["undelivered"] for loss in told)
-    assert opened(tmp_path).dropped["too much"] == first - 1
+    assert opened(tmp_path).losses.ever["too much"] == first - 1
 
 
 def test_undelivered_readings_are_given_up_after_their_longer_time(tmp_path):
     journal = opened(tmp_path)
     for number in range(1, 301):
         journal.append([line(number, number * DAY_MS)])
-    journal.keep_house(300 * DAY_MS, 7 * DAY_MS, 100 * DAY_MS, 10**9)
+    journal.drop_old(293 * DAY_MS, 200 * DAY_MS)
     assert 150 < journal.log.first_number <= 201
-    assert journal.dropped["too old"] == journal.log.first_number - 1
+    assert journal.losses.ever["too old"] == journal.log.first_number - 1
     journal.close()
 
 
@@ -144,7 +154,7 @@ def test_undated_readings_of_another_boot_are_counted_as_lost(tmp_path):
     journal.append([line(1, 5_000), line(2, 6_000)], dated=False)
     journal.close()
     again = opened(tmp_path, boot="boot-2")
-    assert again.dropped == {"clock never right": 2}
+    assert again.losses.ever == {"clock never right": 2}
     assert not (tmp_path / "undated" / BOOT).exists()
     again.close()
 
@@ -152,7 +162,7 @@ def test_undated_readings_of_another_boot_are_counted_as_lost(tmp_path):
 def test_rewinding_sends_readings_since_a_time_again(journal):
     for number in range(1, 301):
         journal.append([line(number)])
-    journal.move_cursor("history", 301, 300_000)
+    deliver(journal, "history", 301)
     again = journal.rewind("history", 250_000)
     first, _ = journal.reader("history").take(1)[0]
     assert first <= 250
@@ -184,10 +194,10 @@ def test_a_full_disk_costs_the_oldest_readings_and_never_the_newest(small_disk):
     for number in range(1, 20_001):
         assert journal.append([line(number)])
         if number == 5000:
-            journal.keep_house(number * 1000, DAY_MS, DAY_MS, 10**9)
+            journal.keep_house(10**9)
     newest = stored(small_disk)
     assert newest == [float(number) for number in range(int(newest[0]), 20_001)]
-    assert journal.dropped["disk full"] == newest[0] - 1
+    assert journal.losses.ever["disk full"] == newest[0] - 1
     journal.close()
 
 
@@ -211,8 +221,175 @@ def test_a_disk_filled_by_others_loses_readings_counts_them_and_recovers(small_d
     assert journal.append([line(200)])
     lost = results.count(False)
     assert kept + lost == 198
-    assert journal.dropped["disk full"] == lost
+    assert journal.losses.ever["disk full"] == lost
     assert [each["readings"] for each in losses(small_disk)] == [lost]
     assert stored(small_disk)[-1] == 200
     assert Reader(journal.log, 1).take(1000)[-1][1] == line(200)
     journal.close()
+
+
+def test_threads_that_meet_at_the_first_append_lose_nothing(tmp_path):
+    for trial in range(50):
+        journal = Journal(tmp_path / str(trial), BOOT)
+        journal.open()
+        gate = threading.Barrier(3)
+
+        def append(start, journal=journal, gate=gate):
+            gate.wait()
+            for number in range(start, start + 10):
+                assert journal.append([line(number)])
+                assert journal.append([line(number)], dated=False)
+
+        threads = [threading.Thread(target=append, args=(start,)) for start in (100, 200, 300)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(stored(tmp_path / str(trial))) == 30
+        assert journal.date_back(0) == 30
+        journal.close()
+
+
+def test_dating_back_while_readings_come_in_undated_loses_none(tmp_path):
+    journal = opened(tmp_path, segment_bytes=500)
+    done = threading.Event()
+    count = 3000
+
+    def append():
+        for number in range(1, count + 1):
+            journal.append([line(number)], dated=False)
+        done.set()
+
+    thread = threading.Thread(target=append)
+    thread.start()
+    while not done.is_set():
+        journal.date_back(1_000_000)
+    thread.join()
+    journal.date_back(1_000_000)
+    assert sorted(set(stored(tmp_path))) == [float(number) for number in range(1, count + 1)]
+    assert not journal.losses.ever
+    journal.close()
+
+
+def test_dating_back_on_a_nearly_full_disk_loses_nothing(small_disk):
+    journal = opened(small_disk, segment_bytes=20_000)
+    journal.undated.segment_bytes = 20_000
+    for number in range(1, 1501):
+        assert journal.append([line(number)])
+    for number in range(1501, 4001):
+        assert journal.append([line(number)], dated=False)
+    assert not journal.losses.ever
+    assert journal.date_back(0) == 2500
+    assert stored(small_disk) == [float(number) for number in range(1, 4001)]
+    assert not journal.losses.ever
+    journal.close()
+
+
+def test_on_a_full_disk_cursors_dead_letters_and_marks_do_not_stop_it(small_disk):
+    journal = opened(small_disk, segment_bytes=10**6)
+    journal.append([line(1), line(2)])
+    hog = os.open(small_disk / "hog", os.O_WRONLY | os.O_CREAT)
+    fill_up(hog)
+    os.close(hog)
+    deliver(journal, "history", 3)
+    assert journal.backlog("history") == 0
+    journal.set_aside("history", {line(1): "no"})
+    assert journal.rewind("history", 0) == 2
+    journal.sync()
+    journal.close()
+
+
+def test_a_segment_dropped_while_it_is_deflated_stays_dropped(journal, monkeypatch):
+    for number in range(1, 301):
+        journal.append([line(number)])
+    segment = journal.log.segments[0]
+    plain = segment.path.read_bytes
+
+    def dropped_meanwhile(_path):
+        data = plain()
+        journal.drop_oldest("disk full")
+        monkeypatch.undo()
+        return data
+
+    monkeypatch.setattr(type(segment.path), "read_bytes", dropped_meanwhile)
+    journal.log.deflate_segment(segment)
+    journal.log.close_segments()
+    assert not list(journal.log.folder.glob(f"{segment.path.stem}*"))
+
+
+def test_a_cursor_sent_back_during_a_delivery_stays_back(journal):
+    for number in range(1, 101):
+        journal.append([line(number)])
+    begun = journal.cursors["history"]
+    records = journal.reader("history").take(100)
+    journal.move_cursor("history", begun, records[:50])
+    begun = journal.cursors["history"]
+    assert journal.rewind("history", 0) == 50
+    journal.move_cursor("history", begun, records[50:])
+    assert journal.backlog("history") == 100
+
+
+def test_after_a_step_back_a_time_is_found_from_the_oldest_reading_on(journal):
+    for number in (*range(1, 101), *range(50, 151)):
+        journal.append([line(number)])
+    number = journal.log.number_at(60_000)
+    assert number <= 60
+
+
+def test_a_disk_that_does_not_give_a_segment_back_stops_nothing(tmp_path, monkeypatch):
+    journal = opened(tmp_path)
+    for number in range(1, 101):
+        journal.append([line(number)])
+    journal.close()
+    bad = {journal.log.segments[0].path, journal.log.segments[-1].path}
+    read_bytes = Path.read_bytes
+
+    def failing(path):
+        if path in bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    again = opened(tmp_path)
+    assert again.append([line(101)])
+    again.keep_house(10**9)
+    records = again.reader("history").take(1000)
+    assert records[-1][1] == line(101)
+    assert again.losses.ever["unreadable"] > 0
+    again.close()
+
+
+def test_the_age_of_a_journal_begun_in_1970_is_that_of_its_newest_time(tmp_path):
+    journal = opened(tmp_path)
+    for number in range(1, 101):
+        journal.append([line(number, 1000 * DAY_MS + number)])
+    for number in range(101, 201):
+        journal.append([line(number, number)])
+    deliver(journal, "history", 201)
+    first = journal.log.first_number
+    journal.drop_old(990 * DAY_MS, 900 * DAY_MS)
+    assert journal.log.first_number == first
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "", "a b c", "electricity,device=m voltage=nan 5", "k,device=m v=1 99999999999999",
+     "k\n,device=m v=1 5", "k,device=m v=1 -5"],
+)  # fmt: skip
+def test_what_is_no_reading_is_not_sent_again(journal, text):
+    with pytest.raises(ValueError, match="not a reading as the journal writes it"):
+        journal.resend([line(1).decode(), text])
+    assert journal.log.next_number == 1
+    assert journal.resend([line(1).decode()]) == 1
+
+
+def test_the_list_of_refused_readings_is_bounded_and_what_is_left_out_counted(
+    journal, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("collector.notes.DEAD_LETTERS_BYTES", 2000)
+    for number in range(100):
+        journal.set_aside("history", {line(number): "refused"})
+    kept = len(list(dead_letters(tmp_path, "history")))
+    assert 10 < kept < 40
+    assert journal.losses.ever["refused by history, and its list is full"] == 100 - kept
