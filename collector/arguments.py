@@ -30,7 +30,7 @@ class Time(click.ParamType[int]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             return round(datetime.fromisoformat(value).timestamp() * 1000)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is no time: write 2026-01-31, 2026-01-31T18:00 or 2026-01-31T17:00:00Z",
                 param,

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from collector import service
 from collector.config import Config
 from collector.errors import ConfigFault
-from collector.health import Health, OutputHealth, SourceHealth
 from collector.intake import Feed
 from collector.secrets import Secret, SecretMissing
 
@@ -15,12 +14,7 @@ def check(config: Config) -> list[str]:
 
     Raise ConfigFault with every fault.
     """
-    health = Health(
-        {name: SourceHealth() for name in config.sources},
-        {name: OutputHealth() for name in config.outputs},
-        0,
-    )
-    feeds, _ = service.build(config, health)
+    feeds, _ = service.build(config, service.new_health(config))
     for name, options in [*config.sources.items(), *config.outputs.items()]:
         group = "sources" if name in config.sources else "outputs"
         for option, value in vars(options).items():

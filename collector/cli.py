@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import click
 
-from collector import __version__, cli_journal, cli_setup
+from collector import __version__, cli_doctor, cli_journal, cli_secret, cli_setup
 from collector.arguments import Duration, config_option, json_option
 from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
 
@@ -31,6 +31,18 @@ class Commands(click.Group):
         except EnergyMonitorError as error:
             click.secho(str(error), fg="red", err=True)
             sys.exit(EXIT_JOURNAL if isinstance(error, JournalFault) else 1)
+        except BrokenPipeError:  # click ends quietly where nobody reads on
+            raise
+        except OSError as error:
+            click.secho(sentence(error), fg="red", err=True)
+            sys.exit(1)
+
+
+def sentence(error: OSError) -> str:
+    """Say which file cannot be used, and why."""
+    reason = error.strerror or str(error)
+    hint = ": try 'sudo energy-monitor …'" if isinstance(error, PermissionError) else ""
+    return f"{error.filename}: {reason}{hint}" if error.filename else f"{reason}{hint}"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,26 +121,32 @@ def read(name: str, watch: bool, raw: bool, as_json: bool, file: Path) -> None:
 @click.option("--line", help="Only this port, such as /dev/ttyUSB0 or socket://10.0.0.5:4196.")
 @click.option("--all", "thorough", is_flag=True, help="Every baud rate, parity and address.")
 @json_option
-def scan(line: str | None, thorough: bool, as_json: bool) -> None:
+@config_option
+def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
     """Find meters on the serial ports and print the configuration to paste.
 
-    Only reads. The service must be stopped while it runs.
+    Only reads. The service must be stopped while it runs. Meters are named by the device maps
+    that come with this, and by your own in the folder 'devices' beside the configuration.
 
     \b
     Examples:
       energy-monitor scan
       energy-monitor scan --line /dev/ttyUSB0 --all
     """
-    from collector import show  # noqa: PLC0415
+    from collector import once  # noqa: PLC0415
 
-    sys.exit(0 if show.scan(line, thorough=thorough, as_json=as_json) else 1)
+    found = once.scan(line, own_maps(file), thorough=thorough, as_json=as_json)
+    sys.exit(0 if found else 1)
 
 
 @main.command()
 @click.argument("name", required=False)
 @json_option
-def models(name: str | None, as_json: bool) -> None:
+@config_option
+def models(name: str | None, as_json: bool, file: Path) -> None:
     """List the meters that are known, or the registers of one of them.
+
+    Your own are those in the folder 'devices' beside the configuration.
 
     \b
     Examples:
@@ -137,7 +155,23 @@ def models(name: str | None, as_json: bool) -> None:
     """
     from collector import show  # noqa: PLC0415
 
-    click.echo(show.model(name, as_json=as_json) if name else show.models(as_json=as_json))
+    own = own_maps(file)
+    click.echo(
+        show.model(name, own, as_json=as_json) if name else show.models(own, as_json=as_json)
+    )
+
+
+def own_maps(file: Path) -> list[Path]:
+    """Return the folder of the owner's device maps, if there is one that we may read."""
+    folder = file.parent / "devices"
+    try:
+        next(folder.iterdir(), None)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        click.secho(f"{sentence(error)}; your own device maps are left out", fg="yellow", err=True)
+        return []
+    return [folder]
 
 
 @main.command()
@@ -206,5 +240,7 @@ class Priorities(logging.Formatter):
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
 
+main.add_command(cli_doctor.doctor)
 main.add_command(cli_journal.journal)
+main.add_command(cli_secret.secret)
 main.add_command(cli_setup.setup)

@@ -1,12 +1,13 @@
 """The commands ``energy-monitor journal …``."""
 
 import json
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collector.config import Config
     from collector.journal import Journal
 
+RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 16 MiB, and holds others up
+
 
 @click.group()
 def journal() -> None:
@@ -24,7 +27,14 @@ def journal() -> None:
 
 
 @journal.command()
-@click.option("-n", "--lines", default=20, show_default=True, help="So many of the last readings.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="So many of the last readings.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing new ones until Ctrl-C.")
 @data_dir_option
 @config_option
@@ -38,17 +48,19 @@ def tail(lines: int, follow: bool, data_dir: Path | None, file: Path) -> None:
     from collector.records import newest  # noqa: PLC0415  only this command needs it
 
     folder = log_folder(file, data_dir)
-    records = newest(folder, lines, after=0)
-    after = print_records(records)
+    records = newest(folder, max(lines, 1), after=0)
+    print_records(records[-lines:] if lines else [])
+    after = 0
     while follow:
+        after = records[-1][0] if records else after
         time.sleep(0.5)
-        after = print_records(newest(folder, None, after=after)) or after
+        records = newest(folder, None, after=after)
+        print_records(records)
 
 
-def print_records(records: list[tuple[int, bytes]]) -> int:
+def print_records(records: Sequence[tuple[int, bytes]]) -> None:
     for _, line in records:
         click.echo(line.decode("ascii"))
-    return records[-1][0] if records else 0
 
 
 @journal.command()
@@ -78,7 +90,7 @@ def export(
     from collector.reading import decode, time_ms  # noqa: PLC0415
     from collector.records import read_all  # noqa: PLC0415
 
-    first, end = since or 0, until or 1 << 62
+    first, end = since or 0, 1 << 62 if until is None else until
     lines = (
         line for _, line in read_all(log_folder(file, data_dir)) if first <= time_ms(line) < end
     )
@@ -106,18 +118,13 @@ def replay(output: str, since: int, file: Path) -> None:
     Example:
       energy-monitor journal replay history --since 2026-01-31T18:00
     """
-    from collector import config, control  # noqa: PLC0415
+    from collector import config  # noqa: PLC0415
 
     loaded = config.load(file)
-    if output not in loaded.outputs:
-        known = ", ".join(loaded.outputs)
-        raise EnergyMonitorError(f"no output named {output!r}; known: {known}")
-    request = {"ask": "replay", "output": output, "since_ms": since}
-    try:
-        again = control.ask(loaded.socket, request)["again"]
-    except control.NotRunning:
-        with opened(loaded) as closed:
-            again = closed.rewind(output, since)
+    check_output(loaded, output)
+    since_ms = max(since, 0)
+    request = {"ask": "replay", "output": output, "since_ms": since_ms}
+    again = have(loaded, request, "again", lambda journal: journal.rewind(output, since_ms))
     click.echo(f"{output}: {again} readings will be sent again")
 
 
@@ -137,50 +144,116 @@ def dead_letters(output: str | None, resend: bool, as_json: bool, file: Path) ->
     from collector import config, notes  # noqa: PLC0415
 
     loaded = config.load(file)
-    folder = loaded.data_dir / "journal"
-    names = [output] if output else list(loaded.outputs)
-    for name in names:
-        letters = list(notes.dead_letters(folder, name))
+    if output:
+        check_output(loaded, output)
+    for name in [output] if output else loaded.outputs:
+        letters = list(notes.dead_letters(loaded.data_dir / "journal", name))
         for letter in letters:
-            entry = {"output": name, **letter}
-            click.echo(
-                json.dumps(entry)
-                if as_json
-                else f"{name}  {letter['at']}  {letter['reading']}\n    {letter['reason']}"
-            )
+            click.echo(show_letter(name, letter, as_json=as_json))
         if resend and letters:
-            click.echo(f"{name}: {resend_letters(loaded, name)} readings will be sent again")
+            count = resend_letters(loaded, name, letters)
+            click.echo(f"{name}: {count} readings will be sent again", err=as_json)
         elif not letters and not as_json:
             click.echo(f"{name}: none")
 
 
-def resend_letters(loaded: "Config", name: str) -> int:
-    """Append an output's refused readings to the journal again; their list is kept aside."""
-    from collector import control, notes  # noqa: PLC0415
+def check_output(loaded: "Config", name: str) -> None:
+    if name not in loaded.outputs:
+        known = ", ".join(loaded.outputs) or "none"
+        raise EnergyMonitorError(f"no output named {name!r}; known: {known}")
+
+
+def show_letter(output: str, letter: dict[str, Any], *, as_json: bool) -> str:
+    """Set out one refused reading; what a damaged entry lacks is '?'."""
+    if as_json:
+        return json.dumps({"output": output, **letter})
+    at, reading, reason = (letter.get(each, "?") for each in ("at", "reading", "reason"))
+    return f"{output}  {at}  {reading}\n    {reason}"
+
+
+def resend_letters(loaded: "Config", name: str, letters: Sequence[dict[str, Any]]) -> int:
+    """Append an output's refused readings to the journal again; return how many.
+
+    Only then is their list put aside. Raise EnergyMonitorError where one is no reading.
+    """
+    from collector import notes  # noqa: PLC0415
 
     folder = loaded.data_dir / "journal"
-    taken = notes.take_dead_letters(folder, name)
-    readings = [letter["reading"] for letter in notes.read_json(taken)]
     try:
-        control.ask(loaded.socket, {"ask": "resend", "readings": readings})
-    except control.NotRunning:
-        with opened(loaded) as closed:
-            closed.append([line.encode("ascii") for line in readings])
+        count = append_again(loaded, letters)
+    except ValueError as error:
+        file = folder / "dead-letters" / f"{name}.jsonl"
+        raise EnergyMonitorError(f"{error}; take it out of {file} and try again") from error
+    taken = notes.take_dead_letters(folder, name)
+    refused_meanwhile = list(notes.read_json(taken))[len(letters) :]
+    return count + append_again(loaded, refused_meanwhile)
+
+
+def append_again(loaded: "Config", letters: Sequence[dict[str, Any]]) -> int:
+    """Append the readings of *letters* to the journal. Raise ValueError where one is none."""
+    from collector.reading import check_line  # noqa: PLC0415
+
+    readings = [letter["reading"] for letter in letters if isinstance(letter.get("reading"), str)]
+    for each in readings:
+        check_line(each)
+    for first in range(0, len(readings), RESENT_AT_ONCE):
+        append_part(loaded, readings[first : first + RESENT_AT_ONCE])
     return len(readings)
 
 
+def append_part(loaded: "Config", readings: Sequence[str]) -> None:
+    request = {"ask": "resend", "readings": readings}
+    if not have(loaded, request, "resent", lambda journal: journal.resend(readings)):
+        raise EnergyMonitorError("the disk is full: the readings stay in their list")
+
+
+def have(
+    loaded: "Config", request: dict[str, Any], answer: str, otherwise: "Callable[[Journal], int]"
+) -> int:
+    """Have the service do something; where none is running, do it in the journal itself."""
+    from collector import control  # noqa: PLC0415
+
+    try:
+        return int(control.ask(loaded.socket, request)[answer])
+    except control.NotRunning as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
+        with opened(loaded) as journal:
+            return otherwise(journal)
+
+
 @contextmanager
-def opened(loaded: "Config") -> Iterator["Journal"]:
-    """Open the journal of a service that is not running."""
+def opened(loaded: "Config") -> "Iterator[Journal]":
+    """Open the journal of a service that is not running, as its owner where we are root."""
     from collector.clock import boot_id  # noqa: PLC0415
     from collector.journal import Journal  # noqa: PLC0415
 
-    journal = Journal(loaded.data_dir / "journal", boot_id(), list(loaded.outputs))
-    journal.open()
+    folder = loaded.data_dir / "journal"
+    if not folder.is_dir():
+        raise EnergyMonitorError(f"there is no journal in {loaded.data_dir}: no {folder}")
+    with owning(folder):
+        journal = Journal(folder, boot_id(), list(loaded.outputs))
+        journal.open()
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+@contextmanager
+def owning(folder: Path) -> Iterator[None]:
+    """Let root be the owner of *folder*, who could not use files of root's in it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    owner, group = folder.stat(), os.getegid()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
     try:
-        yield journal
+        yield
     finally:
-        journal.close()
+        os.seteuid(0)
+        os.setegid(group)
 
 
 def log_folder(file: Path, data_dir: Path | None) -> Path:

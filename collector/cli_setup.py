@@ -1,13 +1,16 @@
 """The commands ``energy-monitor setup …``."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from collector import show
 from collector.arguments import Duration, config_option
 from collector.errors import EnergyMonitorError
+
+if TYPE_CHECKING:
+    from collector.setup_influxdb import Done
 
 
 @click.group()
@@ -42,10 +45,10 @@ def influxdb(
 ) -> None:
     """Make bucket and tokens in InfluxDB 2 for an output of the configuration.
 
-    The bucket gets shard groups of a day. A write-only token goes into the secret file
-    influxdb-token, a read-only one into influxdb-read-token; a new server gets its first user,
-    whose password and token become secret files as well. Nothing secret is printed. It may be
-    run again at any time.
+    The bucket gets shard groups of a day. A write-only and a read-only token go into the secrets
+    that the output names as 'token' and 'read_token'; a new server gets its first user, whose
+    password and token become secret files as well. Nothing secret is printed. It may be run
+    again at any time.
 
     \b
     Examples:
@@ -55,17 +58,28 @@ def influxdb(
     from collector import config, setup_influxdb  # noqa: PLC0415  30 MB that only this needs
 
     name, options = find_output(config.load(file), output)
+    files = token_files(name, options)
     wanted = setup_influxdb.Wanted(
         url=options.url,
         org=options.org,
         bucket=options.bucket,
         retention_s=round(retention_s),
         folder=file.parent / "secrets",
+        tokens=files,
         change=change,
         renew=renew,
     )
-    admin_token = admin_token_file.read_text("utf-8").strip() if admin_token_file else None
-    done = setup_influxdb.set_up(wanted, admin_token)
+    admin_token = setup_influxdb.read_secret(admin_token_file) if admin_token_file else None
+    tell(name, options, setup_influxdb.set_up(wanted, admin_token))
+    if options.read_token is None:
+        click.echo(
+            f"  add 'read_token: !secret {files['read'].name}' to outputs.{name}: then readings "
+            "that the database loses in a power cut are noticed and sent again"
+        )
+
+
+def tell(name: str, options: Any, done: "Done") -> None:
+    """Say what is ready, what was written, and what has to be mended."""
     keeps = "for ever" if not done.retention_s else f"for {show.duration(done.retention_s)}"
     click.secho(f"{name}: InfluxDB {done.version} at {options.url} is ready", fg="green")
     click.echo(f"  bucket {options.bucket}: {done.bucket}, keeps readings {keeps}")
@@ -75,6 +89,21 @@ def influxdb(
         click.echo(f"  was there and is good: {secret}")
     for secret in done.stale:
         click.secho(f"  the server does not accept {secret}: run this with --renew", fg="red")
+
+
+def token_files(name: str, options: Any) -> dict[str, Path]:
+    """Return the secret files of an output's tokens; one that may read is always made."""
+    from collector.setup_influxdb import TOKENS  # noqa: PLC0415
+
+    write, read = options.token, options.read_token
+    files = {
+        "write": write.folder / write.name,
+        "read": read.folder / read.name if read else write.folder / TOKENS["read"],
+    }
+    if files["write"] == files["read"]:
+        msg = f"outputs.{name}: 'token' and 'read_token' must be two secrets: each can do one thing"
+        raise EnergyMonitorError(msg)
+    return files
 
 
 def find_output(loaded: Any, name: str | None) -> tuple[str, Any]:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import yaml
 
 from collector import registry
-from collector.errors import ConfigFault, Fault
-from collector.options import Faults, Place, option, read_mapping, read_options
+from collector.errors import ConfigFault
+from collector.options import Faults, Place, option, parse, read_mapping, read_options
 from collector.reading import NAME, NAME_RULE
-from collector.scalars import Bytes, Seconds, did_you_mean, scalar, shown
+from collector.scalars import Bytes, NotAccepted, Seconds, did_you_mean, read_text, scalar, shown
 
 DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
 IMPORT_DEPTH = 5
@@ -183,28 +183,12 @@ def import_files(
         faults.add(place, node, f"files import one another more than {IMPORT_DEPTH} deep")
     else:
         for each in node.value:
-            gather(file.parent / scalar(each), entries, named, faults, depth + 1)
-
-
-def parse(file: Path, faults: Faults) -> yaml.Node | None:
-    """Parse *file* into YAML nodes; None, with a fault, where it is missing or no YAML."""
-    try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except OSError as error:
-        faults.found.append(Fault(str(file), 0, "", f"cannot be read: {error.strerror}"))
-        return None
-    except UnicodeDecodeError as error:
-        faults.found.append(Fault(str(file), 0, "", f"is not UTF-8 text: byte {error.start}"))
-        return None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        line = mark.line + 1 if mark else 0
-        faults.found.append(Fault(str(file), line, "", f"is not YAML: {problem}"))
-        return None
-    if root is None:
-        faults.found.append(Fault(str(file), 1, "", "is empty; see config.example.yaml"))
-    return root
+            try:
+                inner = file.parent / read_text(each)
+            except NotAccepted as error:
+                faults.add(place, each, str(error))
+            else:
+                gather(inner, entries, named, faults, depth + 1)
 
 
 def read_main(
@@ -223,12 +207,14 @@ def read_main(
     mark = yaml.Mark(str(file), 0, 0, 0, None, 0)
     root = yaml.MappingNode("tag:yaml.org,2002:map", nodes, mark, mark)
     main: MainOptions | None = read_options(MainOptions, root, Place(str(file), ""), faults)
-    if "timezone" in entries:
+    if "timezone" in entries and entries["timezone"][1].value:
         check_timezone(*entries["timezone"], faults)
     return main or MainOptions()
 
 
 def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
+    if not isinstance(node, yaml.ScalarNode):
+        return  # told by its type
     try:
         zoneinfo.ZoneInfo(str(node.value))
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
@@ -239,16 +225,15 @@ def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
     """Read the options of one source or output, by the class that its ``type`` names."""
     entries = read_mapping(node, place, faults)
-    if not entries:
+    if not isinstance(node, yaml.MappingNode):
         return None
     if "type" not in entries:
         known = ", ".join(registry.names(group))
         faults.add(place, node, f"'type' is missing: one of {known}")
         return None
     try:
-        word = scalar(entries["type"])
-        plugin = registry.find(group, word)
-    except registry.NotKnown as error:
+        plugin = registry.find(group, scalar(entries["type"]))
+    except (registry.NotKnown, NotAccepted) as error:
         faults.add(place.at("type"), entries["type"], str(error))
         return None
     return read_options(plugin.Options, node, place, faults)

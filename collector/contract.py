@@ -16,6 +16,8 @@ from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 
+LONGEST_EVERY_S = 7 * 86400
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadGroup:
@@ -25,7 +27,9 @@ class ReadGroup:
         "quantities of this group; 'active_energy*' names all that begin so",
         example=["active_energy", "reactive_energy"],
     )
-    every: Seconds = option("the group is read this often", example="10s", low=0.05)
+    every: Seconds = option(
+        "the group is read this often", example="10s", low=0.05, high=LONGEST_EVERY_S
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,7 @@ class SourceOptions:
         example="1s",
         default=Seconds(1),
         low=0.05,
+        high=LONGEST_EVERY_S,
     )
     quantities: tuple[str, ...] = option(
         "read only these; 'active_power*' names all that begin so (default: all)",
@@ -66,6 +71,7 @@ class OutputOptions:
         example="5s",
         default=Seconds(5),
         low=0.05,
+        high=LONGEST_EVERY_S,
     )
 
 

@@ -4,59 +4,126 @@ One JSON object a line is the request, one JSON object a line the answer.
 """
 
 import json
+import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from collector.errors import EnergyMonitorError
 
+log = logging.getLogger(__name__)
+
 MAX_REQUEST = 16 << 20
 MAX_ANSWER = 16 << 20
-WAIT_S = 5
+WAIT_S = 5  # for a client, from its first word to its last
+ANSWER_WITHIN_S = 15  # a Pi whose card is busy takes its time
+CLIENTS_AT_ONCE = 8
+SEE_STOP_WITHIN_S = 0.5
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class NoAnswer(EnergyMonitorError):
+    """A service is there, and does not answer in time."""
 
 
 class NotRunning(EnergyMonitorError):
     """No service answers on the socket."""
 
 
-def serve(
-    path: Path, answer: Callable[[dict[str, Any]], dict[str, Any]], stop: threading.Event
-) -> None:
-    """Answer requests on the Unix socket *path* until *stop* is set."""
+def listen(path: Path) -> socket.socket:
+    """Return the Unix socket *path*, ready for clients to connect to. Raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        with short_name(path) as name:
-            door.bind(name)
-        path.chmod(0o660)
-        door.listen()
-        door.settimeout(0.5)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short_name(path) as name:
+        door.bind(name)
+    path.chmod(0o660)
+    door.listen()
+    return door
+
+
+def serve_at(door: socket.socket, answer: Answer, stop: threading.Event) -> None:
+    """Answer all who come to *door*, each in a thread, until *stop* is set; then close it.
+
+    *answer* is asked for one answer at a time.
+    """
+    free = threading.BoundedSemaphore(CLIENTS_AT_ONCE)
+    one_at_a_time = threading.Lock()
+
+    def answer_alone(request: dict[str, Any]) -> dict[str, Any]:
+        with one_at_a_time:
+            return answer(request)
+
+    def attend(connection: socket.socket) -> None:
+        try:
+            with connection:
+                serve_one(connection, answer_alone)
+        finally:
+            free.release()
+
+    door.settimeout(SEE_STOP_WITHIN_S)
+    with door:
         while not stop.is_set():
+            if not free.acquire(timeout=SEE_STOP_WITHIN_S):
+                continue
             try:
                 connection, _ = door.accept()
             except TimeoutError:
+                free.release()
                 continue
-            with connection:
-                serve_one(connection, answer)
-    path.unlink(missing_ok=True)
+            threading.Thread(target=attend, args=(connection,), name="client", daemon=True).start()
 
 
-def serve_one(
-    connection: socket.socket, answer: Callable[[dict[str, Any]], dict[str, Any]]
-) -> None:
-    """Answer one request; a caller that is too slow or talks nonsense is hung up on."""
-    connection.settimeout(WAIT_S)
+def serve_one(connection: socket.socket, answer: Answer) -> None:
+    """Answer one request; a caller that is too slow in asking or listening is hung up on."""
+    left_s: float = WAIT_S
+    with suppress(OSError):
+        began = time.monotonic()
+        line = receive_line(connection, began + left_s)
+        left_s -= time.monotonic() - began
+        told = answer_to(line, answer)
+        connection.settimeout(max(left_s, 0.1))
+        connection.sendall(told)
+
+
+def receive_line(connection: socket.socket, deadline_s: float) -> bytes:
+    """Return what comes up to the end of a line or of all. Raise OSError."""
+    data = bytearray()
+    while b"\n" not in data[-65536:] and len(data) < MAX_REQUEST:
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        connection.settimeout(left_s)
+        part = connection.recv(65536)
+        if not part:
+            break
+        data += part
+    return bytes(data)
+
+
+def answer_to(line: bytes, answer: Answer) -> bytes:
+    """Return the line that answers what *line* asks, or tells the error that there was."""
     try:
-        with connection.makefile("rb") as lines:
-            request = json.loads(lines.readline(MAX_REQUEST))
-        if isinstance(request, dict):
-            connection.sendall(json.dumps(answer(request)).encode() + b"\n")
-    except (OSError, ValueError):
-        return
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict):
+        return encoded({"error": "that was no request: one JSON object on a line"})
+    try:
+        return encoded(answer(request))
+    except Exception as error:
+        log.exception("the request %.200r could not be answered: this is a bug", request)
+        return encoded({"error": f"the service failed over that and goes on: {error!r}"})
+
+
+def encoded(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
 
 
 @contextmanager
@@ -70,18 +137,24 @@ def short_name(path: Path) -> Iterator[str]:
 
 
 def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Put *request* to the running service. Raise NotRunning where none answers."""
+    """Put *request* to the running service. Raise NotRunning, NoAnswer, EnergyMonitorError."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-            door.settimeout(WAIT_S)
+            door.settimeout(ANSWER_WITHIN_S)
             with short_name(path) as name:
                 door.connect(name)
-            door.sendall(json.dumps(request).encode() + b"\n")
+            door.sendall(encoded(request))
             with door.makefile("rb") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline(MAX_ANSWER))
     except PermissionError as error:
         msg = f"no right to ask the service at {path}: try 'sudo energy-monitor …'"
         raise NotRunning(msg) from error
+    except (TimeoutError, BlockingIOError) as error:
+        msg = (
+            f"the service at {path} is running, but did not answer within {ANSWER_WITHIN_S} s: "
+            "'journalctl -u energy-monitor-collector' may tell why"
+        )
+        raise NoAnswer(msg) from error
     except (OSError, ValueError) as error:
         msg = (
             f"no service answers at {path}: is it running? "

@@ -113,9 +113,14 @@ class Delivery:
             log.info("%s: delivering", self.name)
 
     def away(self, error: OutputAway) -> float:
-        """Keep everything, say so once, and return a pause that grows and is never quite alike."""
+        """Keep everything, say so once, and return a pause that grows and is never quite alike.
+
+        A far side that only wants to be asked again at once is no outage, the first time.
+        """
         self.failures += 1
         self.is_open = False
+        if error.retry_after_s == 0 and self.failures == 1:
+            return 0
         with self.lock:
             health = self.health
             was, health.state, health.last_error = health.state, "away", str(error)
@@ -123,8 +128,8 @@ class Delivery:
                 health.since_ms = self.clock.wall_ms()
         if was != "away":
             log.warning("%s: not now, readings are kept: %s", self.name, error)
-        if error.retry_after_s is not None:
-            return min(error.retry_after_s, LONGEST_WISH_S)
+        if error.retry_after_s:
+            return min(max(error.retry_after_s, FIRST_PAUSE_S), LONGEST_WISH_S)
         pause_s = min(FIRST_PAUSE_S * 2.0 ** min(self.failures - 1, 10), LONGEST_PAUSE_S)
         # Uneven, so that the Pis of a street do not all come back in the same second.
         return pause_s * (0.5 + random.random() / 2)  # noqa: S311  no secret

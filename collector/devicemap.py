@@ -28,10 +28,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import yaml
-
 from collector.errors import ConfigFault, EnergyMonitorError, Fault
-from collector.options import Faults, Place, option, read_options
+from collector.options import Faults, Place, option, parse, read_options
 from collector.quantity import catalogue
 from collector.registers import ADDRESSES, Cell, Function, Probe, Register, WordOrder, decode
 from collector.scalars import did_you_mean
@@ -103,7 +101,10 @@ def load(name: str, own_dirs: Sequence[Path] = ()) -> DeviceMap:
         msg = f"no device map named {name!r}; known: {known}{did_you_mean(name, found)}"
         raise MapNotKnown(msg)
     faults = Faults()
-    content = read_file(found[name], faults)
+    root = parse(found[name], faults)
+    content: MapFile | None = None
+    if root is not None:
+        content = read_options(MapFile, root, Place(str(found[name]), ""), faults)
     if content is not None:
         check(content, faults)
     if content is None or faults.found:
@@ -130,26 +131,6 @@ def find_files(own_dirs: Sequence[Path]) -> dict[str, Traversable]:
             file.name.removesuffix(".yaml"): file for file in content if file.name.endswith(".yaml")
         }
     return found
-
-
-def read_file(file: Traversable, faults: Faults) -> MapFile | None:
-    place = Place(str(file), "")
-    try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        faults.add(place, None, f"cannot be read: {error}")
-        return None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or error
-        line = mark.line + 1 if mark else 0
-        faults.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
-        return None
-    if root is None:
-        faults.add(place, None, "is empty")
-        return None
-    content: MapFile | None = read_options(MapFile, root, place, faults)
-    return content
 
 
 def check(content: MapFile, faults: Faults) -> None:

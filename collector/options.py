@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -26,6 +27,9 @@ from collector.scalars import (
     shown,
 )
 from collector.secrets import Secret
+
+LARGEST_FILE = 1_000_000
+DEEPEST = 50  # libyaml builds nested nodes on the stack of the thread, without a limit
 
 
 def option(
@@ -77,6 +81,42 @@ class Faults:
             known = known.rpartition(".")[0]
         file, line = self.lines.get(known, ("", 0))
         self.found.append(Fault(file, line, path, message))
+
+
+def parse(file: Path | Traversable, faults: Faults) -> yaml.Node | None:
+    """Parse *file* into YAML nodes; None, with a fault, where it is missing or no YAML."""
+    place = Place(str(file), "")
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST_FILE + 1)
+        root = compose(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        faults.add(place, None, f"is not UTF-8 text: byte {error.start}")
+    except (OSError, ValueError) as error:
+        faults.add(place, None, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        line = mark.line + 1 if mark else 0
+        faults.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
+    else:
+        if root is None:
+            faults.add(place, None, "is empty")
+        return root
+    return None
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return the root of the YAML in *text*. Raise YAMLError, ValueError where it is too much."""
+    if len(text) > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE / 1e6:.0f} MB")
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+    return yaml.compose(text, yaml.CSafeLoader)
 
 
 def read_mapping(node: yaml.Node, place: Place, faults: Faults) -> dict[str, yaml.Node]:

@@ -22,6 +22,8 @@ class Bytes(int):
 
 SECONDS_PER = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 BYTES_PER = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
+LONGEST_S = 3660 * 86400  # ten years; waits of the operating system end at some 292
+LONGEST_TEXT = 1000  # a wrong value stands in the message about it
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -58,6 +60,9 @@ def scalar(node: yaml.Node) -> str:
             f"expected one plain value, not {'a secret' if node.tag == '!secret' else shown(node)}"
         )
         raise NotAccepted(msg)
+    if len(node.value) > LONGEST_TEXT:
+        msg = f"expected at most {LONGEST_TEXT} characters, not {len(node.value)}"
+        raise NotAccepted(msg)
     return str(node.value)
 
 
@@ -65,6 +70,9 @@ def read_text(node: yaml.Node) -> str:
     text = scalar(node)
     if not text:
         msg = "expected a text, not nothing"
+        raise NotAccepted(msg)
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        msg = f"{text!r} is not accepted: one line without control characters"
         raise NotAccepted(msg)
     return text
 
@@ -98,16 +106,21 @@ def read_float(node: yaml.Node) -> float:
 
 
 def amount(text: str, units: Mapping[str, float], example: str) -> float:
-    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]+)", text)
-    if match is None or match[2].lower() not in units or match[1].count(".") > 1:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]+)", text)
+    size = float(match[1]) * units.get(match[2].lower(), math.nan) if match else math.nan
+    if not math.isfinite(size):
         msg = f"{text!r} is not accepted: a number with its unit, such as {example}"
         raise NotAccepted(msg)
-    return float(match[1]) * units[match[2].lower()]
+    return size
 
 
 def seconds_of(text: str) -> Seconds:
     """Read a duration with its unit, such as 500ms. Raise NotAccepted."""
-    return Seconds(round(amount(text, SECONDS_PER, "500ms, 10s, 5m, 1h or 7d"), 6))
+    seconds = Seconds(round(amount(text, SECONDS_PER, "500ms, 10s, 5m, 1h or 7d"), 6))
+    if seconds > LONGEST_S:
+        msg = f"{text!r} is not accepted: at most ten years"
+        raise NotAccepted(msg)
+    return seconds
 
 
 def read_seconds(node: yaml.Node) -> Seconds:

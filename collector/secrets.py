@@ -34,6 +34,9 @@ class Secret:
             except OSError as error:
                 msg = f"secret {self.name!r}: {file} cannot be read: {error.strerror}"
                 raise SecretMissing(msg) from error
+            except UnicodeDecodeError:
+                msg = f"secret {self.name!r}: {file} is not UTF-8 text: write it again"
+                raise SecretMissing(msg) from None  # the error holds what is in the file
         if variable in os.environ:
             return os.environ[variable]
         places = [*map(str, self.files()), f"the environment variable {variable}"]

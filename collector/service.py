@@ -63,7 +63,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop.set())
         self.journal.open()
-        self.begin()
+        self.begin(control.listen(self.config.socket))
         log.info("%d sources, %d outputs", len(self.config.sources), len(self.config.outputs))
         notify("READY=1")
         self.watch()
@@ -71,8 +71,8 @@ class Service:
         self.end()
         return 1 if self.broken else 0
 
-    def begin(self) -> None:
-        """Start every thread."""
+    def begin(self, door: socket.socket) -> None:
+        """Start every thread; the control socket's clients come to *door*."""
         for intake in self.intakes:
             self.start(f"line {intake.feeds[0].source.line}", partial(intake.run, self.stop))
         for name, (output, options) in self.outputs.items():
@@ -87,7 +87,7 @@ class Service:
             )
             self.start(f"output {name}", partial(delivery.run, self.stop))
         self.start("journal", self.keep)
-        self.start("control", lambda: control.serve(self.config.socket, self.answer, self.stop))
+        self.start("control", partial(control.serve_at, door, self.answer, self.stop))
 
     def start(self, name: str, work: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -225,6 +225,7 @@ class Service:
         deadline = time.monotonic() + STOP_WITHIN_S
         for thread in self.threads:
             thread.join(max(0, deadline - time.monotonic()))
+        self.config.socket.unlink(missing_ok=True)
         self.journal.close()
 
 

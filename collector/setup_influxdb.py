@@ -10,9 +10,9 @@ influxdb-client, whose 30 MB the collector itself does without (design decision 
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, TextIO
@@ -48,7 +48,8 @@ class SetupRefused(EnergyMonitorError):
 class Wanted:
     """What to prepare.
 
-    *retention_s* is how long the bucket keeps readings, 0 for ever. Secrets go into *folder*.
+    *retention_s* is how long the bucket keeps readings, 0 for ever. Secrets go into *folder*;
+    *tokens* may name other files for the token that may 'write' and the one that may 'read'.
     *user* is the first user of a server that has none. *change* gives a bucket that is there
     already this retention; *renew* replaces tokens that are there already, and revokes them.
     """
@@ -58,9 +59,13 @@ class Wanted:
     bucket: str
     retention_s: int
     folder: Path
+    tokens: Mapping[str, Path] = field(default_factory=dict)
     user: str = "admin"
     change: bool = False
     renew: bool = False
+
+    def token_file(self, action: str) -> Path:
+        return self.tokens.get(action, self.folder / TOKENS[action])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +104,8 @@ def set_up(wanted: Wanted, admin_token: str | None = None) -> Done:
     stale: list[Path] = []
     with connected(wanted, admin_token or kept_admin_token(wanted)) as client:
         bucket, outcome = prepare_bucket(client, wanted, fresh=fresh)
-        for action, name in TOKENS.items():
-            file = wanted.folder / name
+        for action in TOKENS:
+            file = wanted.token_file(action)
             if wanted.renew or not file.exists():
                 make_token(client, wanted, bucket, action)
                 written.append(file)
@@ -145,12 +150,12 @@ def version_of(client: InfluxDBClient, wanted: Wanted) -> str:
             f'(1.8 is the oldest that will do): CREATE DATABASE "{wanted.bucket}" WITH DURATION '
             f"{days} SHARD DURATION 1d; CREATE USER collector WITH PASSWORD '…'; GRANT ALL ON "
             f'"{wanted.bucket}" TO collector. Then write collector:… into '
-            f"{wanted.folder / TOKENS['write']} and use bucket: {wanted.bucket}/autogen"
+            f"{wanted.token_file('write')} and use bucket: {wanted.bucket}/autogen"
         )
     if version.startswith("3."):
         raise SetupRefused(
             f"InfluxDB at {wanted.url} is {version}, where this is done with 'influxdb3 create'; "
-            f"then write its token into {wanted.folder / TOKENS['write']}"
+            f"then write its token into {wanted.token_file('write')}"
         )
     if version == "unknown":
         raise SetupRefused(f"what answers at {wanted.url} is no InfluxDB")
@@ -229,7 +234,7 @@ def make_token(client: InfluxDBClient, wanted: Wanted, bucket: Bucket, action: s
     authorization.description = (
         f"energy-monitor on {socket.gethostname()}: {action} {wanted.bucket}"
     )
-    with secret_file(wanted.folder / TOKENS[action]) as opened:
+    with secret_file(wanted.token_file(action)) as opened:
         made = api.create_authorization(authorization=authorization)
         opened.write(made.token)
     if wanted.renew:

@@ -1,9 +1,9 @@
 """What commands print for people: tables of text, coloured only on a terminal."""
 
 import json
-import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -88,6 +88,15 @@ def status(answer: Mapping[str, Any]) -> str:
         f"journal: {journal['readings']} readings, {amount(journal['bytes'])}, "
         f"{duration(journal['days'] * 86400)}"
     )
+    parts += [
+        click.style(
+            f"{name}: {source['out_of_range']} values that cannot be true were left out, "
+            f"the last {source['last_out_of_range']}",
+            fg="yellow",
+        )
+        for name, source in answer["sources"].items()
+        if source["out_of_range"]
+    ]
     parts += [click.style(f"! {problem}", fg="red") for problem in answer["problems"]]
     return "\n".join(parts)
 
@@ -156,11 +165,11 @@ def values(readings: Iterable[Reading]) -> str:
     return table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
 
 
-def models(*, as_json: bool) -> str:
+def models(own_dirs: Sequence[Path], *, as_json: bool) -> str:
     """Set out the device maps: name, maker and model, how many quantities, document."""
     from collector import devicemap  # noqa: PLC0415  loads files
 
-    maps = [devicemap.load(name) for name in devicemap.names()]
+    maps = [devicemap.load(name, own_dirs) for name in devicemap.names(own_dirs)]
     if as_json:
         entries = [
             {
@@ -180,12 +189,12 @@ def models(*, as_json: bool) -> str:
     return table(["NAME", "METER", "QUANTITIES", "DOCUMENT"], rows, right=(2,))
 
 
-def model(name: str, *, as_json: bool) -> str:
+def model(name: str, own_dirs: Sequence[Path], *, as_json: bool) -> str:
     """Set out one device map, register by register. Raise MapNotKnown."""
     from collector import devicemap  # noqa: PLC0415  loads files
     from collector.quantity import catalogue  # noqa: PLC0415
 
-    found = devicemap.load(name)
+    found = devicemap.load(name, own_dirs)
     known = catalogue()
     if as_json:
         registers = [
@@ -240,54 +249,3 @@ def raw_row(row: Mapping[str, Any]) -> list[str]:
         value,
         catalogue()[quantity].unit,
     ]
-
-
-def scan(line: str | None, *, thorough: bool, as_json: bool) -> bool:
-    """Scan, showing how far it is, and print what was found; return whether anything was."""
-    from collector import adapter  # noqa: PLC0415  loads files
-    from collector import scan as scans  # noqa: PLC0415
-
-    found = []
-    ports = [line] if line else adapter.ports()
-    if not ports:
-        click.echo("no serial port is there: is the adapter plugged in? See 'ls /dev/serial/by-id'")
-    for event in scans.scan(ports, thorough=thorough):
-        match event:
-            case scans.Trying():
-                progress(f"{event.part:4.0%}  {event.port}  {event.framing}  {event.address}")
-            case scans.Unusable():
-                click.secho(f"{event.port}: {event.reason}", fg="yellow", err=True)
-            case scans.Found():
-                found.append(event)
-                models = ", ".join(event.models) or "a model that is not known"
-                text = f"{event.port}  {event.framing}  address {event.address}: {models}"
-                progress("")
-                click.secho(text, fg="green", err=True)
-    progress("")
-    if as_json:
-        entries = [
-            {
-                "line": each.port,
-                "address": each.address,
-                "baudrate": each.framing.baudrate,
-                "parity": each.framing.parity,
-                "stopbits": each.framing.stopbits,
-                "models": list(each.models),
-            }
-            for each in found
-        ]
-        click.echo(json.dumps(entries, indent=2))
-    elif found:
-        click.echo(scans.render(found), nl=False)
-    elif ports:
-        click.echo(
-            "nothing answered. Are A and B the right way round, and does the meter have power? "
-            "'energy-monitor scan --all' tries every address and framing."
-        )
-    return bool(found)
-
-
-def progress(text: str) -> None:
-    """Show how far it is, on a terminal only, over what was shown before."""
-    if sys.stderr.isatty():
-        click.echo(f"\r{text[:79]}\033[K", nl=False, err=True)

@@ -1,10 +1,15 @@
 """What ``energy-monitor demo`` runs: a simulated meter, the real collector, a live table."""
 
+import fcntl
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +19,8 @@ from collector import control, show
 from collector.demo import meter
 from collector.errors import EnergyMonitorError
 
+OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
 CONFIG = """\
-# The demo's house. The real thing differs in the line, and has outputs.
 site: demo
 data_dir: {folder}
 runtime_dir: {folder}
@@ -32,6 +37,7 @@ sources:
     type: host
     every: 10s
 """
+METER = "meter"  # the simulated meter's serial port
 START_WITHIN_S = 10
 LINE_EVERY_S = 5
 
@@ -39,24 +45,57 @@ LINE_EVERY_S = 5
 def run(duration_s: float | None, folder: Path) -> int:
     """Run the demo for *duration_s*, or until Ctrl-C; return its exit status."""
     folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "config.yaml"
-    line = folder / "meter"
-    file.write_text(CONFIG.format(folder=folder, line=line), encoding="utf-8")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with meter.start("orno-we-515", 1, line), (folder / "collector.log").open("w") as log:
-        command = [sys.executable, "-m", "collector", "run", "--config", str(file)]
-        with subprocess.Popen(command, stderr=log, start_new_session=True) as collector:  # noqa: S603  ourselves
-            try:
-                show_until(collector, folder, duration_s)
-            except KeyboardInterrupt:
-                pass
-            finally:
-                collector.terminate()
-            status = collector.wait(10)
+    with alone_in(folder):
+        status = run_in(folder, configure(folder), duration_s)
     click.echo(f"the journal is in {folder}; look into it with:")
-    click.echo(f"  {sys.argv[0]} journal tail --data-dir {folder}")
+    click.echo(f"  {sys.argv[0]} journal tail --data-dir {shlex.quote(str(folder))}")
     return status
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make *folder* and keep other demos out of it. Raise EnergyMonitorError, OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    door = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"a demo is running in {folder} already: name another folder with --data-dir"
+            raise EnergyMonitorError(msg) from error
+        yield
+    finally:
+        os.close(door)
+
+
+def configure(folder: Path) -> Path:
+    """Write the demo's configuration. Raise EnergyMonitorError where one is that is not ours."""
+    file = folder / "config.yaml"
+    if file.exists() and not file.read_bytes().startswith(OURS.encode()):
+        msg = f"{file} is not the demo's: name another folder with --data-dir"
+        raise EnergyMonitorError(msg)
+    places = {"folder": folder, "line": folder / METER}
+    quoted = {key: json.dumps(str(each), ensure_ascii=False) for key, each in places.items()}
+    file.write_text(OURS + CONFIG.format(**quoted), encoding="utf-8")
+    return file
+
+
+def run_in(folder: Path, file: Path, duration_s: float | None) -> int:
+    """Run meter and collector, and show what is read; return the collector's exit status."""
+    command = [sys.executable, "-m", "collector", "run", "--config", str(file)]
+    with (
+        meter.start("orno-we-515", 1, folder / METER),
+        (folder / "collector.log").open("w") as log,
+        subprocess.Popen(command, stderr=log, start_new_session=True) as collector,  # noqa: S603  ourselves
+    ):
+        try:
+            show_until(collector, folder, duration_s)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            collector.terminate()
+        return collector.wait(10)
 
 
 def show_until(
@@ -90,7 +129,7 @@ def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> dict[str
             answer = control.ask(folder / "control.sock", {"ask": "status"})
             if answer["sources"]["mains"]["latest"] or time.monotonic() > deadline:
                 return answer
-        except control.NotRunning:
+        except (control.NotRunning, control.NoAnswer):
             if time.monotonic() > deadline or collector.poll() is not None:
                 log = (folder / "collector.log").read_text(encoding="utf-8")
                 raise EnergyMonitorError(f"the collector does not start:\n{log}") from None
@@ -118,10 +157,14 @@ def sentence(answer: dict[str, Any]) -> str:
         return f"no reading yet: {mains['last_error']}"
     values = reading["values"]
     late = mains["lateness_s"]
+    lateness = (
+        f"late by {late['median'] * 1000:.1f} ms (p99 {late['p99'] * 1000:.1f} ms), "
+        if late
+        else ""
+    )
     return (
         f"{time.strftime('%H:%M:%S')}  {values['active_power']:.0f} W  "
         f"{values['voltage']:.1f} V  {values['active_energy'] / 1000:.2f} kWh  "
         f"{mains['reads']} reads, {mains['failures']} failed, {mains['skipped']} skipped, "
-        f"late by {late['median'] * 1000:.1f} ms (p99 {late['p99'] * 1000:.1f} ms), "
-        f"{answer['journal']['readings']} readings in the journal"
+        f"{lateness}{answer['journal']['readings']} readings in the journal"
     )

@@ -111,6 +111,7 @@ class InfluxDB:
 
     def write(self, batch: Sequence[bytes]) -> None:
         """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
+        self.check_connection()
         if batch[0] != self.first:
             self.first, self.failures = batch[0], 0
         tag = f",site={self.site} ".encode()
@@ -121,6 +122,19 @@ class InfluxDB:
         refused = self.store({at: lines[at] for at in by_series}, newest=lines[-1])
         if refused:
             raise ReadingsRefused(dict(sorted(refused.items())))
+
+    def check_connection(self) -> None:
+        """Raise OutputAway where the server hung up after the last batch: the next try connects.
+
+        A server that has restarted may have lost what it had taken, so it must be asked first.
+        """
+        if self.connection.sock is not None and not self.connection.is_connected:
+            self.connection.close()
+            raise OutputAway(
+                f"InfluxDB at {self.options.url}: connection was closed by the server: "
+                "it may have restarted",
+                retry_after_s=0,
+            )
 
     def store(self, lines: dict[int, bytes], newest: bytes) -> dict[int, str]:
         """Send *lines*, keyed by position, and return the reason for each that is refused.

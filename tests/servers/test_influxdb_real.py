@@ -6,8 +6,10 @@ import stat
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from collector import setup_influxdb
+from collector.cli import main
 from collector.contract import Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.line import Lines
@@ -352,6 +354,40 @@ def test_renewed_tokens_replace_the_old_ones_which_are_revoked(fresh, tmp_path):
     assert server.ask("POST", "/api/v2/write", place, old, "a v=1").status == 401
     new = secret(mine, "influxdb-token")
     assert server.ask("POST", "/api/v2/write", place, new, "a v=1").status == 204
+
+
+def test_the_tokens_go_into_the_files_that_are_named_for_them(fresh, tmp_path, output_at):
+    server, wanted, _ = fresh
+    files = {"write": tmp_path / "a" / "writer", "read": tmp_path / "b" / "reader"}
+    mine = wanted_at(server.url, tmp_path / "none", bucket="named", tokens=files)
+    done = set_up(mine, secret(wanted, "influxdb-admin-token"))
+    assert done.written == tuple(files.values())
+    assert not (tmp_path / "none").exists()
+    output = output_at(server.url, "named", *(file.read_text() for file in files.values()))
+    output.write(batch_of(10))
+    assert output.newest_ms() == NOW_MS
+    assert set_up(mine, secret(wanted, "influxdb-admin-token")).kept == done.written
+
+
+def test_the_command_writes_the_secrets_that_the_output_names(fresh, tmp_path):
+    server, wanted, _ = fresh
+    (tmp_path / "admin").write_text(secret(wanted, "influxdb-admin-token") + "\n")
+    (tmp_path / "config.yaml").write_text(
+        "sources: {pi: {type: host}}\noutputs:\n  history: {type: influxdb, "
+        f"url: '{server.url}', org: house, bucket: typed, token: !secret my-token}}\n"
+    )
+    words = ["setup", "influxdb", "--config", f"{tmp_path}/config.yaml"]
+    shown = CliRunner().invoke(main, [*words, "--admin-token-file", f"{tmp_path}/admin"])
+    assert shown.exit_code == 0, shown.output
+    assert {file.name for file in (tmp_path / "secrets").iterdir()} == {
+        "my-token",
+        "influxdb-read-token",
+    }
+    assert "add 'read_token: !secret influxdb-read-token' to outputs.history" in shown.stdout
+    (tmp_path / "admin").write_bytes(b"\xff")
+    again = CliRunner().invoke(main, [*words, "--admin-token-file", f"{tmp_path}/admin"])
+    assert again.exit_code == 1
+    assert "admin is empty or not one line of plain characters" in again.stderr
 
 
 def test_a_secret_that_is_there_is_kept_and_told_when_it_does_not_serve(fresh, tmp_path):

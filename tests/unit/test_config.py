@@ -1,8 +1,15 @@
 """The configuration: every fault at once, each with its place and what would be right."""
 
-import pytest
+import contextlib
 
-from collector.config import load
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from collector import registry
+from collector.checks import check
+from collector.config import MainOptions, load
 from collector.errors import ConfigFault
 
 GOOD = """\
@@ -84,7 +91,7 @@ outputs:
         "9: sources.mains.serial.parity: 'evn' is not accepted: one of none, even, odd; did you",
         "10: sources.mains.modell: unknown option; did you mean 'model'?",
         "11: sources.mains.address: 'one' is not a whole number",
-        "12: sources.mains.every: '0s' is not accepted: at least 0.05 seconds",
+        "12: sources.mains.every: '0s' is not accepted: from 0.05 to 604800 seconds",
         "13: sources.pi.type: no source named 'hosst'; known: host, modbus, simulated",
         "19: outputs.history.token: secrets never stand in this file: write '!secret NAME'",
     ]
@@ -102,6 +109,23 @@ outputs:
         ("- a\n", "expected a block of 'key: value' lines, not a list"),
         ("sources: {}\n", "there is no source"),
         ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of host"),
+        ("sources: {pi: {}}\n", "sources.pi: 'type' is missing: one of host"),
+        ("sources: {pi: }\n", "expected a block of 'key: value' lines, not nothing"),
+        ("sources: {pi: {type: host}}\noutputs: {h: {}}\n", "'type' is missing: one of influxdb"),
+        (
+            "sources: {pi: {type: [host]}}\n",
+            "sources.pi.type: expected one plain value, not a list",
+        ),
+        ("sources: {pi: {type: !secret x}}\n", "type: expected one plain value, not a secret"),
+        ("sources: &x {pi: *x}\n", "'type' is missing"),
+        ("import: [[a]]\n", "import: expected one plain value, not a list"),
+        ("import: [['a']]\n", "import: expected one plain value, not a list"),
+        ('import: ["a\\0"]\n', "one line without control characters"),
+        ("timezone: [a]\n", "timezone: expected one plain value, not a list"),
+        ("timezone: ''\n", "timezone: expected a text, not nothing"),
+        ("sources: {pi: {type: host, every: .s}}\n", "such as 500ms, 10s"),
+        ("sources: {pi: {type: host, every: 8d}}\n", "from 0.05 to 604800 seconds"),
+        ("journal: {keep: 99999w}\n", "at most ten years"),
         ("sources:\n  pi: {type: host}\n  pi: {type: host}\n", "given twice"),
         ("sources:\n  a b: {type: host}\n", "is no name: letters, digits"),
         ("sources:\n  pi: {type: host, every: [1s]}\n", "expected one plain value, not a list"),
@@ -147,3 +171,55 @@ def test_a_secret_is_found_beside_the_file_and_read_anew_each_time(tmp_path, mon
     (credentials / "influxdb-token").write_text("three")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert token.value() == "three"
+
+
+WORDS = st.sampled_from(
+    [
+        *("host", "modbus", "simulated", "influxdb", "1s", "0s", ".s", "10 GB", "true", "2", "-1"),
+        *("", "~", "home", "Europe/Rome", "active_power", "voltage*", "*", "9" * 400, "1e400", "x"),
+        *("/dev/ttyUSB0", "orno-we-515", "socket://a:1", "http://localhost:8086", "\x7f", "even"),
+    ]
+)
+OPTIONS = sorted(
+    {
+        name
+        for group in ("sources", "outputs")
+        for kind in registry.names(group)
+        for name in registry.find(group, kind).Options.__dataclass_fields__
+    }
+)
+SECRET = "!secret "
+
+
+def tree(keys):
+    """Values that may stand anywhere: words, lists, blocks with *keys* of ours and others."""
+    keys = st.sampled_from(keys) | WORDS
+    return st.recursive(
+        WORDS | WORDS.map(SECRET.__add__) | st.none() | st.integers() | st.floats(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+ANY_PLUGIN = st.fixed_dictionaries(
+    {"type": st.sampled_from(["host", "simulated", "modbus", "influxdb"])},
+    optional={name: tree([name]) for name in OPTIONS if name != "type"},
+)
+ANY_CONFIGURATION = st.fixed_dictionaries(
+    {"sources": st.dictionaries(st.sampled_from("abc"), ANY_PLUGIN, max_size=2) | tree("abc")},
+    optional={
+        "outputs": st.dictionaries(st.sampled_from("def"), ANY_PLUGIN, max_size=2) | tree("abc"),
+        "import": tree(["a"]),
+        **{name: tree(["trust", "keep", "sync"]) for name in MainOptions.__dataclass_fields__},
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(ANY_CONFIGURATION)
+@example({"sources": {"a": {"type": "simulated", "seed": 10**4000}}})
+def test_any_configuration_is_accepted_or_refused_with_its_faults(tmp_path_factory, shape):
+    text = yaml.safe_dump(shape).replace(f"'{SECRET}", "!secret '")
+    file = written(tmp_path_factory.getbasetemp(), text, "any.yaml")
+    with contextlib.suppress(ConfigFault):
+        check(load(file))

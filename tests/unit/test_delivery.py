@@ -121,6 +121,18 @@ def test_the_wish_of_the_far_side_is_kept(delivery, journal, database):
     assert delivery.deliver_once() == 900
 
 
+def test_a_far_side_that_only_closed_the_connection_is_asked_again_at_once_and_quietly(
+    delivery, journal, database, caplog
+):
+    fill(journal, 1, 1)
+    database.mood = OutputAway("the connection was closed", retry_after_s=0)
+    assert delivery.deliver_once() == 0
+    assert delivery.health.state == "starting"
+    assert not caplog.records
+    assert delivery.deliver_once() > 0
+    assert delivery.health.state == "away"
+
+
 def test_refused_readings_are_set_aside_and_all_others_stored(
     delivery, journal, database, tmp_path
 ):

@@ -251,7 +251,7 @@ def test_a_file_that_is_no_map_is_a_fault(tmp_path, text, fault):
 
 def test_a_file_that_cannot_be_read_is_a_fault(tmp_path):
     (tmp_path / "acme-m1.yaml").write_bytes(b"brand: \xff\n")
-    with pytest.raises(ConfigFault, match=r"acme-m1\.yaml: cannot be read: 'utf-8'"):
+    with pytest.raises(ConfigFault, match=r"acme-m1\.yaml: is not UTF-8 text: byte 7"):
         load("acme-m1", [tmp_path])
     (tmp_path / "acme-m2.yaml").mkdir()
     with pytest.raises(ConfigFault, match=r"acme-m2\.yaml: cannot be read: "):

@@ -386,13 +386,24 @@ def test_an_answer_that_is_cut_is_no_answer_and_the_next_write_connects_anew(out
     assert len(sent(server)) == 6
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(output):
+def test_a_server_that_hung_up_meanwhile_may_have_restarted_and_is_asked_first(output):
     influx, server = output
     whole = len(Reply(204).packed())
     server.answer = lambda _: Reply(204, cut_after=whole)
     for _ in range(3):
         influx.write(batch_of(1))
         assert wait_for_read(influx.connection.sock, timeout=10)
+        with pytest.raises(OutputAway, match="closed by the server: it may have restart") as away:
+            influx.write(batch_of(1))
+        assert away.value.retry_after_s == 0
+    assert len({asked.client for asked in server.asked}) == len(server.asked) == 3
+
+
+def test_a_server_that_says_that_it_hangs_up_has_not_restarted(output):
+    influx, server = output
+    server.answer = lambda _: Reply(204, headers={"Connection": "close"})
+    for _ in range(3):
+        influx.write(batch_of(1))
     assert len({asked.client for asked in server.asked}) == 3
 
 

@@ -1,0 +1,33 @@
+"""Secrets: every way in which none can be had is a sentence."""
+
+import pytest
+
+from collector.secrets import Secret, SecretMissing
+
+
+@pytest.fixture
+def token(tmp_path, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    return Secret("influxdb-token", tmp_path)
+
+
+def test_a_file_that_is_not_utf_8_is_told_without_its_content(token, tmp_path):
+    (tmp_path / "influxdb-token").write_bytes(b"hidden\xe9")
+    with pytest.raises(SecretMissing, match="influxdb-token is not UTF-8 text") as missing:
+        token.value()
+    assert missing.value.__cause__ is None
+    assert "hidden" not in str(missing.value)
+
+
+def test_a_folder_in_its_place_is_told(token, tmp_path):
+    (tmp_path / "influxdb-token").mkdir()
+    with pytest.raises(SecretMissing, match="cannot be read: Is a directory"):
+        token.value()
+
+
+def test_a_secret_that_is_nowhere_names_the_places(token, tmp_path, monkeypatch):
+    with pytest.raises(SecretMissing, match="ENERGY_MONITOR_INFLUXDB_TOKEN") as missing:
+        token.value()
+    assert str(tmp_path) in str(missing.value)
+    monkeypatch.setenv("ENERGY_MONITOR_INFLUXDB_TOKEN", "from the environment")
+    assert token.value() == "from the environment"
