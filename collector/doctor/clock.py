@@ -1,0 +1,53 @@
+"""The clock: whether it can be trusted, and what waits for it."""
+
+from collections.abc import Iterator
+
+from collector.doctor.case import Case
+from collector.doctor.finding import Finding
+
+MEND = "sudo timedatectl set-ntp true && timedatectl timesync-status"
+
+
+def synchronised(case: Case) -> Iterator[Finding]:
+    """Does something keep the clock right, and are readings held back until it is?"""
+    right = case.machine.synchronised()
+    told = case.status["clock"] if case.status else None
+    waiting = case.status["journal"]["undated"] if case.status else 0
+    if told and not told["trusted"]:
+        yield Finding(
+            "warning",
+            f"the clock is not right yet: {waiting:,} readings are kept and not delivered",
+            "A Pi has no clock battery. Readings with a wrong time would be worse than late ones; "
+            "they are dated when a time server has been heard.",
+            MEND,
+        )
+    elif right:
+        yield Finding("ok", "the clock is synchronised")
+    elif case.main.clock.trust == "always":
+        yield Finding(
+            "advice",
+            "nothing keeps the clock right, and 'clock: {trust: always}' takes it as it is",
+            "Right for a machine with a battery-backed clock; such a clock drifts all the same.",
+            MEND,
+        )
+    else:
+        yield Finding(
+            "warning",
+            "nothing keeps the clock right at the moment",
+            "It drifts by seconds a day; after a restart readings are held back until it is right.",
+            MEND,
+        )
+
+
+def steps(case: Case) -> Iterator[Finding]:
+    """Was the clock stepped while the service ran?"""
+    if case.status and (count := case.status["clock"]["steps"]):
+        yield Finding(
+            "advice",
+            f"the clock was stepped {count} time{'s' * (count > 1)} since the service started",
+            "Readings from before a step keep the time they got.",
+            "journalctl -u energy-monitor-collector | grep stepped",
+        )
+
+
+CHECKS = (synchronised, steps)

@@ -1,0 +1,125 @@
+"""The outputs: do they deliver, how far are they behind, and does the far side answer?"""
+
+import json
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from collector.doctor import web
+from collector.doctor.case import MEND_STACK, Case
+from collector.doctor.finding import Finding
+from collector.doctor.stored import influxdbs
+from collector.show import duration
+
+BETWEEN_SAMPLES_S = 2.0  # a backlog goes out batch after batch: this sees several
+SLACK_S = 30
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+def delivering(case: Case) -> Iterator[Finding]:
+    """Does every output deliver, and if it is behind, for how long still?"""
+    told = case.told()
+    later = None
+    for name, output in told["outputs"].items():
+        every_s = getattr(case.config.outputs.get(name), "every", 5) if case.config else 5
+        if output["state"] == "away":
+            yield away(case, name, output)
+        elif output["backlog_s"] > SLACK_S + 3 * every_s:
+            if later is None:
+                time.sleep(BETWEEN_SAMPLES_S)
+                later = case.again().told()
+            yield catching_up(name, output, later["outputs"][name], later["now_ms"], told["now_ms"])
+        elif output["state"] == "starting":
+            yield Finding("unknown", f"{name}: nothing was delivered yet")
+        else:
+            yield Finding(
+                "ok",
+                f"{name}: delivering, {output['backlog']:,} readings to go; "
+                f"{output['delivered']:,} since the service started",
+            )
+
+
+def away(case: Case, name: str, output: dict[str, Any]) -> Finding:
+    told = case.told()
+    lasts = room_s(told["journal"], case.main.journal.max_size)
+    kept = f"; the journal has room for another {duration(lasts)}" if lasts else ""
+    since = duration((told["now_ms"] - output["since_ms"]) / 1000)
+    return Finding(
+        "error",
+        f"{name}: away for {since}: {output['last_error']}",
+        f"{output['backlog']:,} readings wait for it in the journal{kept}.",
+        mend_server(case, name),
+    )
+
+
+def room_s(journal: dict[str, Any], limit: int) -> float | None:
+    """Return for how long the journal has room, as fast as it has grown; None while too new."""
+    if journal["days"] < 1 / 24 or not journal["bytes"]:
+        return None
+    return float((limit - journal["bytes"]) / journal["bytes"] * journal["days"] * 86_400)
+
+
+def catching_up(
+    name: str, before: dict[str, Any], after: dict[str, Any], after_ms: float, before_ms: float
+) -> Finding:
+    """Tell how far an output is behind, and by two samples when it will not be any more."""
+    seconds = (after_ms - before_ms) / 1000
+    gain = (before["backlog"] - after["backlog"]) / seconds
+    behind = f"{name}: {after['backlog']:,} readings behind, {duration(after['backlog_s'])}"
+    if not after["backlog"]:
+        return Finding("ok", f"{name}: delivering; it has just caught up")
+    if gain > 0:
+        left = duration(after["backlog"] / gain)
+        return Finding("ok", f"{behind}; it gains {gain:,.0f} a second and is done in {left}")
+    return Finding(
+        "warning",
+        f"{behind}, and it gains nothing",
+        "The far side takes readings more slowly than they come, or not at all.",
+        "journalctl -u energy-monitor-collector --since -1h",
+    )
+
+
+def is_ours(case: Case, url: str) -> bool:
+    """Does *url* lead to the database that is installed on this machine with us?"""
+    return case.machine.has_stack and urlsplit(url).hostname in LOCAL
+
+
+def mend_server(case: Case, name: str) -> str:
+    url = getattr(case.config.outputs.get(name), "url", "") if case.config else ""
+    if not url:
+        return "journalctl -u energy-monitor-collector -n 20"
+    return MEND_STACK if is_ours(case, url) else f"curl -i {url}/health    # is it running there?"
+
+
+def reachable(case: Case) -> Iterator[Finding]:
+    """Does InfluxDB answer from here?"""
+    for name, options in influxdbs(case):
+        try:
+            page = web.get(f"{options.url.rstrip('/')}/health")
+        except web.Unreachable as error:
+            why = "Readings wait in the journal, and no dashboard shows anything."
+            said = f"{name}: InfluxDB at {options.url} does not answer: {error}"
+            yield Finding("error", said, why, mend_server(case, name))
+            continue
+        if page.status == HTTPStatus.OK:
+            yield Finding("ok", f"{name}: InfluxDB{version_in(page)} at {options.url} answers")
+        else:
+            yield Finding(
+                "warning",
+                f"{name}: {options.url} answered {page.status} when asked for its health",
+                "It is still starting, in trouble, or no InfluxDB.",
+                mend_server(case, name),
+            )
+
+
+def version_in(page: web.Page) -> str:
+    try:
+        version = json.loads(page.text)["version"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f" {str(version).removeprefix('v')}"
+
+
+CHECKS = (delivering, reachable)

@@ -1,0 +1,155 @@
+"""The stack: the images of InfluxDB and Grafana, their containers, and what Grafana sees."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import yaml
+
+from collector.doctor import web
+from collector.doctor.case import AS_ROOT, COMPOSE_FILE, MEND_STACK, Case
+from collector.doctor.finding import CannotTell, Finding
+
+PINNED = re.compile(r"@sha256:[0-9a-f]{64}|:v?\d+\.\d+\.\d+")
+PROJECT = "com.docker.compose.project=energy-monitor"
+LIST = [
+    *("docker", "ps", "--all", "--filter", f"label={PROJECT}", "--format"),
+    '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}',
+]
+SETTINGS = "/etc/energy-monitor/stack.env"  # which may name other images
+PASSWORD = "grafana-admin"  # noqa: S105  the name of a file
+USER = "admin"
+
+
+def installed(case: Case) -> None:
+    """Raise CannotTell where InfluxDB and Grafana are not installed here."""
+    if not case.machine.has_stack:
+        raise CannotTell(
+            "InfluxDB and Grafana do not run here: energy-monitor-stack is not switched on"
+        )
+
+
+def pins(case: Case) -> Iterator[Finding]:
+    """Does every image have an exact version?"""
+    installed(case)
+    try:
+        services = yaml.safe_load(case.machine.read(COMPOSE_FILE))["services"]
+        images = {name: str(service["image"]) for name, service in services.items()}
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        raise CannotTell(f"{COMPOSE_FILE} is no Compose file: {error}") from error
+    for line in settings(case):
+        name, _, image = line.partition("_IMAGE=")
+        if image:
+            images[name.lower()] = image
+    floating = {name: image for name, image in images.items() if not PINNED.search(image)}
+    for name, image in floating.items():
+        yield Finding(
+            "warning",
+            f"{name}: the image {image} has no exact version",
+            "The next start may bring another one: 'influxdb:latest' once went from 2 to 3, which "
+            "cannot read the data of 2.",
+            f"sudoedit {COMPOSE_FILE}    # such as influxdb:2.9.1, or name@sha256:…",
+        )
+    if not floating:
+        yield Finding("ok", f"{len(images)} images, each with an exact version")
+
+
+def settings(case: Case) -> list[str]:
+    try:
+        return case.machine.read(SETTINGS).splitlines()
+    except CannotTell:  # none are needed
+        return []
+
+
+def containers(case: Case) -> Iterator[Finding]:
+    """Does every container run, and is it healthy?"""
+    installed(case)
+    try:
+        rows = [row.split("\t") for row in case.machine.run(LIST).splitlines()]
+    except CannotTell as reason:
+        denied = "permission denied" in str(reason).lower()
+        raise CannotTell(f"containers: {reason}", AS_ROOT if denied else "") from reason
+    if not rows:
+        why = "Nothing is stored and nothing is shown while they do not run."
+        yield Finding("error", "no container of the stack is there", why, MEND_STACK)
+    for service, name, state, status in rows:
+        if state == "running" and "unhealthy" not in status:
+            yield Finding("ok", f"{service}: {status[0].lower()}{status[1:]}")
+        else:
+            yield Finding(
+                "error",
+                f"{service}: {state}: {status}",
+                "Docker starts it again when it ends; one that keeps ending says why in its log.",
+                f"sudo docker logs --tail 20 {name}; {MEND_STACK}",
+            )
+
+
+def grafana(case: Case) -> Iterator[Finding]:
+    """Does Grafana answer, and does it get data from the database?"""
+    installed(case)
+    url = case.machine.grafana
+    try:
+        page = web.get(f"{url}/api/health")
+    except web.Unreachable as error:
+        why = "The dashboards cannot be seen; readings are stored all the same."
+        yield Finding("error", f"Grafana at {url} does not answer: {error}", why, MEND_STACK)
+        return
+    told = document(page)
+    if page.status != HTTPStatus.OK or told.get("database") != "ok":
+        why = "It is still starting, or its own database is damaged."
+        mend = f"sudo docker logs --tail 20 energy-monitor-grafana-1; {MEND_STACK}"
+        yield Finding("error", f"Grafana at {url} is not well: answered {page.status}", why, mend)
+        return
+    yield Finding("ok", f"Grafana {told.get('version', '')} at {url} answers")
+    yield from data_sources(case, url)
+
+
+def document(page: web.Page) -> dict[str, Any]:
+    try:
+        told = json.loads(page.text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def data_sources(case: Case, url: str) -> Iterator[Finding]:
+    """Let Grafana try each of its data sources. Raise CannotTell."""
+    headers = {"Authorization": f"Basic {login(case)}"}
+    try:
+        page = web.get(f"{url}/api/datasources", headers)
+        if page.status == HTTPStatus.UNAUTHORIZED:
+            raise CannotTell(
+                f"Grafana does not accept the password in secret {PASSWORD!r}: it was changed in "
+                "Grafana, so its data sources are not looked at"
+            )
+        for source in json.loads(page.text):
+            health = web.get(f"{url}/api/datasources/uid/{source['uid']}/health", headers)
+            said = document(health).get("message", f"answered {health.status}")
+            if health.status == HTTPStatus.OK:
+                yield Finding("ok", f"Grafana reads {source['name']}: {said}")
+            else:
+                yield Finding(
+                    "error",
+                    f"Grafana cannot read {source['name']}: {said}",
+                    "Its dashboards show 'No data'. A token that was renewed needs a new start.",
+                    MEND_STACK,
+                )
+    except (web.Unreachable, ValueError, LookupError, TypeError) as error:
+        raise CannotTell(f"Grafana's data sources cannot be asked for: {error}") from error
+
+
+def login(case: Case) -> str:
+    file = case.secrets / PASSWORD
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        mend = AS_ROOT if isinstance(error, PermissionError) else ""
+        reason = f"Grafana's data sources are not looked at: {file}: {error.strerror}"
+        raise CannotTell(reason, mend) from error
+    return base64.b64encode(f"{USER}:{password}".encode()).decode()
+
+
+CHECKS = (pins, containers, grafana)

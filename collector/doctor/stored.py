@@ -1,0 +1,132 @@
+"""What is stored: how old the newest point of every source is in every InfluxDB.
+
+This is the criterion that counts: everything before it can look well while nothing arrives.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+from collector.contract import Context
+from collector.doctor.case import AS_ROOT, Case
+from collector.doctor.finding import CannotTell, Finding
+from collector.doctor.sources import interval_s
+from collector.errors import OutputAway
+from collector.line import Lines
+from collector.outputs.influxdb import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
+from collector.show import duration
+
+SLACK_S = 30
+
+
+def influxdbs(case: Case) -> Iterator[tuple[str, InfluxDBOptions]]:
+    for name, options in case.sound().outputs.items():
+        if isinstance(options, InfluxDBOptions):
+            yield name, options
+
+
+def stored(case: Case) -> Iterator[Finding]:
+    """How old is the newest point of every source in every InfluxDB?"""
+    for name, options in influxdbs(case):
+        if options.read_token is None:
+            yield Finding(
+                "advice",
+                f"{name}: what it has stored cannot be asked for: there is no 'read_token'",
+                "With it, a database that lost its newest readings is given them again.",
+                f"sudo energy-monitor setup influxdb {name} && sudoedit {case.file}"
+                f"    # read_token: !secret influxdb-read-token",
+            )
+            continue
+        now_ms = case.status["now_ms"] if case.status else time.time() * 1000
+        newest = newest_stored(case, name, options)
+        for source in case.sound().sources:
+            yield freshness(case, name, source, newest, now_ms)
+
+
+def freshness(
+    case: Case, output: str, source: str, newest: dict[str, int], now_ms: float
+) -> Finding:
+    """Compare what is stored of *source* with the newest reading, or without one with now."""
+    assert case.config is not None
+    patience_s = SLACK_S + 3 * (interval_s(case, source) + case.config.outputs[output].every)
+    told = case.status["sources"].get(source) if case.status else None
+    read = {device: each["at_ms"] for device, each in told["latest"].items()} if told else {}
+    devices = sorted(read) or [source]
+    lacking = ", ".join(device for device in devices if device not in newest)
+    place = f"{source} in {output}"
+    if lacking and told and (now_ms - told["since_ms"]) / 1000 < patience_s:
+        return Finding("unknown", f"{place}: nothing is stored yet; it has only just begun")
+    if lacking:
+        return missing(case, f"{place}: nothing of {lacking} is stored in the last 30 days", output)
+    stored_ms = min(newest[device] for device in devices)
+    said = f"{place}: newest point {duration((now_ms - stored_ms) / 1000)} ago"
+    due_ms = min(read.values()) if read else now_ms
+    if (due_ms - stored_ms) / 1000 > patience_s:
+        return missing(case, said, output)
+    return Finding("ok", said)
+
+
+def missing(case: Case, said: str, output: str) -> Finding:
+    state = case.status["outputs"].get(output, {}).get("state") if case.status else ""
+    return Finding(
+        "warning" if state == "delivering" else "error",
+        said,
+        "What is not stored is on no dashboard; it may be in the journal and on its way.",
+        f"energy-monitor status; energy-monitor journal dead-letters {output}",
+    )
+
+
+def newest_stored(case: Case, name: str, options: InfluxDBOptions) -> dict[str, int]:
+    """Return the time of the newest point of every device, in ms. Raise CannotTell.
+
+    An hour is looked through first, and more only where a source of the configuration lacks.
+    """
+    config = case.sound()
+    context = Context(config.main.site, Lines(), case.file.parent, Path())
+    database = InfluxDB(name, options, context)
+    found: dict[str, int] = {}
+    try:
+        for span in LOOK_BACK:
+            found = ask_newest(database, span) | found
+            if set(config.sources) <= set(found):
+                break
+    except OutputAway as error:
+        denied = isinstance(error.__cause__ and error.__cause__.__cause__, PermissionError)
+        mend = AS_ROOT if denied else ""
+        raise CannotTell(f"what is stored cannot be asked for: {error}", mend) from error
+    finally:
+        database.close()
+    return found
+
+
+def ask_newest(database: InfluxDB, span: str) -> dict[str, int]:
+    """Ask for the newest point of every device within *span*, such as 1h. Raise OutputAway."""
+    assert database.options.read_token is not None
+    bucket, _, policy = database.options.bucket.partition("/")
+    query = (
+        f"SELECT * FROM /.*/ WHERE site = '{database.site}' AND time > now() - {span} "  # noqa: S608  a site is a plain word
+        "GROUP BY device ORDER BY time DESC LIMIT 1"
+    )
+    fields = {"db": bucket, "epoch": "ms", "q": query} | ({"rp": policy} if policy else {})
+    answer = database.ask("GET", "/query", fields, token_in(database.options.read_token))
+    return newest_in(answer)
+
+
+def newest_in(answer: Answer) -> dict[str, int]:
+    """Return the newest time of each device in an answer of InfluxQL. Raise OutputAway."""
+    found: dict[str, int] = {}
+    try:
+        result = json.loads(answer.said)["results"][0]
+        if answer.status != HTTPStatus.OK or "error" in result:
+            raise OutputAway(f"it answered {answer}")
+        for series in result.get("series", ()):
+            device, at_ms = series["tags"]["device"], int(series["values"][0][0])
+            found[device] = max(at_ms, found.get(device, 0))
+    except (ValueError, LookupError, TypeError) as error:
+        raise OutputAway(f"it answered {answer}") from error
+    return found
+
+
+CHECKS = (stored,)
