@@ -13,14 +13,19 @@ for name, pin in {**lock["default"], **lock["develop"]}.items():
 endef
 export REQUIREMENTS
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test lab check bench lock clean
 
 demo: .venv/ready
 	@$(BIN)/energy-monitor demo $(ARGS)
 
 test: .venv/ready
 	@tests/install-servers
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --ignore=tests/appliance $(ARGS)
+
+# The appliance on freshly bootstrapped Debians with real systemd; as root, some five minutes.
+lab: .venv/ready
+	@tests/install-servers
+	@$(BIN)/pytest tests/appliance $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -1,0 +1,871 @@
+#!/bin/bash
+# Installs Energy Monitor on Raspberry Pi OS or Debian, version 12 or newer.
+#
+# What this does it can do again: what is there already stays as it is, and the next run completes
+# one that was cut off. All of it is in functions, and the last line calls 'main': half a download
+# does nothing.
+set -euo pipefail
+umask 022
+
+readonly OPT=/opt/energy-monitor # releases/NAME, and 'current', which points to one of them
+readonly ETC=/etc/energy-monitor
+readonly DATA=/var/lib/energy-monitor
+readonly UNITS=/etc/systemd/system
+readonly LOG=/var/log/energy-monitor-install.log
+readonly COMMAND=/usr/local/bin/energy-monitor
+readonly UDEV_RULES=/etc/udev/rules.d/60-energy-monitor.rules
+readonly JOURNALD=/etc/systemd/journald.conf.d/energy-monitor.conf
+readonly ZRAM=/etc/systemd/zram-generator.conf.d/energy-monitor.conf
+readonly COLLECTOR=energy-monitor-collector.service
+readonly STACK=energy-monitor-stack.service
+readonly CONTENTS=(
+    collector backup systemd grafana-provisioning docker-compose.yml install.sh
+    pyproject.toml Pipfile.lock README.md LICENSE
+)
+readonly LITTLE_MEMORY_KB=1100000 # a Pi that is sold with 1 GB has a little less
+readonly SOURCES_WITHIN_S=60      # the slowest meter is read every 10 s, and may fail once or twice
+readonly OUTPUTS_WITHIN_S=300     # InfluxDB on a Pi looks through its files before it answers
+readonly STAYS_WELL_S=10          # what crashes does so on its first readings
+
+SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+readonly SOURCE
+
+mode=install
+yes=no purge=no docker=yes demo=no lan=no tune=no
+doing="" failure="" remedy="" again=yes logging=no changes=0 placed=0
+undo=() # what takes back the step that is being done, should it fail
+
+usage() {
+    cat << 'END'
+sudo ./install.sh               install; run again at any time, it only does what is missing
+sudo ./install.sh --upgrade     replace the installed release by the one in this folder, and
+                                go back to it by itself should the new one not do its work
+sudo ./install.sh --uninstall   remove the program; configuration and readings stay
+
+  --yes         ask nothing
+  --no-docker   without InfluxDB and Grafana on this machine
+  --demo        with a simulated house instead of meters
+  --lan         let the local network reach the pages, not only this machine
+  --purge       with --uninstall: remove configuration, secrets and readings too
+  --settle      go back from an upgrade that was cut off (done by itself after a power cut)
+END
+}
+
+# What Makefile does for a developer: pip reads no Pipfile.lock, so its packages are handed over
+# as requirements with their hashes.
+readonly REQUIREMENTS='
+import json, sys
+for name, pin in json.load(open(sys.argv[1]))["default"].items():
+    marker = " ; " + pin["markers"] if "markers" in pin else ""
+    print(name + pin["version"] + marker, *("--hash=" + each for each in pin["hashes"]))
+'
+# One line for each source and output that the collector tells of, such as "source mains alive".
+# A source that is read less than once a minute is left out: nobody waits for it.
+readonly STATES='
+import json, sys
+told = json.load(sys.stdin)
+for name, each in told["sources"].items():
+    if each["state"] != "alive" or told["up_s"] < 60 * each["reads"]:
+        print("source", name, each["state"])
+for name, each in told["outputs"].items():
+    print("output", name, each["state"])
+'
+
+# --- saying what happens -----------------------------------------------------------------------
+
+bold="" red="" plain=""
+if [ -t 1 ]; then bold=$'\e[1m' red=$'\e[31m' plain=$'\e[0m'; fi
+
+step() { # NAME [WHAT TO DO WHEN IT FAILS]
+    doing=$1 remedy=${2:-} logging=no undo=()
+    printf '%s==> %s%s\n' "$bold" "$1" "$plain"
+}
+
+say() { printf '    %s\n' "$1"; }
+
+did() {
+    changes=$((changes + 1))
+    say "$1"
+}
+
+fail() { # WHY [WHAT TO DO]
+    failure=$1 remedy=${2:-$remedy}
+    exit 1
+}
+
+# Run a command, its output into the log; on a terminal, its last line shows that it is alive.
+logged() {
+    logging=yes
+    printf '\n# %s\n' "$*" >> "$LOG"
+    "$@" < /dev/null 2>&1 | tee -a "$LOG" | progress
+}
+
+progress() {
+    local line
+    while IFS= read -r line; do
+        [ ! -t 1 ] || printf '\r\e[K    %.70s' "$line"
+    done
+    [ ! -t 1 ] || printf '\r\e[K'
+}
+
+on_exit() {
+    local status=$? number
+    trap - EXIT
+    [ "$status" -ne 0 ] || exit 0
+    set +e
+    for ((number = ${#undo[@]} - 1; number >= 0; number--)); do eval "${undo[number]}"; done
+    [ ! -t 1 ] || printf '\r\e[K'
+    {
+        printf '%sThis failed: %s%s\n' "$red" "${doing:-install.sh}" "$plain"
+        [ -z "$failure" ] || printf '    %s\n' "$failure"
+        if [ "$logging" = yes ]; then
+            printf '    The last lines of %s:\n' "$LOG"
+            tail -n 8 "$LOG" | sed 's/^/    | /'
+        fi
+        [ -z "$remedy" ] || printf 'What to do: %s\n' "$remedy"
+        [ "$again" = no ] || [ -z "$doing" ] || printf 'Then run the same command again: it goes on where it stopped.\n'
+    } >&2
+    exit "$status"
+}
+
+# --- what there is -----------------------------------------------------------------------------
+
+read_arguments() {
+    local each
+    for each in "$@"; do
+        case $each in
+            --yes) yes=yes ;;
+            --upgrade | --uninstall | --settle) mode=${each#--} ;;
+            --no-docker) docker=no ;;
+            --demo) demo=yes ;;
+            --lan) lan=yes ;;
+            --purge) purge=yes ;;
+            -h | --help) usage && exit 0 ;;
+            *) fail "There is no option $each." "./install.sh --help" ;;
+        esac
+    done
+    [ "$purge" = no ] || [ "$mode" = uninstall ] || fail "--purge goes with --uninstall only."
+}
+
+look_around() {
+    model=$({ tr -d '\0' < /proc/device-tree/model; } 2> /dev/null) || model="a $(uname -m) machine"
+    memory_kb=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+    architecture=$(dpkg --print-architecture 2> /dev/null) || architecture=unknown
+    case $architecture in armhf | armel | i386) bits=32 ;; *) bits=64 ;; esac
+    # shellcheck source=/dev/null
+    os=$(. /etc/os-release && echo "${ID:-} ${VERSION_ID:-0} ${PRETTY_NAME:-}")
+    read -r os_id os_version os_name <<< "$os"
+    cmdline=""
+    local each
+    for each in /boot/firmware/cmdline.txt /boot/cmdline.txt; do
+        if [ -z "$cmdline" ] && [ -f "$each" ]; then cmdline=$each; fi
+    done
+    say "$model, $((memory_kb / 1000)) MB of memory, $bits bits, $os_name"
+    if [ -n "$cmdline" ]; then say "boot partition: ${cmdline%/*}"; fi
+}
+
+require_support() {
+    case $os_id in debian | raspbian) ;; *) os_version=0 ;; esac
+    [ "${os_version%%.*}" -ge 12 ] ||
+        fail "This is $os_name." "use Raspberry Pi OS or Debian, version 12 or newer"
+    if command -v python3 > /dev/null; then
+        python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+            fail "python3 is $(python3 --version)." "make the system's own Python 3.11 or newer 'python3'"
+    fi
+    local each
+    for each in collector systemd docker-compose.yml pyproject.toml Pipfile.lock; do
+        [ -e "$SOURCE/$each" ] || fail "$SOURCE lacks '$each'." "get the whole project folder"
+    done
+}
+
+require_space() {
+    local needed_mb=700 free_mb # packages and a release, as measured, and some air
+    if [ "$docker" = yes ] && ! has_docker; then needed_mb=3500; fi # Docker and its images
+    free_mb=$(df --output=avail --block-size=1M /opt | tail -n 1)
+    [ "$free_mb" -ge "$needed_mb" ] ||
+        fail "$((free_mb)) MB are free at /opt, and $needed_mb MB are needed." "make room"
+}
+
+# InfluxDB and Grafana exist for 64 bits only.
+decide_docker() {
+    if [ "$docker" = yes ] && [ "$bits" = 32 ]; then
+        docker=no
+        say "A 32-bit system: InfluxDB 2 and Grafana do not exist for it. Measuring, keeping and"
+        say "backing up work. For the rest, install a 64-bit system, or name an InfluxDB elsewhere"
+        say "in $ETC/config.yaml (on this machine, the image influxdb:1.8.10 still runs)."
+    fi
+}
+
+require_ports() {
+    local port
+    [ "$docker" = yes ] || return 0
+    [ -z "$(own_containers)" ] || return 0
+    for port in 8086 3000; do
+        if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
+            fail "Port $port is taken by another program, and InfluxDB (8086) and Grafana (3000) need it." \
+                "stop what 'ss -ltnp sport = :$port' names, or add --no-docker"
+        fi
+    done
+}
+
+has_docker() { docker compose version > /dev/null 2>&1; }
+
+own_containers() {
+    docker ps --quiet --filter label=com.docker.compose.project=energy-monitor 2> /dev/null || true
+}
+
+current_release() { basename "$(readlink "$OPT/current" 2> /dev/null)" 2> /dev/null || true; }
+
+fingerprint_of() { # FOLDER: the same for the same contents
+    (
+        cd "$1"
+        { find "${CONTENTS[@]}" -type f ! -name '*.pyc' -print0 2> /dev/null || true; } |
+            LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16
+    )
+}
+
+fingerprint_in() { cat "$OPT/releases/$1/fingerprint" 2> /dev/null || true; } # NAME
+
+# The release in this folder goes by its version, or, where another stands under that, by its
+# contents too.
+name_release() {
+    local version
+    version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$SOURCE/collector/__init__.py")
+    fingerprint=$(fingerprint_of "$SOURCE")
+    release=$version
+    case $(fingerprint_in "$release") in
+        "" | "$fingerprint") ;;
+        *) release=$version-${fingerprint:0:8} ;;
+    esac
+}
+
+# --- steps -------------------------------------------------------------------------------------
+
+# A question is asked before anything is done, and only where both answers are good.
+ask_about_memory() {
+    [ "$memory_kb" -le "$LITTLE_MEMORY_KB" ] || return 0
+    needs_zram || needs_memory_cgroup || return 0
+    say "1 GB of memory is little for a database. Two settings help: swap in compressed memory, and"
+    say "memory limits for containers (which work after a restart)."
+    tune=$yes
+    if [ "$yes" = no ] && [ -t 0 ]; then
+        local answer
+        read -r -p "    Set both? [Y/n] " answer
+        case $answer in [nN]*) ;; *) tune=yes ;; esac
+    fi
+    [ "$tune" = yes ] || say "They stay as they are; 'install.sh --yes' sets them."
+}
+
+needs_zram() { ! grep -q zram /proc/swaps && [ ! -e "$ZRAM" ]; }
+
+needs_memory_cgroup() {
+    [ -n "$cmdline" ] && ! grep -qw memory /sys/fs/cgroup/cgroup.controllers 2> /dev/null &&
+        ! grep -q cgroup_enable=memory "$cmdline"
+}
+
+install_packages() {
+    local wanted=(python3 python3-venv ca-certificates tzdata)
+    has_time_sync || wanted+=(systemd-timesyncd)
+    # PyPI has no 32-bit builds of some packages: they are built here.
+    [ "$bits" = 64 ] || wanted+=(gcc libc6-dev libyaml-dev python3-dev)
+    if [ "$tune" = yes ] && needs_zram; then wanted+=(systemd-zram-generator); fi
+    step "Debian packages" "look at the network ('ping debian.org') and the clock ('date')"
+    apt_install "${wanted[@]}"
+}
+
+has_time_sync() {
+    [ "$(timedatectl show --property=CanNTP --value 2> /dev/null)" = yes ] ||
+        [ -n "$(find /usr/lib/systemd/ntp-units.d -name '*.list' 2> /dev/null)" ]
+}
+
+apt_install() { # PACKAGE…
+    local missing=() each
+    for each in "$@"; do
+        dpkg-query --show --showformat='${Status}' "$each" 2> /dev/null | grep -q ' installed$' ||
+            missing+=("$each")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    export DEBIAN_FRONTEND=noninteractive
+    [ -z "$(dpkg --audit)" ] || logged dpkg --configure -a # what a run before was cut off in
+    logged apt-get update --quiet -o APT::Update::Error-Mode=any
+    # A freshly installed system is busy with updates of its own; they end.
+    logged apt-get install --yes --quiet --no-install-recommends -o DPkg::Lock::Timeout=600 \
+        "${missing[@]}"
+    mkdir -p "$ETC"
+    printf '%s\n' "${missing[@]}" >> "$ETC/packages" # for --purge to tell
+    did "installed: ${missing[*]}"
+}
+
+install_docker() {
+    step "Docker" "look at the network, or add --no-docker to do without InfluxDB and Grafana here"
+    if ! has_docker; then
+        if [ "${os_version%%.*}" -ge 13 ]; then
+            apt_install docker.io docker-cli docker-compose iptables
+        else
+            add_docker_repository
+            apt_install docker-ce docker-ce-cli containerd.io docker-compose-plugin
+        fi
+    fi
+    logged docker info ||
+        fail "Docker is installed and does not run." "systemctl status docker; journalctl -u docker"
+}
+
+# Debian 12 has a Compose that is too old.
+add_docker_repository() {
+    local key=/etc/apt/keyrings/docker.asc list=/etc/apt/sources.list.d/docker.list
+    undo+=("rm -f $key $list")
+    mkdir -p /etc/apt/keyrings
+    logged /usr/lib/apt/apt-helper download-file https://download.docker.com/linux/debian/gpg $key ||
+        fail "Docker's own package source, which Debian 12 needs, can't be reached."
+    echo "deb [signed-by=$key] https://download.docker.com/linux/debian bookworm stable" > $list
+}
+
+make_account() {
+    step "The user energy-monitor"
+    if ! id energy-monitor > /dev/null 2>&1; then
+        useradd --system --user-group --groups dialout --home-dir "$DATA" --no-create-home \
+            --shell /usr/sbin/nologin energy-monitor
+        did "made, with no rights but those on serial ports"
+    fi
+}
+
+build_release() {
+    local folder=$OPT/releases/$release each
+    step "Release $release" "look at the network ('ping python.org') and the clock ('date')"
+    [ "$(fingerprint_in "$release")" != "$fingerprint" ] || return 0
+    undo+=("rm -rf '$folder'")
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    for each in "${CONTENTS[@]}"; do
+        [ ! -e "$SOURCE/$each" ] || cp -r "$SOURCE/$each" "$folder"
+    done
+    python3 -c "$REQUIREMENTS" "$folder/Pipfile.lock" > "$folder/requirements.txt"
+    logged python3 -m venv "$folder/venv"
+    install_into "$folder" --require-hashes --requirement "$folder/requirements.txt"
+    install_into "$folder" --no-build-isolation --no-deps "$folder"
+    logged "$folder/venv/bin/energy-monitor" --version
+    rm -rf "$folder/build" "$folder"/*.egg-info
+    sync # the fingerprint says that all of it is there: it must be, after a power cut too
+    echo "$fingerprint" > "$folder/fingerprint.new"
+    mv "$folder/fingerprint.new" "$folder/fingerprint"
+    did "put together in $folder"
+}
+
+install_into() { # RELEASE FOLDER, ARGUMENTS OF pip install…
+    logged "$1/venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir \
+        --root-user-action ignore "${@:2}"
+}
+
+make_secrets() {
+    local name file
+    step "Secrets"
+    mkdir -p "$ETC"
+    install -d -m 0700 "$ETC/secrets"
+    for name in grafana-admin mosquitto-password postgresql-password redis-password; do
+        file=$ETC/secrets/$name
+        [ ! -s "$file" ] || continue
+        (umask 077 && head -c 24 /dev/urandom | base64 --wrap=0 | tr '+/' '-_' > "$file.new")
+        mv "$file.new" "$file"
+        did "made up: sudo energy-monitor secret show $name"
+    done
+}
+
+write_configuration() {
+    local file=$ETC/config.yaml program=$OPT/releases/$release/venv/bin/energy-monitor
+    step "Configuration" "correct $file; 'energy-monitor check' tells what is wrong"
+    if [ ! -e "$file" ]; then
+        { beginning && sources "$program" && outputs; } > "$file.new"
+        mv "$file.new" "$file"
+        did "written: $file"
+        [ "$demo" = yes ] || say "meters found: $(grep -c '^    model:' "$file")"
+    fi
+    accepts_configuration "$release" || fail "$file has faults, named above."
+}
+
+# What 'energy-monitor setup influxdb' has yet to make is no fault.
+accepts_configuration() { # RELEASE
+    ENERGY_MONITOR_INFLUXDB_TOKEN=none ENERGY_MONITOR_INFLUXDB_READ_TOKEN=none \
+        "$OPT/releases/$1/venv/bin/energy-monitor" check > /dev/null
+}
+
+time_zone() { readlink -f /etc/localtime | sed -n 's#^.*/zoneinfo/##p'; }
+
+beginning() {
+    cat << END
+# What is measured, and where it goes. After a change:
+#   energy-monitor check && sudo systemctl restart energy-monitor-collector
+site: home
+timezone: $(time_zone)
+END
+}
+
+sources() { # PROGRAM
+    local found
+    if [ "$demo" = yes ]; then
+        found='sources:
+  house: {type: simulated}
+  heat_pump: {type: simulated, part: heat_pump}
+  solar: {type: simulated, part: solar}'
+    elif ! found=$("$1" scan < /dev/null 2>> "$LOG"); then
+        found="sources:
+  # No meter was found. When one is connected, what 'sudo energy-monitor scan' prints goes here."
+    fi
+    printf '%s\n  pi: {type: host, every: 10s}\n' "$found"
+}
+
+outputs() {
+    local mark=""
+    if [ "$docker" = no ]; then
+        printf "# InfluxDB elsewhere: remove the '#', set url, org and bucket, then\n"
+        printf '# sudo energy-monitor setup influxdb --admin-token-file FILE\n'
+        mark="# "
+    fi
+    sed "s/^/$mark/" << 'END'
+outputs:
+  history:
+    type: influxdb
+    url: http://127.0.0.1:8086
+    org: home
+    bucket: energy
+    token: !secret influxdb-token
+    read_token: !secret influxdb-read-token
+END
+}
+
+start_collector() {
+    step "The collector" "journalctl -u energy-monitor-collector -n 50"
+    if [ "$(current_release)" != "$release" ]; then
+        undo+=("rm -f $OPT/current" take_files_away)
+        switch_to "$release"
+        did "release $release is the current one"
+    fi
+    place_files
+    systemctl --quiet enable energy-monitor-settle.service
+    switch_on "$COLLECTOR"
+    wait_until 30 has_read || fail "The collector reads nothing: $(last_words)"
+    wait_until 10 has_tried_all || true
+    states | sed -n 's/^source \(.*\) \(.*\)$/    \1 is \2/p'
+}
+
+switch_on() { # UNIT
+    if systemctl is-enabled --quiet "$1" 2> /dev/null && systemctl is-active --quiet "$1"; then return 0; fi
+    undo+=("systemctl --quiet disable --now $1")
+    logged systemctl --quiet enable --now "$1" || fail "$1 does not start: $(last_words "$1")"
+    did "$1 is started, now and whenever this machine starts"
+}
+
+has_read() { states | grep -q '^source .* \(alive\|silent\)$'; }
+
+has_tried_all() { ! states | grep -q '^source .* starting$'; }
+
+last_words() { # [UNIT]
+    local words=(journalctl --boot --lines 1 --output cat "_SYSTEMD_UNIT=${1:-$COLLECTOR}")
+    "${words[@]}" --priority warning 2> /dev/null | grep . || "${words[@]}" 2> /dev/null || true
+}
+
+states() { "$COMMAND" status --json 2> /dev/null | python3 -c "$STATES" 2> /dev/null | sort || true; }
+
+wait_until() { # SECONDS COMMAND…
+    local end=$((SECONDS + $1))
+    until "${@:2}"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.5
+    done
+}
+
+switch_to() { # RELEASE
+    ln -sfn "releases/$1" "$OPT/current.new"
+    mv -T "$OPT/current.new" "$OPT/current"
+}
+
+# Put the current release's files where the system looks for them, and take away what only
+# another one had.
+place_files() {
+    local from=$OPT/current/systemd each
+    placed=0
+    for each in "$from"/energy-monitor-*.{service,timer} "$from"/energy-monitor-.service.d/*; do
+        place "$each" "$UNITS/${each#"$from"/}"
+    done
+    for each in "$UNITS"/energy-monitor-*.{service,timer}; do
+        [ -e "$from/${each##*/}" ] || remove_unit "${each##*/}"
+    done
+    [ "$placed" -eq 0 ] || systemctl daemon-reload
+    place "$from/60-energy-monitor.rules" "$UDEV_RULES" reload_udev
+    place "$from/journald.conf" "$JOURNALD" systemctl restart systemd-journald
+    if [ "$(readlink "$COMMAND")" != "$OPT/current/venv/bin/energy-monitor" ]; then
+        ln -sfn "$OPT/current/venv/bin/energy-monitor" "$COMMAND"
+        placed=$((placed + 1))
+    fi
+    [ "$placed" -eq 0 ] || did "$placed files are in their places: services, rules, $COMMAND"
+}
+
+place() { # FILE TARGET [COMMAND TO RUN WHERE IT WAS NOT THERE ALREADY…]
+    ! cmp --silent "$1" "$2" || return 0
+    mkdir -p "${2%/*}"
+    install -m 0644 "$1" "$2.new"
+    mv "$2.new" "$2"
+    placed=$((placed + 1))
+    "${@:3}"
+}
+
+remove_unit() { # UNIT
+    systemctl --quiet disable --now "$1" 2> /dev/null || true
+    rm -f "$UNITS/$1"
+    placed=$((placed + 1))
+}
+
+take_files_away() {
+    local each
+    for each in "$UNITS"/energy-monitor-*.{service,timer}; do
+        [ ! -e "$each" ] || remove_unit "${each##*/}"
+    done
+    rm -rf "$UNITS/energy-monitor-.service.d" "$COMMAND" "$UDEV_RULES" "$JOURNALD"
+    systemctl daemon-reload
+    reload_udev
+}
+
+reload_udev() {
+    systemctl is-active --quiet systemd-udevd || return 0
+    udevadm control --reload
+    udevadm trigger --action=add --subsystem-match=usb --subsystem-match=usb-serial
+}
+
+# --- InfluxDB and Grafana ----------------------------------------------------------------------
+
+compose() { # RELEASE FOLDER, ARGUMENTS OF docker compose…
+    (
+        export COMPOSE_PROJECT_NAME=energy-monitor COMPOSE_FILE=$1/docker-compose.yml
+        export SECRETS_DIR=/run/energy-monitor-stack/secrets
+        set -a
+        # shellcheck source=/dev/null
+        if [ -e "$ETC/stack.env" ]; then . "$ETC/stack.env"; fi
+        docker compose "${@:2}"
+    )
+}
+
+start_stack() {
+    step "InfluxDB and Grafana" "look at the network; 'docker compose -p energy-monitor ps --all' shows what runs"
+    write_stack_settings
+    if [ ! -s "$ETC/secrets/influxdb-token" ] || [ ! -s "$ETC/secrets/influxdb-read-token" ]; then
+        fetch_images "$OPT/current"
+        logged compose "$OPT/current" up --detach --wait influxdb
+        logged "$COMMAND" setup influxdb ||
+            fail "InfluxDB could not be prepared." "outputs in $ETC/config.yaml must name http://127.0.0.1:8086; 'sudo energy-monitor setup influxdb' tells more"
+        systemctl restart "$COLLECTOR" # it is handed its secrets when it starts
+        did "InfluxDB is prepared: the collector may write, Grafana may read"
+    fi
+    fetch_images "$OPT/current"
+    switch_on "$STACK"
+}
+
+fetch_images() { # RELEASE FOLDER
+    local images each
+    images=$(compose "$1" config --images)
+    for each in $images; do
+        docker image inspect "$each" > /dev/null 2>&1 || logged docker pull "$each" ||
+            fail "The image $each can't be fetched."
+    done
+}
+
+write_stack_settings() {
+    local file=$ETC/stack.env
+    if [ ! -e "$file" ]; then
+        cat > "$file.new" << END
+# After a change: sudo systemctl restart energy-monitor-stack
+# Who can reach Grafana: 127.0.0.1 is this machine only, 0.0.0.0 is the whole local network.
+GRAFANA_BIND=127.0.0.1
+# Where days begin in Grafana.
+TIMEZONE=$(time_zone)
+# More servers to run, with commas between them: prometheus, redis, postgresql, mosquitto
+COMPOSE_PROFILES=
+END
+        mv "$file.new" "$file"
+        did "written: $file"
+    fi
+    if [ "$lan" = yes ] && ! grep -qx 'GRAFANA_BIND=0.0.0.0' "$file"; then
+        sed -i 's/^GRAFANA_BIND=.*/GRAFANA_BIND=0.0.0.0/' "$file"
+        did "the local network may reach Grafana"
+        systemctl try-restart "$STACK"
+    fi
+}
+
+# --- the rest ----------------------------------------------------------------------------------
+
+start_backups() {
+    "$COMMAND" backup --help > /dev/null 2>&1 || return 0
+    step "Backups"
+    local each
+    for each in backup rotate upload rehearse; do switch_on "energy-monitor-$each.timer"; done
+}
+
+tune_memory() {
+    [ "$tune" = yes ] || return 0
+    step "Memory"
+    place "$OPT/current/systemd/zram-generator.conf" "$ZRAM" did "swap in compressed memory is set up"
+    if needs_memory_cgroup; then
+        sed '1s/$/ cgroup_enable=memory/' "$cmdline" > "$cmdline.new"
+        sync "$cmdline.new"
+        mv "$cmdline.new" "$cmdline"
+        did "memory limits are allowed in $cmdline"
+    fi
+    say "Both work after a restart: sudo reboot"
+}
+
+report() {
+    step "How it is now"
+    systemctl list-units --all --plain --no-legend 'energy-monitor-*' |
+        awk '{ printf "    %-36s %s (%s)\n", $1, $3, $4 }'
+    findmnt --noheadings --output OPTIONS / | grep -q noatime ||
+        say "Advice: add 'noatime' to / in /etc/fstab, which spares the card many small writes."
+    [ "$changes" -gt 0 ] || say "Nothing was to be done: everything was there already."
+    printf '\nNext: sudo energy-monitor status\n'
+    if systemctl is-enabled --quiet "$STACK" 2> /dev/null; then
+        printf 'Grafana: http://%s:3000, user admin, password: sudo energy-monitor secret show grafana-admin\n' \
+            "$(if grep -qx GRAFANA_BIND=0.0.0.0 $ETC/stack.env; then hostname; else echo 127.0.0.1; fi)"
+    fi
+}
+
+# --- the whole ---------------------------------------------------------------------------------
+
+install_all() {
+    require_support
+    decide_docker
+    require_space
+    require_ports
+    name_release
+    ask_about_memory
+    local installed
+    installed=$(current_release)
+    if [ -n "$installed" ] && [ "$(fingerprint_in "$installed")" != "$fingerprint" ]; then
+        again=no
+        fail "Release $installed is installed, and this folder holds another." "sudo ./install.sh --upgrade"
+    fi
+    release=${installed:-$release}
+    install_packages
+    [ "$docker" = no ] || install_docker
+    make_account
+    build_release
+    make_secrets
+    write_configuration
+    start_collector
+    [ "$docker" = no ] || start_stack
+    start_backups
+    tune_memory
+    report
+}
+
+upgrade() {
+    require_support
+    name_release
+    local installed
+    installed=$(current_release)
+    [ -n "$installed" ] || fail "Nothing is installed yet." "sudo ./install.sh"
+    if [ "$(fingerprint_in "$installed")" = "$fingerprint" ]; then
+        say "Release $installed is installed already: nothing was to be done."
+        return 0
+    fi
+    docker=no
+    if systemctl is-enabled --quiet "$STACK" 2> /dev/null; then docker=yes; fi
+    require_space
+    install_packages
+    build_release
+    accept_configuration
+    [ "$docker" = no ] || fetch_new_images
+    back_up_first
+    try_release "$installed"
+    remove_old_releases "$installed"
+    report
+}
+
+accept_configuration() {
+    step "Configuration"
+    accepts_configuration "$release" ||
+        fail "Release $release does not accept $ETC/config.yaml, for the reasons above. Nothing was changed." "correct it"
+}
+
+fetch_new_images() {
+    step "Images of InfluxDB and Grafana" "look at the network"
+    fetch_images "$OPT/releases/$release"
+}
+
+back_up_first() {
+    systemctl is-enabled --quiet energy-monitor-backup.timer 2> /dev/null || return 0
+    step "Backup" "journalctl -u energy-monitor-backup"
+    logged systemctl start energy-monitor-backup.service
+}
+
+# Switch, and wait until all that was well is well again. While the folder 'upgrading' is there the
+# new release is on trial: whoever finds it after a cut goes back (settle).
+try_release() { # INSTALLED RELEASE
+    local trial=$OPT/upgrading ill
+    step "From release $1 to $release"
+    rm -rf "$trial.new"
+    mkdir "$trial.new"
+    echo "$1" > "$trial.new/from"
+    states | grep -E ' (alive|delivering)$' > "$trial.new/well" || true
+    undo+=("systemctl start $COLLECTOR")
+    systemctl stop "$COLLECTOR"
+    keep_journal "$1" "$trial.new"
+    sync
+    mv "$trial.new" "$trial"
+    undo=(go_back)
+    switch_to "$release"
+    place_files
+    systemctl start "$COLLECTOR" || true # what it says is found out below
+    if stack_differs "$1" "$release"; then systemctl restart "$STACK" || true; fi
+    ill=$(find_ill) || true
+    if [ -n "$ill" ]; then
+        again=no
+        fail "Release $release does not do its work: $ill" \
+            "nothing: release $1 is back. All that the new one said: journalctl -u energy-monitor-collector"
+    fi
+    mv "$trial" "$trial.done"
+    rm -rf "$trial.done"
+    undo=()
+    did "release $release has proved itself"
+}
+
+# A newer release may write a journal that the older one does not open: keep the one of before.
+keep_journal() { # INSTALLED RELEASE, FOLDER
+    [ "$(journal_format "$1")" != "$(journal_format "$release")" ] || return 0
+    if [ -d "$DATA/journal" ]; then cp -a "$DATA/journal" "$2/journal"; fi
+}
+
+journal_format() { # RELEASE
+    "$OPT/releases/$1/venv/bin/python" -c 'from collector.journal import FORMAT; print(FORMAT)'
+}
+
+stack_differs() { # RELEASE OTHER
+    systemctl is-enabled --quiet "$STACK" 2> /dev/null || return 1
+    local each
+    for each in docker-compose.yml grafana-provisioning "systemd/$STACK"; do
+        diff --recursive --brief "$OPT/releases/$1/$each" "$OPT/releases/$2/$each" > /dev/null || return 0
+    done
+    return 1
+}
+
+# Print what was well and is not any more; nothing when all is well and stays so.
+find_ill() {
+    local begin=$SECONDS ill id="" before
+    while :; do
+        before=$id
+        id=$(systemctl show --property=InvocationID --value "$COLLECTOR")
+        ill=$(sort "$OPT/upgrading/well" | comm -23 - <(states))
+        if [ -z "$ill" ] && [ "$id" = "$before" ] && has_read; then return 0; fi
+        [ "$(systemctl show --property=NRestarts --value "$COLLECTOR")" -le 3 ] || break
+        if [ -n "$ill" ] && ! grep -q '^source' <<< "$ill"; then
+            [ $((SECONDS - begin)) -lt $OUTPUTS_WITHIN_S ] || break
+        else
+            [ $((SECONDS - begin)) -lt $SOURCES_WITHIN_S ] || break
+        fi
+        sleep $STAYS_WELL_S
+    done
+    printf '%s' "${ill:+no longer ${ill//$'\n'/, }; }the collector's last words: $(last_words)"
+}
+
+# Back to the release of before the upgrade, with the journal that it knows.
+go_back() {
+    local from tried
+    from=$(cat "$OPT/upgrading/from")
+    tried=$(current_release)
+    # While the machine is starting, a stop would only take back the start that is to come.
+    [ "$mode" = settle ] || systemctl stop "$COLLECTOR" 2> /dev/null || true
+    if [ -d "$OPT/upgrading/journal" ]; then put_journal_back; fi
+    switch_to "$from"
+    place_files
+    mv "$OPT/upgrading" "$OPT/upgrading.done"
+    rm -rf "$OPT/upgrading.done"
+    [ "$mode" != settle ] || return 0
+    systemctl reset-failed "$COLLECTOR" 2> /dev/null || true
+    systemctl start "$COLLECTOR"
+    [ "$tried" != "$from" ] || return 0
+    if stack_differs "$from" "$tried"; then systemctl restart "$STACK"; fi
+    rm -rf "$OPT/releases/$tried"
+}
+
+# What the newer release wrote is kept beside it, under a name that says so.
+put_journal_back() {
+    local aside
+    aside=$DATA/journal.newer-than-$(cat "$OPT/upgrading/from")
+    [ -e "$aside" ] || mv "$DATA/journal" "$aside"
+    rm -rf "$DATA/journal" "$DATA/journal.new"
+    cp -a "$OPT/upgrading/journal" "$DATA/journal.new"
+    mv "$DATA/journal.new" "$DATA/journal"
+}
+
+settle() {
+    [ -d "$OPT/upgrading" ] || return 0
+    step "An upgrade was cut off: going back to release $(cat "$OPT/upgrading/from")"
+    go_back
+    did "done"
+}
+
+remove_old_releases() { # RELEASE TO KEEP BESIDE THE CURRENT ONE
+    local each name
+    for each in "$OPT"/releases/*; do
+        name=${each##*/}
+        [ "$name" = "$release" ] || [ "$name" = "$1" ] || rm -rf "$each"
+    done
+}
+
+uninstall() {
+    confirm_purge
+    step "Removing the services"
+    remove_stack
+    take_files_away
+    step "Removing the program"
+    rm -rf "$OPT"
+    if [ "$purge" = yes ]; then
+        purge_rest
+    else
+        say "Kept: $ETC, $DATA and what InfluxDB and Grafana hold. --purge removes them too."
+    fi
+}
+
+confirm_purge() {
+    local answer
+    [ "$purge" = yes ] && [ "$yes" = no ] || return 0
+    [ -t 0 ] || fail "--purge removes every reading, and nobody is here to be asked." "add --yes"
+    read -r -p "Remove configuration, secrets and every reading, for ever? Type 'remove': " answer
+    [ "$answer" = remove ] || fail "Nothing was removed."
+}
+
+remove_stack() {
+    local more=()
+    [ -e "$OPT/current/docker-compose.yml" ] && has_docker || return 0
+    [ "$purge" = no ] || more=(--volumes --rmi all)
+    logged compose "$OPT/current" --profile '*' down --remove-orphans "${more[@]}"
+}
+
+purge_rest() {
+    step "Removing configuration, secrets and readings"
+    local packages=""
+    if [ -s "$ETC/packages" ]; then packages=$(sort -u "$ETC/packages" | tr '\n' ' '); fi
+    rm -rf "$ETC" "$DATA" "$UNITS"/energy-monitor-*.d
+    rm -f "$ZRAM" "$LOG" /var/lib/systemd/timers/stamp-energy-monitor-*.timer
+    rmdir --ignore-fail-on-non-empty "${ZRAM%/*}" "${JOURNALD%/*}" 2> /dev/null || true
+    if [ -n "$cmdline" ]; then sed -i 's/ cgroup_enable=memory$//' "$cmdline"; fi
+    if id energy-monitor > /dev/null 2>&1; then userdel energy-monitor; fi
+    [ -z "$packages" ] || say "Debian packages stay, since other programs may use them by now. To remove them:
+    sudo apt-get autoremove --purge $packages"
+}
+
+main() {
+    trap on_exit EXIT
+    read_arguments "$@"
+    trap 'failure="It was interrupted."; exit 130' INT TERM HUP
+    [ "$(id -u)" -eq 0 ] || fail "This needs root." "sudo $0 $*"
+    [ -d /run/systemd/system ] || fail "This machine was not started by systemd."
+    exec 9> /run/energy-monitor-install.lock
+    flock --nonblock 9 || fail "Another install.sh is at work."
+    step "This machine"
+    look_around
+    case $mode in
+        install) settle; install_all ;;
+        upgrade) settle; upgrade ;;
+        uninstall) uninstall ;;
+        settle) settle ;;
+    esac
+}
+
+main "$@"

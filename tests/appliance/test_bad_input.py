@@ -1,0 +1,154 @@
+"""What install.sh refuses, and what becomes of a run that is cut off: nothing half-done."""
+
+import random
+import subprocess
+import time
+
+import pytest
+
+from tests.appliance.house import bring, steps, wait_for_state
+
+INSTALL = "/root/project/install.sh --yes --no-docker"
+APART = "unshare --mount"  # what is mounted then is seen by that command only
+# Each step of an installation, and for how long it is let run before it is killed.
+KILLS = [
+    ("This machine", 0),
+    ("Debian packages", 0.2),
+    ("Debian packages", 2),
+    ("The user energy-monitor", 0),
+    ("Release 0.1.0", 0.2),
+    ("Release 0.1.0", 3),
+    ("Release 0.1.0", 6),
+    ("Secrets", 0),
+    ("Configuration", 0),
+    ("Configuration", 0.5),
+    ("The collector", 0),
+    ("The collector", 0.5),
+    ("How it is now", 0),
+]
+
+
+@pytest.fixture(scope="module")
+def machine(machine_of):
+    with machine_of("wrong") as made:
+        bring(made)
+        made.run(
+            "printf '%s\\n' '#!/bin/sh' 'echo Python 3.9.2' 'exit 1' > /root/python3; chmod +x /root/python3"
+        )
+        made.run(
+            "printf '%s\\n' ID=ubuntu VERSION_ID=24.04 'PRETTY_NAME=\"Ubuntu 24.04\"' > /root/ubuntu"
+        )
+        made.run(
+            "printf '%s\\n' ID=debian VERSION_ID=11 'PRETTY_NAME=\"Debian 11\"' > /root/debian11"
+        )
+        yield made
+
+
+def changed(machine):
+    """Return what stands where install.sh writes, but for its log and for what is measured."""
+    places = "/opt /etc /usr/local /var/lib /boot"
+    others = "! -path '/var/lib/apt*' ! -path '/var/lib/energy-monitor/journal/*'"
+    return machine.run(
+        f"find {places} -xdev {others} ! -type d -printf '%p %s %T@\\n' | sort"
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (f"{INSTALL} --no-such-option", "There is no option --no-such-option"),
+        (f"{INSTALL} --purge", "--purge goes with --uninstall only"),
+        (f"{APART} sh -c 'mount --bind /root/ubuntu /etc/os-release; {INSTALL}'", "This is Ubuntu 24.04"),
+        (f"{APART} sh -c 'mount --bind /root/debian11 /etc/os-release; {INSTALL}'", "This is Debian 11"),
+        (f"PATH=/root:$PATH {INSTALL}", "python3 is Python 3.9.2"),
+        (f"{APART} sh -c 'mount -t tmpfs -o size=50M tmpfs /opt; {INSTALL}'", "50 MB are free at /opt"),
+        (f"unshare --net {INSTALL}", "ping debian.org"),
+        ("/root/project/install.sh --upgrade --yes", "Nothing is installed yet"),
+        ("rm /root/project/Pipfile.lock; " + INSTALL, "lacks 'Pipfile.lock'"),
+    ],
+)  # fmt: skip
+def test_it_says_what_is_wrong_and_changes_nothing(machine, command, words):
+    before = changed(machine)
+    refused = machine.run(f"cp /lab/project/Pipfile.lock /root/project; {command}", check=False)
+    machine.run("cp /lab/project/Pipfile.lock /root/project")
+    assert refused.returncode != 0
+    assert words in refused.stderr
+    assert changed(machine) == before
+
+
+def test_it_needs_root(machine):
+    refused = machine.run("/lab/project/install.sh --yes", user="nobody", check=False)
+    assert refused.returncode != 0
+    assert "sudo" in refused.stderr
+
+
+@pytest.mark.parametrize("port", [8086, 3000])
+def test_a_port_that_is_taken_is_named_before_anything_is_done(machine, port):
+    before = changed(machine)
+    machine.run(f"systemd-run --unit=taken{port} python3 -m http.server --bind 127.0.0.1 {port}")
+    machine.wait_for(lambda: machine.ask(f"ss -Hltn sport = :{port}"), "it is taken")
+    refused = machine.run("/root/project/install.sh --yes", check=False)
+    machine.run(f"systemctl stop taken{port}")
+    assert refused.returncode != 0
+    assert f"Port {port} is taken" in refused.stderr
+    assert changed(machine) == before
+
+
+def test_killed_at_each_step_and_run_again_it_completes(machine):
+    for step, after_s in KILLS:
+        kill_in(machine, step, after_s)
+        assert machine.ask("find /etc/energy-monitor/config.yaml -empty") == ""
+    said = machine.run(INSTALL).stdout
+    assert steps(said) == list(dict.fromkeys(step for step, _ in KILLS))
+    wait_for_state(machine, "meter1", "alive")
+    assert machine.ask("find /etc /opt /usr/local /var/lib/energy-monitor -name '*.new'") == ""
+    assert "Nothing was to be done" in machine.run(INSTALL).stdout
+
+
+def kill_in(machine, step, after_s):
+    """Kill an installation, and all that it has started, *after_s* into *step*."""
+    script = f"setsid --wait sh -c 'echo $$ > /run/lab.group; exec {INSTALL}'"
+    with subprocess.Popen(machine.command(script), stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any(line == f"==> {step}\n" for line in running.stdout), f"no step {step}"
+        time.sleep(after_s * random.uniform(0.8, 1.2))
+        machine.run("kill -KILL -- -$(cat /run/lab.group)", check=False)
+
+
+def test_without_network_a_release_is_not_begun(machine):
+    bring(machine, "next", "0.1.1")
+    before = changed(machine)
+    refused = machine.run("unshare --net /root/next/install.sh --upgrade", check=False)
+    assert refused.returncode != 0
+    assert "ping python.org" in refused.stderr
+    assert changed(machine) == before
+    wait_for_state(machine, "meter1", "alive")
+
+
+def test_two_at_a_time_do_not_get_into_each_others_way(machine):
+    refused = machine.run(f"flock /run/energy-monitor-install.lock {INSTALL}", check=False)
+    assert refused.returncode != 0
+    assert "Another install.sh is at work" in refused.stderr
+
+
+def test_a_machine_with_little_memory_is_offered_what_helps(machine):
+    machine.run(
+        "mkdir -p /boot/firmware; echo 'console=tty1 rootwait' > /boot/firmware/cmdline.txt"
+    )
+    machine.run("printf 'MemTotal:  921600 kB\\nMemAvailable: 500000 kB\\n' > /root/meminfo")
+    on_a_small_pi = f"{APART} sh -c 'mount --bind /root/meminfo /proc/meminfo; /root/project/install.sh --no-docker %s'"
+    assert "1 GB of memory is little" in machine.run(on_a_small_pi % "").stdout
+    assert "cgroup" not in machine.run("cat /boot/firmware/cmdline.txt").stdout
+    said = machine.run(on_a_small_pi % "--yes").stdout
+    assert "sudo reboot" in said
+    assert (
+        machine.run("cat /boot/firmware/cmdline.txt").stdout
+        == "console=tty1 rootwait cgroup_enable=memory\n"
+    )
+    assert (
+        "[zram0]"
+        in machine.run("cat /etc/systemd/zram-generator.conf.d/energy-monitor.conf").stdout
+    )
+    assert "Nothing was to be done" in machine.run(on_a_small_pi % "--yes").stdout
+    machine.run("/root/project/install.sh --uninstall --purge --yes")
+    assert machine.run("cat /boot/firmware/cmdline.txt").stdout == "console=tty1 rootwait\n"

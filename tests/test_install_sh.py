@@ -1,0 +1,47 @@
+"""install.sh: its form, and what it says to wrong words. What it does is seen in the lab."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "install.sh"
+
+
+def run(*words, **options):
+    command = ["bash", str(SCRIPT), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.mark.parametrize("script", [SCRIPT, ROOT / "tests" / "install-servers"], ids=str)
+def test_shellcheck_has_nothing_to_say(script):
+    program = shutil.which("shellcheck")
+    if not program:
+        pytest.skip("shellcheck is missing: Debian package shellcheck")
+    checked = subprocess.run([program, str(script)], capture_output=True, text=True, check=False)
+    assert checked.stdout == ""
+    assert checked.returncode == 0
+
+
+def test_half_a_download_does_nothing():
+    lines = SCRIPT.read_text().splitlines()
+    assert lines[-1] == 'main "$@"'
+    whole = "\n".join(lines[:-1])
+    done = subprocess.run(["bash", "-c", whole], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_help_tells_every_way_to_call_it():
+    shown = run("--help")
+    assert shown.returncode == 0
+    for word in ("--upgrade", "--uninstall", "--yes", "--no-docker", "--demo", "--lan", "--purge"):
+        assert word in shown.stdout
+
+
+def test_an_unknown_option_is_refused_and_help_is_named():
+    refused = run("--upgrad")
+    assert refused.returncode != 0
+    assert "There is no option --upgrad." in refused.stderr
+    assert "--help" in refused.stderr

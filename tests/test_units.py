@@ -1,0 +1,60 @@
+"""The systemd units: understood by systemd without a word, and closed off as they promise."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SYSTEMD = Path(__file__).parent.parent / "systemd"
+UNITS = sorted([*SYSTEMD.glob("*.service"), *SYSTEMD.glob("*.timer")])
+SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
+MOST_EXPOSED = {"energy-monitor-collector.service": 2.0}
+OTHERS_EXPOSED = 3.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The units as installed, their programs replaced by one that every machine has."""
+    folder = tmp_path_factory.mktemp("units")
+    for unit in UNITS:
+        text = unit.read_text()
+        text = re.sub(r"(?m)^(Exec\w+=[+!-]*)/(opt|usr/bin/docker)\S*", r"\1/bin/true", text)
+        (folder / unit.name).write_text(text)
+    shutil.copytree(SYSTEMD / "energy-monitor-.service.d", folder / "energy-monitor-.service.d")
+    return folder
+
+
+def analyze(*words):
+    """Return what systemd-analyze says; skip where there is none."""
+    program = shutil.which("systemd-analyze")
+    if not program:
+        pytest.skip("systemd-analyze is missing: Debian package systemd")
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_systemd_understands_every_unit_without_a_word(folder):
+    assert analyze("verify", *(str(folder / unit.name) for unit in UNITS)) == ""
+
+
+def test_a_mistake_in_a_unit_would_be_told(folder, tmp_path):
+    text = (folder / "energy-monitor-collector.service").read_text()
+    wrong = tmp_path / "energy-monitor-collector.service"
+    wrong.write_text(text.replace("ProtectHome=", "ProtectHme="))
+    assert "ProtectHme" in analyze("verify", str(wrong))
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_service_is_exposed_no_more_than_it_promises(service, folder):
+    told = analyze("security", "--offline=true", "--no-pager", str(folder / service.name))
+    found = re.search(r"exposure level for .*: ([0-9.]+)", told)
+    assert found, told
+    assert float(found[1]) <= MOST_EXPOSED.get(service.name, OTHERS_EXPOSED)
+
+
+def test_every_service_that_a_timer_starts_is_there():
+    for timer in SYSTEMD.glob("*.timer"):
+        assert timer.with_suffix(".service").exists(), timer.name
+        assert "Persistent=yes" in timer.read_text(), timer.name
