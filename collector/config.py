@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from collector import registry
+from collector.backup_options import BackupOptions
 from collector.errors import ConfigFault
 from collector.options import Faults, Place, option, parse, read_mapping, read_options
 from collector.reading import NAME, NAME_RULE
@@ -95,6 +96,10 @@ class MainOptions:
     journal: JournalOptions = field(
         default_factory=JournalOptions, metadata={"help": "what is kept on disk"}
     )
+    backup: BackupOptions = field(
+        default_factory=BackupOptions,
+        metadata={"help": "where backups are kept, for how long, and who can read them"},
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,10 @@ class Config:
     @property
     def data_dir(self) -> Path:
         return Path(self.main.data_dir)
+
+    @property
+    def secrets(self) -> Path:
+        return self.file.parent / "secrets"
 
     @property
     def socket(self) -> Path:

@@ -8,9 +8,12 @@
     │   ├── DeviceSilent       no answer within the time-out
     │   ├── DeviceRefused      the device answered that it will not
     │   └── FrameDamaged       bytes came that are no valid answer
-    └── OutputFault
-        ├── OutputAway         not now                        → keep the readings, try again later
-        └── ReadingsRefused    refused for ever               → set those aside, go on
+    ├── OutputFault
+    │   ├── OutputAway         not now                        → keep the readings, try again later
+    │   └── ReadingsRefused    refused for ever               → set those aside, go on
+    └── BackupFault            no backup, or none restored    → end with a sentence, as it was
+        ├── StoreAway          where backups are kept can't be reached now → go on at the next run
+        └── Damaged            what is kept is not what was backed up      → name it, use another
 
 Anything else is a bug of ours: it ends the process loudly and systemd starts it again.
 """
@@ -98,3 +101,15 @@ class ReadingsRefused(OutputFault):
         first = next(iter(reasons.values()), "")
         super().__init__(f"{len(reasons)} readings refused: {first}")
         self.reasons = dict(reasons)
+
+
+class BackupFault(EnergyMonitorError):
+    """A backup, a copy of one or a restoration cannot be made; what was there is as it was."""
+
+
+class StoreAway(BackupFault):
+    """The store cannot be reached or does not let us in; what it has acknowledged it keeps."""
+
+
+class Damaged(BackupFault):
+    """An object or a manifest is missing, or is not what was put there."""

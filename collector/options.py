@@ -64,11 +64,12 @@ class Place:
 
 
 class Faults:
-    """Collects mistakes, and remembers the line of every value for those found later."""
+    """Collects mistakes, and remembers what was read: the line of every value, and the files."""
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
         self.lines: dict[str, tuple[str, int]] = {}
+        self.files: list[Path | Traversable] = []
 
     def add(self, place: Place, node: yaml.Node | None, message: str) -> None:
         line = node.start_mark.line + 1 if node is not None else 0
@@ -89,6 +90,7 @@ def parse(file: Path | Traversable, faults: Faults) -> yaml.Node | None:
     try:
         with file.open("rb") as opened:
             data = opened.read(LARGEST_FILE + 1)
+        faults.files.append(file)
         root = compose(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         faults.add(place, None, f"is not UTF-8 text: byte {error.start}")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from collector.doctor import (
+    backups,
     clock,
     configuration,
     disk,
@@ -31,6 +32,7 @@ AREAS: dict[str, tuple[Check, ...]] = {
     "journal": journal.CHECKS,
     "outputs": outputs.CHECKS + stored.CHECKS,
     "stack": stack.CHECKS,
+    "backups": backups.CHECKS,
     "units": units.CHECKS,
     "machine": disk.CHECKS + machine.CHECKS,
 }

@@ -102,21 +102,12 @@ def timers(case: Case) -> Iterator[Finding]:
             run = f"last run {duration(age_s(last))} ago" if last else "waits for its first run"
             yield Finding("ok", f"{name}: {run}")
     if off:
-        yield not_made(case, off)
-
-
-def not_made(case: Case, off: list[str]) -> Finding:
-    """Tell of timers that are off, which is as it should be where there is nothing to start."""
-    try:
-        case.machine.run(["energy-monitor", "backup", "--help"])
-    except CannotTell:
-        return Finding("unknown", "this release makes no backups yet, so their timers are off")
-    return Finding(
-        "advice",
-        f"these timers are off: {', '.join(off)}",
-        "Without backups, the history lives and dies with this machine's disk.",
-        f"sudo systemctl enable --now {' '.join(off)}",
-    )
+        yield Finding(
+            "advice",
+            f"these timers are off: {', '.join(off)}",
+            "Without backups, the history lives and dies with this machine's disk.",
+            f"sudo systemctl enable --now {' '.join(off)}",
+        )
 
 
 def known(units: dict[str, Unit], name: str) -> bool:

@@ -14,10 +14,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Asked:
-    """A request; *body* is unpacked, *packed* tells whether it came as gzip."""
+    """A request; *body* is unpacked, *packed* tells whether it came as gzip.
+
+    *query* is what stands after '?', of which *fields* are the parts.
+    """
 
     method: str
     path: str
+    query: str
     fields: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
@@ -27,17 +31,22 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. *pause_s* is waited before each byte, *cut_after* bytes the line is cut."""
+    """An answer. *pause_s* is waited before each byte, *cut_after* bytes the line is cut.
+
+    The first *at_once* bytes are sent without a pause.
+    """
 
     status: int = 204
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     pause_s: float = 0
+    at_once: int = 0
     cut_after: int | None = None
 
     def packed(self) -> bytes:
-        head = [f"HTTP/1.1 {self.status} So", f"Content-Length: {len(self.body)}"]
-        head += [f"{name}: {value}" for name, value in self.headers.items()]
+        headers = {"Content-Length": len(self.body), **self.headers}
+        head = [f"HTTP/1.1 {self.status} So"]
+        head += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join([*head, "", ""]).encode() + self.body
 
 
@@ -64,6 +73,7 @@ class HttpAnswers:
                 asked = Asked(
                     self.command,
                     parts.path,
+                    parts.query,
                     dict(parse_qsl(parts.query, keep_blank_values=True)),
                     dict(self.headers),
                     gzip.decompress(body) if packed else body,
@@ -73,7 +83,7 @@ class HttpAnswers:
                 answers.asked.append(asked)
                 self.send(answers.answer(asked))
 
-            do_POST = do_GET  # noqa: N815  so that http.server finds it
+            do_DELETE = do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815  so http.server finds it
 
             def send(self, reply: Reply) -> None:
                 whole = reply.packed()
@@ -81,7 +91,8 @@ class HttpAnswers:
                     if not reply.pause_s:
                         self.wfile.write(whole[: reply.cut_after])
                     else:
-                        for at in range(len(whole[: reply.cut_after])):
+                        self.wfile.write(whole[: reply.at_once])
+                        for at in range(reply.at_once, len(whole[: reply.cut_after])):
                             if answers.ended.wait(reply.pause_s):
                                 break
                             self.wfile.write(whole[at : at + 1])

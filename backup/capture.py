@@ -1,0 +1,198 @@
+"""One backup: what is new becomes objects, and the manifest, written last, makes it exist."""
+
+import os
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from backup import files, state
+from backup.manifest import File, Manifest, new_id
+from backup.pack import pack
+from backup.progress import Progress
+from backup.state import Run
+from backup.store import Folder, full
+from collector import __version__
+from collector.config import Config
+from collector.errors import BackupFault, Damaged
+from collector.secrets import Secret
+
+if TYPE_CHECKING:
+    from backup.influxdb import Server
+    from backup.shards import Captured
+
+# The journal and the database are mostly on the same disk, and measuring must go on: a twentieth
+# of it stays free, and on a large one what both write in some days.
+SPARE_PART = 20
+SPARE_BYTES = 256_000_000
+
+
+class Collected(NamedTuple):
+    """A manifest of what is stored now, and that of the backup before.
+
+    *damaged* names each shard that InfluxDB did not hand out whole.
+    """
+
+    manifest: Manifest
+    previous: Manifest | None
+    damaged: tuple[str, ...] = ()
+
+
+def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest, Run]:
+    """Make a backup and record how that ended. Raise BackupFault, EnergyMonitorError.
+
+    Where it fails nothing of it remains, and the backups of before are as they were.
+    """
+    began_s = time.monotonic()
+    store = Folder(Path(config.main.backup.folder))
+    with store.alone():
+        for left in store.folder.glob("part-*"):  # of a run that was killed
+            left.unlink()
+        ids, objects = store.ids(), store.sizes("")
+        try:
+            manifest, previous, damaged = collect(config, store, now, progress)
+            store.put_manifest(manifest)
+        except BaseException as error:
+            discard(store, ids, objects)
+            if isinstance(error, Exception):
+                fail(store, error, now)
+            raise
+        run = Run(
+            done_at=manifest.taken_at,
+            id=manifest.id,
+            size=manifest.stored,
+            size_before=previous.stored if previous else 0,
+            new_bytes=sum(size for name, size in manifest.objects.items() if name not in objects),
+            took_s=round(time.monotonic() - began_s, 1),
+            left_out=manifest.notes[0] if manifest.influxdb is None else None,
+            damaged=damaged,
+        )
+        state.record(store.folder, "backup", run)
+    return manifest, run
+
+
+def collect(config: Config, store: Folder, now: datetime, progress: Progress) -> Collected:
+    """Store what is new, and return the manifest of all of it."""
+    recipients = config.main.backup.encrypt_to
+    previous = newest(store)
+    stored = still_there(previous, store.sizes(""), recipients) if previous else {}
+    known = {file.sha256: file for file in stored.values()}
+    check_room(store, state.read(store.folder).get("backup", Run()).new_bytes)
+
+    def keep(chunks: Iterable[bytes]) -> File:
+        check_room(store)
+        return pack(chunks, store, known, recipients)
+
+    found = None
+    server = influxdb(config, previous)
+    if not isinstance(server, str):
+        from backup import shards  # noqa: PLC0415  urllib3, which nothing else here needs
+
+        named = replace(previous, files=stored) if previous else None
+        whole = previous is not None and len(stored) == len(previous.files)
+        found = shards.capture(server, named, keep, progress, now, store.folder, whole=whole)
+    others, notes = files.gather(config, stored, keep, progress, store.part())
+    manifest = Manifest(
+        id=new_id(now, max(store.ids(), default=None)),
+        previous=previous.id if previous else None,
+        taken_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        program=__version__,
+        site=config.main.site,
+        encrypted_to=recipients,
+        files=others,
+        notes=tuple(notes),
+    )
+    if found is None:
+        return Collected(replace(manifest, notes=(str(server), *notes)), previous)
+    return Collected(with_influxdb(manifest, found), previous, found.damaged)
+
+
+def newest(store: Folder) -> Manifest | None:
+    """Return the newest manifest that can be read; None where there is none."""
+    for each in reversed(store.ids()):
+        with suppress(Damaged):
+            return store.manifest(each)
+    return None
+
+
+def still_there(
+    previous: Manifest, objects: Mapping[str, int], recipients: tuple[str, ...]
+) -> dict[str, File]:
+    """Return the files of *previous* that need not be stored again.
+
+    What is missing, cut short or encrypted to other keys must be.
+    """
+    if previous.encrypted_to != recipients:
+        return {}
+    return {
+        path: file
+        for path, file in previous.files.items()
+        if objects.get(file.object) == file.stored
+    }
+
+
+def influxdb(config: Config, previous: Manifest | None) -> "Server | str":
+    """Return the first InfluxDB of the configuration, or a note why none is backed up."""
+    urls = [each.url for each in config.outputs.values() if each.type == "influxdb"]
+    if not urls:
+        return "no InfluxDB is in the configuration"
+    secret = config.main.backup.admin_token or Secret("influxdb-admin-token", config.secrets)
+    # What was backed up once does not drop out unnoticed: then a token that is gone is a failure.
+    if secret.if_given() is None and not (previous and previous.influxdb):
+        return (
+            f"InfluxDB at {urls[0]} is left out: there is no secret {secret.name!r}. Put its "
+            f"operator token into {config.secrets / secret.name}, or back it up where it runs"
+        )
+    from backup.influxdb_1 import connect  # noqa: PLC0415  urllib3
+
+    return connect(urls[0], secret.value())
+
+
+def with_influxdb(manifest: Manifest, found: "Captured") -> Manifest:
+    return replace(
+        manifest,
+        influxdb=found.version,
+        files={**found.files, **manifest.files},
+        counts=found.counts,
+        hints=found.hints,
+        notes=(*found.notes, *manifest.notes),
+    )
+
+
+def check_room(store: Folder, expected: int = 0) -> None:
+    """Raise BackupFault where *expected* bytes would leave the disk too full to go on measuring."""
+    disk = os.statvfs(store.folder)
+    free = disk.f_bavail * disk.f_frsize
+    spare = min(disk.f_blocks * disk.f_frsize // SPARE_PART, SPARE_BYTES)
+    if free - expected < spare:
+        raise BackupFault(
+            f"{store.folder}: {free / 1e6:,.0f} MB are free, {expected / 1e6:,.0f} MB are wanted, "
+            f"and {spare / 1e6:,.0f} MB have to stay free, so that measuring goes on. Make room: "
+            "'energy-monitor backup rotate', fewer backups (backup.keep), or a disk of their own "
+            "(backup.folder)"
+        )
+
+
+def discard(store: Folder, ids: Collection[str], objects: Collection[str]) -> None:
+    """Remove what a backup has begun that failed: all but *ids* and *objects*."""
+    for each in store.ids():
+        if each not in ids:
+            store.remove(each)
+    for name in store.sizes(""):
+        if name not in objects:
+            (store.folder / "objects" / name).unlink()
+
+
+def fail(store: Folder, error: Exception, now: datetime) -> None:
+    """Record a failure; raise it as BackupFault where the disk was full."""
+    told = error
+    if isinstance(error, OSError):
+        with suppress(OSError):
+            told = full(error, store.folder)
+    with suppress(OSError):  # on a full disk; the age of the last backup tells of it too
+        state.record_failure(store.folder, "backup", told, now)
+    if told is not error:
+        raise told from error

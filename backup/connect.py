@@ -1,0 +1,107 @@
+"""Which stores there are beside the folder: one that was connected, or a path."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup import state
+from backup.azure import Azure, from_settings
+from backup.credential import Sas
+from backup.store import Folder, Store, make_folder
+from collector.config import Config
+from collector.errors import BackupFault
+from collector.secrets import Secret, SecretMissing
+
+NAME = "backup-azure"
+ADD_AND_READ = set("rcla")
+
+
+def connect(text: str, config: Config) -> list[str]:
+    """Try the store that *text* names and keep it as a secret; return what to say of it.
+
+    Raise BackupFault where *text* is wrong, StoreAway where the store does not let us in.
+    """
+    azure = from_settings(text)
+    ids = azure.check()
+    file = config.secrets / NAME
+    write_secret(file, text.strip() + "\n")
+    expect_uploads(Path(config.main.backup.folder))
+    found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
+    said = [f"{azure.name}: {found}", f"The credential is kept in {file}"]
+    credential = azure.container.credential
+    if isinstance(credential, Sas):
+        said += remarks(credential)
+    return [*said, "The hourly timer uploads from now on; at once: energy-monitor backup upload"]
+
+
+def expect_uploads(folder: Path) -> None:
+    """Have uploads missed from now on. Raise BackupFault."""
+    try:
+        make_folder(folder)
+        state.expect(folder, "upload", datetime.now(UTC))
+    except OSError as error:
+        raise BackupFault(f"{folder} cannot be written to: {error.strerror}; try sudo") from error
+
+
+def remarks(sas: Sas) -> list[str]:
+    """Say what a SAS allows beyond what is needed, and when it ends."""
+    said = []
+    if end := sas.fields().get("se"):
+        said.append(f"It ends at {end}: hand over a new one before")
+    if excess := set(sas.rights) - ADD_AND_READ:
+        said.append(
+            f"It has more rights than it needs ({', '.join(sorted(excess))}): who steals this "
+            "machine could overwrite or delete backups. Make one with 'rcl' only"
+        )
+    if "si" not in sas.fields():
+        said.append("It is under no stored access policy: only a new account key revokes it")
+    return said
+
+
+def off_site(config: Config) -> Azure | None:
+    """Return the store that is connected, None where none is. Raise BackupFault."""
+    try:
+        text = Secret(NAME, config.secrets).if_given()
+    except SecretMissing as error:
+        raise BackupFault(f"{error}; try it with sudo") from error
+    return from_settings(text, int(config.main.backup.upload_rate)) if text else None
+
+
+def open_store(where: str | None, config: Config) -> Store:
+    """Return the store that a user means: 'azure', a folder's path, or None for the usual folder.
+
+    Raise BackupFault where it isn't one.
+    """
+    if where == "azure":
+        azure = off_site(config)
+        if azure is None:
+            raise BackupFault(
+                "no store is connected: hand over its settings with "
+                "'sudo energy-monitor backup connect FILE'"
+            )
+        return azure
+    return open_folder(Path(where)) if where else Folder(Path(config.main.backup.folder))
+
+
+def open_folder(folder: Path) -> Folder:
+    if not (folder / "manifests").is_dir():
+        raise BackupFault(
+            f"{folder} holds no backups: expected 'azure' or a folder with manifests/"
+        )
+    return Folder(folder)
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write *file* for its owner only, whole or not at all. Raise BackupFault."""
+    beside = file.with_name(f".{file.name}.new")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        door = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(door, "w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(door)
+        beside.replace(file)
+    except OSError as error:
+        raise BackupFault(f"{file} cannot be written: {error.strerror}; try sudo") from error

@@ -1,0 +1,163 @@
+"""What a backup holds besides InfluxDB: configuration, secrets, Grafana's database, the journal.
+
+What is not there, or may not be read, is left out and told in a note: it must not stand between
+the house and a backup of everything else.
+"""
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import quote
+
+from backup import pack
+from backup.manifest import PATH, SECRETS, File
+from backup.progress import Progress
+from collector.config import Config
+
+Keep = Callable[[Iterable[bytes]], File]
+
+STACK = "stack.env"  # beside the configuration: what of the stack runs, and who can reach it
+PAGES_AT_ONCE = 256  # Grafana waits for as long as these are copied
+BUSY_S = 10  # as long as Grafana may hold its database for itself
+SALT_BYTES = 32
+
+
+def gather(
+    config: Config,
+    previous: Mapping[str, File],
+    keep: Keep,
+    progress: Progress,
+    draft: Path,
+) -> tuple[dict[str, File], list[str]]:
+    """Return the files by their paths in the backup, and the notes.
+
+    *previous* are files that are stored already, *draft* is the name of a file to make and remove.
+
+    Raise OSError, BackupFault where there is no room.
+    """
+    files: dict[str, File] = {}
+    notes: list[str] = []
+
+    def store(file: Path) -> File:
+        return keep(pack.read(file, progress))
+
+    for path, file in configuration(config, notes):
+        try:
+            files[path] = store(file)
+        except (FileNotFoundError, PermissionError) as error:
+            notes.append(left_out(file, error))
+    if known := secrets(config, notes):
+        document = {"salt": token_hex(SALT_BYTES), "secrets": known}
+        files[SECRETS] = keep([json.dumps(document).encode()])
+    files |= journal(config.data_dir / "journal" / "log", previous, store, notes)
+    if copy := grafana(Path(config.main.backup.grafana), draft, notes):
+        try:
+            files["grafana/grafana.db"] = store(copy)
+        finally:
+            copy.unlink()
+    return files, notes
+
+
+def left_out(file: Path, error: OSError) -> str:
+    return f"{file} is left out: {error.strerror or error}"
+
+
+def configuration(config: Config, notes: list[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the configuration, the files it imports, and the owner's device maps."""
+    folder = config.file.parent
+    maps = sorted((folder / "devices").rglob("*.yaml"))
+    stack = [folder / STACK] if (folder / STACK).exists() else []
+    read = [Path(str(each)) for each in config.faults.files]
+    for file in dict.fromkeys([*read, *maps, *stack]):
+        name = os.path.relpath(file, folder)
+        if PATH.fullmatch(name):
+            yield f"config/{name}", file
+        else:
+            notes.append(f"{file} is left out: it is not in {folder}")
+
+
+def secrets(config: Config, notes: list[str]) -> dict[str, str]:
+    """Return the secrets, where nobody can read them but who has the private key."""
+    found: dict[str, str] = {}
+    if not config.main.backup.encrypt_to:
+        notes.append("secrets are left out: backups are not encrypted (backup.encrypt_to)")
+        return found
+    try:
+        files = sorted(config.secrets.iterdir())
+    except OSError as error:
+        notes.append(left_out(config.secrets, error))
+        return found
+    for file in files:
+        try:
+            if file.is_file() and not file.name.startswith("."):
+                found[file.name] = file.read_bytes().decode()
+        except OSError as error:
+            notes.append(left_out(file, error))
+        except UnicodeDecodeError:
+            notes.append(f"{file} is left out: it is not UTF-8 text")
+    return found
+
+
+def journal(
+    folder: Path,
+    previous: Mapping[str, File],
+    store: Callable[[Path], File],
+    notes: list[str],
+) -> dict[str, File]:
+    """Keep the closed segments, which never change: those of *previous* are not read again."""
+    files: dict[str, File] = {}
+    try:
+        segments = sorted(each for each in os.listdir(folder) if each.endswith(".z"))
+    except OSError as error:
+        notes.append(left_out(folder, error))
+        return files
+    for name in segments:
+        path = f"journal/{name}"
+        before = previous.get(path)
+        try:
+            if before and before.size == (folder / name).stat().st_size:
+                files[path] = before
+            else:
+                files[path] = store(folder / name)
+        except FileNotFoundError:  # it was dropped meanwhile
+            continue
+    return files
+
+
+def grafana(database: Path, draft: Path, notes: list[str]) -> Path | None:
+    """Copy Grafana's database as it is at one instant into *draft*; None where that cannot be."""
+    try:
+        wal = database.with_name(f"{database.name}-wal")
+        with database.open("rb"):
+            # Without its log it is not in use, and SQLite could not make one here.
+            mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
+        copy_database(f"file:{quote(str(database))}?{mode}", draft)
+    except sqlite3.Error as error:
+        draft.unlink(missing_ok=True)
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(draft)) from error
+        notes.append(f"{database} is left out: {error}")
+        return None
+    except (FileNotFoundError, PermissionError) as error:
+        notes.append(left_out(database, error))
+        return None
+    return draft
+
+
+def copy_database(uri: str, draft: Path) -> None:
+    """Copy a database in use page by page, and check the copy. Raise sqlite3.Error."""
+    with (
+        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as database,
+        closing(sqlite3.connect(draft)) as copy,
+    ):
+        copy.execute("PRAGMA synchronous=OFF")
+        database.backup(copy, pages=PAGES_AT_ONCE)
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, that needs no log beside it
+        (said,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged: {said}")

@@ -1,0 +1,166 @@
+"""What backups and restorations ask of InfluxDB 1, as a server like that of InfluxDB 2.
+
+Its command ``influxd backup -portable`` speaks with a port of its own, 8088, and so does this: it
+takes no program, no container's rights and no password. The port answers with what was asked for
+and hangs up; where something goes wrong it hangs up earlier, and InfluxDB's log has the reason
+(influxdb 1.8.10: services/snapshotter; 1.6.7 does the same). Points are counted over HTTP, which
+takes a user's name and password.
+"""
+
+import base64
+import itertools
+import json
+import socket
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from backup import archive, metastore
+from backup.archive import Metadata, Part, Stream
+from backup.buckets import listed
+from backup.https import CONNECT_S, why
+from backup.influxdb import WAIT_S, Gone, Hints, Server
+from backup.metastore import is_1
+from collector.errors import BackupFault
+
+PORT = 8088
+HEADER = 3  # what makes of a connection one for backups
+SHARD, META, META_UPDATE, SHARD_UPDATE = 0, 1, 6, 7
+CHUNK = 1 << 16
+# Until 1.7 InfluxDB hands out nothing while it writes memory to its card.
+PAUSES_S = (2, 5, 10)
+# In the order of influxdb.HINTS.
+HINTS = [
+    ("shard", "writePointsOk"),
+    ("shard", "writeReq"),
+    ("shard", "diskBytes"),
+    ("tsm1_filestore", "numFiles"),
+    ("tsm1_filestore", "diskBytes"),
+]
+
+
+def connect(url: str, token: str) -> Server:
+    """Return InfluxDB 1 or 2, whichever answers at *url*. Raise BackupFault."""
+    server = Server(url, token)
+    with server.got("GET", "/ping") as answer:
+        version = answer.headers.get("X-Influxdb-Version", "")
+    return Server1(url, token, version) if is_1(version) else server
+
+
+class Server1(Server):
+    """InfluxDB 1 at *url*, which has told its version; the token is ``name:password``."""
+
+    key = "the name:password of an admin"
+
+    def __init__(self, url: str, token: str, version: str, port: int = 0) -> None:
+        super().__init__(url, token)
+        self.told = version
+        self.place = (urlsplit(url).hostname or "", port or PORT)
+
+    @property
+    def authorization(self) -> str:
+        return f"Basic {base64.b64encode(self.token.encode()).decode()}"
+
+    def version(self) -> str:
+        return self.told
+
+    def hints(self) -> Hints | None:
+        """Return hints of what has changed; None where the server keeps them to itself."""
+        try:
+            told = self.document("GET", "/debug/vars")
+            started = str(told["system"]["started"])
+        except (Gone, LookupError, TypeError):
+            return None
+        shards: dict[str, list[float]] = {}
+        for each in filter(lambda each: isinstance(each, dict), told.values()):
+            for at, (name, figure) in enumerate(HINTS):
+                if each.get("name") == name:
+                    hints = shards.setdefault(each["tags"]["id"], [0.0] * len(HINTS))
+                    hints[at] = float(each["values"].get(figure, 0))
+        return Hints(started, shards)
+
+    def metadata(self, spool: IO[bytes]) -> Metadata:
+        """Write what InfluxDB knows of its databases into *spool*, and list them."""
+        message = self.metastore()
+        spool.write(message)
+        return Metadata({"meta": Part(0, len(message))}, metastore.buckets(message))
+
+    def metastore(self) -> bytes:
+        return metastore.open_answer(self.name, b"".join(self.call(META, request())))
+
+    def shard(self, shard: int) -> Generator[tuple[str, int, Iterator[bytes]], None, None]:
+        """Yield name, size and bytes of each file of a shard. Raise Gone where it is dropped."""
+        for pause_s in (*PAUSES_S, None):
+            pieces = self.call(SHARD, request(ShardID=shard))
+            if first := next(pieces, b""):
+                break
+            if all(each.id != shard for each in listed(metastore.buckets(self.metastore()))):
+                raise Gone(f"{self.name} has no shard {shard}")
+            if pause_s is None:
+                raise BackupFault(f"{self.name} hands out nothing of shard {shard}: see its log")
+            time.sleep(pause_s)
+        stream = Stream(f"{self.name}: shard {shard}", itertools.chain([first], pieces))
+        yield from archive.members(stream)
+
+    def query(self, influxql: str) -> dict[str, Any]:
+        """Have a statement done; return its result. Raise BackupFault."""
+        (result,) = self.document("POST", "/query", {"q": influxql})["results"]
+        if "error" in result:
+            raise BackupFault(f"{self.name}: {influxql}: {result['error']}")
+        return dict(result)
+
+    def make_database(self, message: bytes, database: str, name: str) -> None:
+        """Make a database called *name* with the shards, still empty, that *database* has.
+
+        *message* tells of them, and there must be some. No database of that *name* may exist.
+        """
+        asked = request(BackupDatabase=database, RestoreDatabase=name, UploadSize=len(message))
+        answer = b"".join(self.call(META_UPDATE, [*asked, message]))
+        shards = int.from_bytes(answer[8:16])  # none of which it tells where it has failed
+        if int.from_bytes(answer[:8]) != metastore.MAGIC or not shards:
+            raise BackupFault(f"{self.name} has not made database {name!r}: see its log")
+
+    def fill_shard(self, shard: int, files: Iterable[tuple[str, int, Iterable[bytes]]]) -> None:
+        """Give a shard its files, each as name, size and bytes. It proves nothing: count after."""
+        there = listed(metastore.buckets(self.metastore()))
+        folder = next((f"{each.bucket}/{shard}" for each in there if each.id == shard), None)
+        if folder is None:
+            raise Gone(f"{self.name} has no shard {shard}")
+        named = ((f"{folder}/{name}", size, chunks) for name, size, chunks in files)
+        sent = itertools.chain([shard.to_bytes(8)], archive.tar(named))
+        for _ in self.call(SHARD_UPDATE, sent):  # it says nothing, and hangs up when it has it
+            pass
+
+    def call(self, kind: int, sent: Iterable[bytes]) -> Iterator[bytes]:
+        """Ask at the backup port, and yield the answer. Raise BackupFault."""
+        with self.reaching():
+            line = socket.create_connection(self.place, CONNECT_S)
+        with line:
+            line.settimeout(WAIT_S)
+            for chunk in itertools.chain([bytes([HEADER, kind])], sent):
+                with self.reaching():
+                    line.sendall(chunk)
+            while True:
+                with self.reaching():
+                    piece = line.recv(CHUNK)
+                if not piece:
+                    return
+                yield piece
+
+    @contextmanager
+    def reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BackupFault(
+                f"{self.name}: its port for backups, {self.place[0]}:{self.place[1]}, does not "
+                f"answer: {why(error)} ('bind-address' in its configuration; docker-compose.yml "
+                "opens it to this computer)"
+            ) from error
+
+
+def request(**fields: Any) -> list[bytes]:
+    """Return a request to the backup port, with the end of line that it waits for."""
+    return [json.dumps(fields).encode() + b"\n"]

@@ -1,0 +1,237 @@
+"""Restores the buckets of InfluxDB 2 beside those that are there, and swaps names at the end.
+
+    energy-restoring-ID   made, and filled shard by shard; found again after an interruption
+    energy                what was there becomes energy-before-ID, and the restored one energy
+    energy-replaced-ID    likewise, where it is to be deleted: at the very end
+
+An upload that succeeded proves nothing (see ``backup.influxdb``), so points are counted.
+"""
+
+import copy
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any
+
+from backup.buckets import Shard, listed
+from backup.chosen import Chosen
+from backup.counting import Reader, readers
+from backup.influxdb import Server
+from backup.influxdb_1 import Server1
+from backup.metastore import is_1
+from backup.pack import ON_DISK, SPOOL_BYTES, pieces
+from backup.progress import Progress
+from backup.recount import Work, compare, is_there, least_of
+from backup.restore import Bucket, ahead, alone, buckets_of
+from collector.errors import BackupFault, Damaged
+
+COUNTER = "energy-monitor restore"
+SECOND = 10**9  # in InfluxDB's nanoseconds
+
+
+@dataclass
+class Refilled:
+    """What was done: the points of each bucket that was restored, under its own name.
+
+    *kept* has, for such a bucket, the name that the one has now which was there before.
+    """
+
+    points: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def refill(
+    chosen: Chosen, server: Server, now: datetime, progress: Progress, *, replace: bool = False
+) -> Refilled:
+    """Restore every bucket of a backup. What was there is kept, unless *replace* or it is empty.
+
+    Raise BackupFault: the server is as it was but for the buckets …-restoring-ID, from which the
+    next run goes on. Where the backup is Damaged these are removed.
+    """
+    require_same_kind(chosen, server)
+    if isinstance(server, Server1):
+        from backup.refill_1 import refill_1  # noqa: PLC0415  it uses what is here
+
+        return refill_1(chosen, server, now, progress, replace=replace)
+    found, notes = buckets_of(chosen, now)
+    buckets = [each for each in found if not each.name.startswith("_")]
+    progress.total = sum(bucket.size(shard) for bucket in buckets for shard in bucket.shards)
+    with alone(server.url), readers(server, COUNTER) as reader, ThreadPoolExecutor(1) as pool:
+        making = begin(chosen, server, buckets, reader, pool)
+        try:
+            fill(chosen, server, (each.result() for each in making), progress)
+        except Damaged:
+            for each in making:
+                if not each.cancel():
+                    server.delete_bucket(each.result().id)
+            raise
+        works = [each.result() for each in making]
+        result = Refilled(notes=[*notes, *(note for work in works for note in compare(work))])
+        for work in works:
+            result.points[work.bucket.name] = sum(work.found.values())
+            swap(server, work, chosen.id, result.kept, replace=replace)
+        if replace:
+            for org_id in {work.org_id for work in works}:
+                for name, bucket_id in server.buckets(org_id).items():
+                    if f"-replaced-{chosen.id}" in name:  # perhaps by a run that was cut off
+                        server.delete_bucket(bucket_id)
+    return result
+
+
+def require_same_kind(chosen: Chosen, server: Server) -> None:
+    """Raise BackupFault where a backup of InfluxDB 1 is meant for InfluxDB 2, or the reverse."""
+    held, version = chosen.manifest.influxdb, server.version()
+    if held and is_1(held) != is_1(version):
+        raise BackupFault(
+            f"backup {chosen.id} is of InfluxDB {held}, whose files {server.name}, which is "
+            f"{version}, can't use. Nothing was changed. 'energy-monitor restore --to' lays them "
+            "down for an InfluxDB of their own"
+        )
+
+
+def begin(
+    chosen: Chosen,
+    server: Server,
+    buckets: list[Bucket],
+    reader: Reader,
+    pool: ThreadPoolExecutor,
+) -> list[Future[Work]]:
+    """Begin to make the buckets to fill, one after the other, or find those of an earlier run.
+
+    Making one takes InfluxDB as long as filling it, so the ones before are filled meanwhile. All
+    are made before the first is swapped, and they are swapped in the same order: where the last
+    one is there, the ones that are not have been swapped.
+    """
+    there = {(each["organizationName"], each["bucketName"]): each for each in listing_of(server)}
+    wanted = []
+    for bucket in buckets:
+        name = f"{bucket.name}-restoring-{chosen.id}"
+        wanted.append((bucket, name, there.get((bucket.entry["organizationName"], name))))
+    if wanted and wanted[-1][2]:
+        wanted = [each for each in wanted if each[2]]
+    return [pool.submit(take_up, server, reader, *each) for each in wanted]
+
+
+def listing_of(server: Server) -> list[dict[str, Any]]:
+    """Return all buckets of the server, which only a token may read that may restore too."""
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=ON_DISK) as spool:
+        return server.metadata(spool).buckets
+
+
+def take_up(
+    server: Server, reader: Reader, bucket: Bucket, name: str, begun: dict[str, Any] | None
+) -> Work:
+    """Return a bucket to fill: the one that was *begun* where it has all its shards, or a new one.
+
+    It keeps all it has until it is swapped: else InfluxDB would drop a shard whose time ends
+    while it is being restored.
+    """
+    org_id = server.organisation(bucket.entry["organizationName"])
+    if begun:
+        new = {each.start: each.id for each in listed([begun])}
+        if all(each.start in new for each in bucket.shards):
+            shards = {each.id: new[each.start] for each in bucket.shards}
+            return Work(
+                bucket, org_id, name, begun["bucketID"], shards, reader(org_id), resumed=True
+            )
+        server.delete_bucket(begun["bucketID"])
+    entry = copy.deepcopy(bucket.entry)
+    entry |= {"organizationID": org_id, "bucketName": name}
+    for policy in entry["retentionPolicies"]:
+        policy["duration"] = 0
+    made = server.make_bucket(entry)
+    return Work(bucket, org_id, name, made.id, made.shards, reader(org_id))
+
+
+def fill(chosen: Chosen, server: Server, works: Iterable[Work], progress: Progress) -> None:
+    """Upload every shard that isn't there, and count each while the next one is under way."""
+    wanted, to_come = itertools.tee(
+        (work, shard)
+        for work in works
+        for shard in work.bucket.shards
+        if not (work.resumed and is_there(work, shard, progress))
+    )
+    paths = (path for work, shard in to_come for path in work.bucket.shards[shard])
+    with closing(ahead(chosen, paths)) as spools, ThreadPoolExecutor(1) as pool:
+        checks = []
+        for work, shard in wanted:
+            upload(server, work, shard, spools, progress)
+            checks.append(pool.submit(check, chosen, server, work, shard))
+        for each in checks:
+            each.result()
+
+
+def upload(
+    server: Server, work: Work, shard: Shard, spools: Iterator[IO[bytes]], progress: Progress
+) -> None:
+    """Fill a shard with its files; doing so once more is harmless."""
+
+    def files() -> Iterator[tuple[str, int, Iterator[bytes]]]:
+        for path, file in work.bucket.shards[shard].items():
+            with next(spools) as spool:
+                yield path.rpartition("/")[2], file.size, told(spool, progress)
+
+    server.fill_shard(work.shards[shard.id], files())
+
+
+def told(spool: IO[bytes], progress: Progress) -> Iterator[bytes]:
+    for piece in pieces(spool):
+        yield piece
+        progress(len(piece))
+
+
+def check(chosen: Chosen, server: Server, work: Work, shard: Shard) -> None:
+    """Count the points of a shard, and bring it once more where some are missing.
+
+    Raise BackupFault where InfluxDB has not taken it then.
+    """
+    least = least_of(work.bucket, shard)
+    found = work.reader.counts(work.name, shard.start, shard.end)
+    if sum(found.values()) < least:
+        upload(server, work, shard, map(chosen.spooled, work.bucket.shards[shard]), Progress(""))
+        found = work.reader.counts(work.name, shard.start, shard.end)
+    if sum(found.values()) < least:
+        raise BackupFault(
+            f"{server.name} has not taken {shard}: it was brought twice, and of {least:,} points "
+            f"it has {sum(found.values()):,}. What was there is as it was; see InfluxDB's own log"
+        )
+    work.found.update(found)
+
+
+def swap(
+    server: Server, work: Work, backup_id: str, kept: dict[str, str], *, replace: bool
+) -> None:
+    """Give a filled bucket its name and its retention; what has that name now gets another."""
+    name = work.bucket.name
+    aside = f"{name}-{'replaced' if replace else 'before'}-{backup_id}"
+    there = server.buckets(work.org_id)
+    old = there.get(name)
+    if old:
+        names = (aside, *(f"{aside}-{number}" for number in range(2, 1000)))
+        aside = next(each for each in names if each not in there)
+        server.rename_bucket(old, aside)
+    elif work.resumed:  # and the run before ended right here
+        old = there.get(aside)
+    policy = work.bucket.entry["retentionPolicies"][0]
+    rule = {
+        "type": "expire",
+        "everySeconds": policy["duration"] // SECOND,
+        "shardGroupDurationSeconds": policy["shardGroupDuration"] // SECOND,
+    }
+    change = {"name": name, "retentionRules": [rule]}
+    server.document("PATCH", f"/api/v2/buckets/{work.id}", body=change)
+    if old and not replace:
+        if is_empty(server, old):
+            server.delete_bucket(old)
+        else:
+            kept[name] = aside
+
+
+def is_empty(server: Server, bucket_id: str) -> bool:
+    """Tell whether nothing was ever written to a bucket, or all of it has been dropped."""
+    return not any(listed([each]) for each in listing_of(server) if each["bucketID"] == bucket_id)

@@ -1,0 +1,91 @@
+"""Which backups stay: a pure function of their names, the policy, and what each of them holds.
+
+The time of day has no say: a Pi that starts with a wrong clock removes nothing for it, and after
+a winter without power the last seven days are the last seven with backups. Days are UTC's.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from backup.manifest import Manifest, time_of
+from backup.state import read
+from backup.store import Folder
+from collector.backup_options import KeepOptions
+from collector.errors import Damaged
+
+PERIODS: dict[str, Callable[[str], str]] = {
+    "daily": lambda each: each[:8],
+    "weekly": lambda each: f"{time_of(each):%G-%V}",
+    "monthly": lambda each: each[:6],
+}
+
+
+def kept(
+    ids: Collection[str],
+    keep: KeepOptions,
+    proved: Collection[str] = (),
+    holding: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Return the backups that stay, oldest first, each with the reasons.
+
+    The newest of all, the newest of those *proved*, and the newest that holds what others lack
+    stay whatever the policy says; *holding* tells what each one holds, such as grafana.
+    """
+    newest_first = sorted(ids, reverse=True)
+    reasons: dict[str, list[str]] = {}
+
+    def stays(chosen: Sequence[str], reason: str) -> None:
+        for each in chosen:
+            reasons.setdefault(each, []).append(reason)
+
+    stays(newest_first[: max(keep.hourly, 1)], "hourly")
+    for name, period in PERIODS.items():
+        last = {period(each): each for each in reversed(newest_first)}
+        stays([last[each] for each in sorted(last, reverse=True)[: getattr(keep, name)]], name)
+    stays([each for each in newest_first if each in proved][:1], "newest proved")
+    held = holding or {}
+    for part in sorted({part for parts in held.values() for part in parts}):
+        newest = next(each for each in newest_first if part in held.get(each, ()))
+        if newest != newest_first[0]:
+            stays([newest], f"newest with {part}")
+    return {each: tuple(reasons[each]) for each in sorted(reasons)}
+
+
+def parts_of(manifest: Manifest) -> set[str]:
+    """Return what a backup holds: influxdb, config, grafana …"""
+    return {path.partition("/")[0] for path in manifest.files}
+
+
+def plan(store: Folder, keep: KeepOptions) -> dict[str, tuple[str, ...]]:
+    """Return which backups of a folder stay, and why."""
+    holding = {}
+    for each in store.ids():
+        try:
+            holding[each] = parts_of(store.manifest(each))
+        except Damaged:  # it is nobody's newest
+            holding[each] = set()
+    rehearsed = read(store.folder).get("rehearsal")
+    proved = [rehearsed.id] if rehearsed and rehearsed.id else []
+    return kept(holding, keep, proved, holding)
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """What a rotation removed: backups, and bytes of objects that none needs any more."""
+
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+    freed: int
+
+
+def rotate(store: Folder, keep: KeepOptions) -> Rotated:
+    """Remove what newer backups replace. Raise BackupFault while another command is at work.
+
+    Raise Damaged, with no object removed, where the manifest of one that stays can't be read.
+    """
+    with store.alone():
+        stay = plan(store, keep)
+        removed = [each for each in store.ids() if each not in stay]
+        for each in removed:
+            store.remove(each)
+        return Rotated(tuple(removed), tuple(stay), store.sweep())

@@ -1,0 +1,215 @@
+"""The door of a place where backups are kept, and the one that is a folder.
+
+FOLDER/manifests/ID.json            written last: without it a backup does not exist
+FOLDER/objects/HASH                 bytes, named by their SHA-256
+FOLDER/state.json                   how the last runs ended (``backup.state``)
+FOLDER/part-*                       what is being made; nothing refers to it
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from backup.manifest import ID, Manifest, decode, encode
+from collector.errors import BackupFault, Damaged
+
+CHUNK = 1 << 18
+
+
+class Store(Protocol):
+    """Where backups are kept. What was put stays as it is: nothing is ever overwritten.
+
+    A backup's *id* is handed over with each object, since a store may keep a month apart from
+    the next. Raise StoreAway where it cannot be reached, Damaged where something is missing.
+    """
+
+    name: str
+
+    def ids(self) -> list[str]:
+        """Return the backups that are complete, oldest first."""
+
+    def manifest(self, backup_id: str) -> Manifest: ...
+
+    def sizes(self, backup_id: str) -> dict[str, int]:
+        """Return the objects that a backup of this *id* would find there, and their sizes."""
+
+    def put(self, backup_id: str, name: str, file: Path) -> None:
+        """Keep *file*, whose SHA-256 is *name*. Where it is there already, do nothing."""
+
+    def get(self, backup_id: str, name: str) -> Iterator[bytes]:
+        """Yield the bytes of an object in pieces; whoever takes them compares the SHA-256."""
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Make a backup exist, whose objects are all there."""
+
+
+class Folder:
+    """Backups in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = str(folder)
+
+    def ids(self) -> list[str]:
+        try:
+            names = os.listdir(self.folder / "manifests")
+        except FileNotFoundError:
+            return []
+        return sorted(
+            name.removesuffix(".json")
+            for name in names
+            if name.endswith(".json") and ID.fullmatch(name.removesuffix(".json"))
+        )
+
+    def manifest(self, backup_id: str) -> Manifest:
+        try:
+            data = (self.folder / "manifests" / f"{backup_id}.json").read_bytes()
+        except FileNotFoundError:
+            msg = f"{self.name}: there is no backup {backup_id}"
+            raise Damaged(msg) from None
+        try:
+            return decode(data)
+        except Damaged as error:
+            msg = f"{self.name}: manifests/{backup_id}.json is damaged: {error}"
+            raise Damaged(msg) from error
+
+    def sizes(self, backup_id: str) -> dict[str, int]:  # noqa: ARG002  it keeps no month apart
+        try:
+            with os.scandir(self.folder / "objects") as entries:
+                return {entry.name: entry.stat().st_size for entry in entries}
+        except FileNotFoundError:
+            return {}
+
+    def put(self, backup_id: str, name: str, file: Path) -> None:  # noqa: ARG002
+        objects = self.folder / "objects"
+        if (objects / name).exists():
+            return
+        with file.open("rb") as opened:
+            part = self.part()
+            with part.open("xb") as copy:
+                while chunk := opened.read(CHUNK):
+                    copy.write(chunk)
+        keep(part, objects / name)
+
+    def get(self, backup_id: str, name: str) -> Iterator[bytes]:  # noqa: ARG002
+        try:
+            with (self.folder / "objects" / name).open("rb") as opened:
+                while chunk := opened.read(CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            msg = f"{self.name}: object {name} is missing"
+            raise Damaged(msg) from None
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        part = self.part()
+        part.write_bytes(encode(manifest))
+        keep(part, self.folder / "manifests" / f"{manifest.id}.json")
+
+    def part(self) -> Path:
+        """Return the name of a new file for something that is being made."""
+        make_folder(self.folder)
+        return self.folder / f"part-{os.getpid()}-{os.urandom(4).hex()}"
+
+    def remove(self, backup_id: str) -> None:
+        """Let a backup go: its manifest first, since a backup without one does not exist."""
+        (self.folder / "manifests" / f"{backup_id}.json").unlink(missing_ok=True)
+        sync_folder(self.folder / "manifests")
+
+    def sweep(self) -> int:
+        """Remove what was half-made, and every object that no manifest names; return the bytes.
+
+        Raise Damaged where a manifest can't be read: it may name any of them.
+        """
+        needed = {name for each in self.ids() for name in self.manifest(each).objects}
+        freed = 0
+        unneeded = [self.folder / "objects" / each for each in self.sizes("") if each not in needed]
+        for file in [*unneeded, *self.folder.glob("part-*")]:
+            freed += file.stat().st_size
+            file.unlink()
+        return freed
+
+    @contextmanager
+    def alone(self, lock: str = "lock") -> Iterator[None]:
+        """Hold the folder for one process that changes it. Raise BackupFault where one does.
+
+        An upload changes nothing and has a *lock* of its own: backups go on meanwhile.
+        """
+        make_folder(self.folder)
+        with (self.folder / lock).open("wb") as door:
+            give(self.folder / lock)
+            try:
+                fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = f"another backup command is at work in {self.folder}: wait until it has ended"
+                raise BackupFault(msg) from None
+            yield
+
+
+def keep(part: Path, target: Path) -> None:
+    """Give a finished file its name, so that it is whole or absent, whatever happens."""
+    make_folder(target.parent)
+    with part.open("rb") as opened:
+        os.fsync(opened.fileno())
+    give(part)
+    part.rename(target)
+    sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        give(folder)
+
+
+def give(path: Path) -> None:
+    """Let what root makes be the folder's owner's, who could not use files of root's in it."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def sync_folder(folder: Path) -> None:
+    door = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(door)
+    finally:
+        os.close(door)
+
+
+def checked(store: Store, backup_id: str, name: str) -> Iterator[bytes]:
+    """Yield an object's bytes. Raise Damaged at the end where they are not what was put."""
+    digest = hashlib.sha256()
+    for chunk in store.get(backup_id, name):
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != name:
+        msg = f"{store.name}: object {name} is damaged"
+        raise Damaged(msg)
+
+
+def pick(store: Store, wanted: str) -> str:
+    """Return the id that *wanted* means: an id, the beginning of one, or 'latest'.
+
+    Raise BackupFault with what there is where that is none, or several.
+    """
+    ids = store.ids()
+    found = ids[-1:] if wanted == "latest" else [each for each in ids if each.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    there = f"there are {', '.join(ids[-5:])}" if ids else "there is none"
+    msg = f"{store.name}: no single backup is meant by {wanted!r}: {there}"
+    raise BackupFault(msg)
+
+
+def full(error: OSError, folder: Path) -> BackupFault:
+    """Say that a disk is full as the sentence it deserves; any other error is raised again."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    msg = f"{folder}: the disk is full. Older backups are as they were; make room, or keep fewer"
+    return BackupFault(msg)

@@ -1,0 +1,160 @@
+"""Brings backups out of the house: what the far store lacks, and each manifest last.
+
+The newest backup goes first: it holds the whole history, and what is newer than in the others.
+Of its objects those go first that the backup before it names too: should the time run out, they
+serve the next backup as well, which won't name the others any more.
+"""
+
+import random
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from backup import state
+from backup.manifest import Manifest, epoch_of
+from backup.progress import Progress
+from backup.state import Run
+from backup.store import Folder, Store, checked
+from collector.errors import BackupFault, Damaged
+
+# Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.
+READ_BACK_BYTES = 4 << 20
+
+
+@dataclass
+class Uploaded:
+    """What a run did: *ids* completed, newest first, *bytes* brought; *late* if its time ended."""
+
+    ids: list[str] = field(default_factory=list)
+    bytes: int = 0
+    late: bool = False
+
+
+class Late(Exception):
+    """The time of this run is over."""
+
+
+class RotatedAway(Exception):
+    """The backup is no longer in the folder."""
+
+
+def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = None) -> Uploaded:
+    """Upload what waits, for *for_s* seconds, and record how that ended. Raise BackupFault.
+
+    What has been put stays, so the next run goes on from there. An object that has begun is
+    ended, whatever its time: else one that takes longer than a run would never arrive.
+    """
+    began = time.monotonic()
+    uploaded = Uploaded()
+    with folder.alone("upload.lock"):
+        try:
+            here, there = folder.ids(), set(far.ids())
+            try:
+                for backup_id in waiting(here, there):
+                    upload(folder, far, backup_id, began + for_s, progress, uploaded)
+            except Late:
+                uploaded.late = True
+        except BackupFault as error:
+            state.record_failure(folder.folder, "upload", error, datetime.now(UTC))
+            raise
+        newest = here[-1] if here and here[-1] in there.union(uploaded.ids) else None
+        record(folder, newest, uploaded, time.monotonic() - began)
+    return uploaded
+
+
+def record(folder: Folder, newest: str | None, uploaded: Uploaded, took_s: float) -> None:
+    """Note that a failure before is over, and that *newest* is out of the house, if it is."""
+    run = replace(
+        state.read(folder.folder).get("upload", Run()),
+        failed_at=None,
+        error=None,
+        new_bytes=uploaded.bytes,
+        took_s=took_s,
+    )
+    if newest:
+        done_at = datetime.now(UTC).isoformat(timespec="seconds")
+        run = replace(run, done_at=done_at, id=newest)
+    state.record(folder.folder, "upload", run)
+
+
+def waiting(here: list[str], there: set[str]) -> list[str]:
+    """Return the backups to upload, newest first.
+
+    A month that has none there yet would cost everything once more, for an old state: only the
+    newest backup begins one.
+    """
+    begun = {epoch_of(each) for each in (*there, *here[-1:])}
+    return [each for each in reversed(here) if each not in there and epoch_of(each) in begun]
+
+
+def upload(
+    folder: Folder,
+    far: Store,
+    backup_id: str,
+    until: float,
+    progress: Progress | None,
+    uploaded: Uploaded,
+) -> None:
+    """Bring one backup to the far store. Raise Late, or BackupFault."""
+    try:
+        manifest = manifest_here(folder, backup_id)
+        there = far.sizes(backup_id)
+        missing = {name: size for name, size in manifest.objects.items() if there.get(name) != size}
+        if progress:
+            progress.total = progress.done + sum(missing.values())
+        settled = objects_before(folder, backup_id)
+        for name in sorted(missing, key=lambda name: name not in settled):
+            if time.monotonic() > until:
+                raise Late
+            put(folder, far, backup_id, name)
+            uploaded.bytes += missing[name]
+            if progress:
+                progress(missing[name])
+    except RotatedAway:
+        return
+    read_back(far, manifest)
+    far.put_manifest(manifest)
+    if far.manifest(backup_id) != manifest:
+        raise Damaged(f"{far.name}: manifest {backup_id} is not what was put")
+    uploaded.ids.append(backup_id)
+
+
+def manifest_here(folder: Folder, backup_id: str) -> Manifest:
+    """Return a manifest of the folder. Raise RotatedAway where it went meanwhile."""
+    try:
+        return folder.manifest(backup_id)
+    except Damaged:
+        if backup_id in folder.ids():
+            raise
+        raise RotatedAway from None
+
+
+def objects_before(folder: Folder, backup_id: str) -> set[str]:
+    """Return what the backup before this one names; nothing where there is none."""
+    older = [each for each in folder.ids() if each < backup_id]
+    try:
+        return set(folder.manifest(older[-1]).objects)
+    except (IndexError, Damaged):
+        return set()
+
+
+def put(folder: Folder, far: Store, backup_id: str, name: str) -> None:
+    """Bring one object. Raise RotatedAway where its backup went meanwhile."""
+    try:
+        far.put(backup_id, name, folder.folder / "objects" / name)
+    except FileNotFoundError:
+        if backup_id in folder.ids():
+            raise Damaged(f"{folder.name}: object {name} is missing") from None
+        raise RotatedAway from None
+
+
+def read_back(far: Store, manifest: Manifest) -> None:
+    """Compare some objects of a backup with their names. Raise Damaged."""
+    names = list(manifest.objects)
+    random.shuffle(names)
+    left = READ_BACK_BYTES
+    for name in names:
+        if left <= 0:
+            return
+        for piece in checked(far, manifest.id, name):
+            left -= len(piece)

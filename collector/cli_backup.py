@@ -1,0 +1,300 @@
+"""The commands ``energy-monitor backup …``."""
+
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from collector import show
+from collector.arguments import config_option, json_option
+
+if TYPE_CHECKING:
+    from backup.verify import Verified
+
+# All that the commands use is imported where it is used: 'energy-monitor --help' stays fast.
+# ruff: noqa: PLC0415
+
+from_option = click.option(
+    "--from",
+    "where",
+    metavar="azure|FOLDER",
+    help="Another place than the folder of the configuration.",
+)
+identity_option = click.option(
+    "--identity",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The private key of encrypted backups: a file as age-keygen writes it.",
+)
+
+
+@click.group()
+def backup() -> None:
+    """Back up all that the house would miss, and look after the backups."""
+
+
+@backup.command()
+@config_option
+def now(file: Path) -> None:
+    """Make a backup now: InfluxDB, configuration, Grafana's database and journal.
+
+    Only what is new is stored. What could not be had is left out and told.
+
+    \b
+    Example:
+      sudo energy-monitor backup now
+    """
+    from backup import capture
+    from backup.progress import Progress
+    from collector import config
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and tidy up
+    progress = Progress("backup")
+    try:
+        manifest, run = capture.capture(config.load(file), datetime.now(UTC), progress)
+    finally:
+        progress.end()
+    click.echo(
+        f"backup {manifest.id}: {show.amount(run.size)} in {len(manifest.files)} files, "
+        f"{show.amount(run.new_bytes)} of it new, in {show.duration(run.took_s)}"
+    )
+    for note in manifest.notes:
+        click.echo(f"  {note}")
+
+
+@backup.command("list")
+@from_option
+@json_option
+@config_option
+def list_(where: str | None, as_json: bool, file: Path) -> None:
+    """List the backups: age, size, what was new in each, whether it is proved, why it is kept.
+
+    \b
+    Examples:
+      energy-monitor backup list
+      energy-monitor backup list --from azure
+      energy-monitor backup list --json | jq -r '.[-1].id'
+    """
+    from backup import rotation, state
+    from backup.connect import open_store
+    from backup.store import Folder
+    from collector import config
+
+    loaded = config.load(file)
+    store = open_store(where, loaded)
+    runs = state.read(Path(loaded.main.backup.folder))
+    kept = rotation.plan(store, loaded.main.backup.keep) if isinstance(store, Folder) else {}
+    seen: set[str] = set()
+    entries = [
+        entry(each, store, seen, runs) | {"kept": list(kept.get(each, ()))} for each in store.ids()
+    ]
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+        return
+    click.echo(listed(entries) if entries else f"{store.name}: there is no backup")
+    for alarm in state.alarms(runs, datetime.now(UTC), off_site="upload" in runs):
+        click.secho(f"! {alarm}", fg="red")
+
+
+def entry(backup_id: str, store: Any, seen: set[str], runs: dict[str, Any]) -> dict[str, Any]:
+    """Tell of one backup; *seen* are the objects of older ones, which it adds its own to."""
+    from backup.manifest import time_of
+    from collector.errors import Damaged
+
+    age_s = (datetime.now(UTC) - time_of(backup_id)).total_seconds()
+    proofs = {"rehearsal": "restored", "verify": "verified", "upload": "uploaded"}
+    proved = [word for task, word in proofs.items() if task in runs and runs[task].id == backup_id]
+    told = {"id": backup_id, "age_s": round(age_s), "proved": proved}
+    try:
+        manifest = store.manifest(backup_id)
+    except Damaged as error:
+        return told | {"damaged": str(error)}
+    new = sum(size for name, size in manifest.objects.items() if name not in seen)
+    seen.update(manifest.objects)
+    return told | {
+        "size": manifest.stored,
+        "new": new,
+        "files": len(manifest.files),
+        "encrypted": bool(manifest.encrypted_to),
+        "notes": list(manifest.notes),
+    }
+
+
+def listed(entries: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            each["id"],
+            show.duration(each["age_s"]),
+            show.amount(each["size"]) if "size" in each else "damaged",
+            show.amount(each["new"]) if "new" in each else "",
+            ", ".join(each["proved"]),
+            ", ".join(each["kept"]),
+        ]
+        for each in entries
+    ]
+    return show.table(["BACKUP", "AGE", "SIZE", "NEW", "PROVED", "KEPT AS"], rows, right=(1, 2, 3))
+
+
+@backup.command()
+@click.argument("wanted", metavar="[ID|latest]", default="latest")
+@from_option
+@identity_option
+@json_option
+@config_option
+def verify(
+    wanted: str, where: str | None, identity: Path | None, as_json: bool, file: Path
+) -> None:
+    """Read every object of a backup again and compare it with what was backed up.
+
+    Names every damaged file and the newest backup without them; exit status 1 then. In the
+    folder, damaged objects are set aside: the next backup stores their files anew.
+
+    \b
+    Examples:
+      energy-monitor backup verify
+      energy-monitor backup verify 20261120T193000Z --from azure --identity key.txt
+    """
+    from backup import verify as verifying
+    from backup.connect import open_store
+    from backup.progress import Progress
+    from backup.store import pick
+    from collector import config
+
+    loaded = config.load(file)
+    store = open_store(where, loaded)
+    backup_id = pick(store, wanted)
+    identities = [identity.read_text(encoding="utf-8")] if identity else []
+    progress = Progress(f"verify {backup_id}", store.manifest(backup_id).stored)
+    try:
+        found = verifying.verify_and_record(
+            store, backup_id, identities, progress, datetime.now(UTC)
+        )
+    finally:
+        progress.end()
+    click.echo(json.dumps(vars(found), indent=2) if as_json else verdict(found))
+    sys.exit(1 if found.damaged else 0)
+
+
+def verdict(found: "Verified") -> str:
+    size = f"{found.files} files, {show.amount(found.size)}"
+    if not found.damaged:
+        how = "" if found.opened else " (what is in them takes the private key: --identity)"
+        return click.style(f"backup {found.id}: all is well with {size}{how}", fg="green")
+    lines = [f"{path}: {why}" for path, why in sorted(found.damaged.items())]
+    lines.append(click.style(f"backup {found.id}: {len(lines)} of {size} are damaged", fg="red"))
+    if found.without:
+        lines.append(f"the newest backup without them: {found.without}")
+    else:
+        lines.append("no other backup is without them; the next one stores them anew")
+    return "\n".join(lines)
+
+
+@backup.command()
+@config_option
+def rotate(file: Path) -> None:
+    """Remove the backups that newer ones replace, and what only they needed.
+
+    What stays is told by 'backup.keep' of the configuration and shown by 'backup list'.
+
+    \b
+    Example:
+      sudo energy-monitor backup rotate
+    """
+    from backup import rotation
+    from backup.store import Folder
+    from collector import config
+
+    options = config.load(file).main.backup
+    done = rotation.rotate(Folder(Path(options.folder)), options.keep)
+    click.echo(
+        f"{len(done.removed)} backups removed, {len(done.kept)} kept, "
+        f"{show.amount(done.freed)} freed"
+    )
+
+
+@backup.command()
+@config_option
+def upload(file: Path) -> None:
+    """Bring backups out of the house, to the store that is connected.
+
+    What is there already is not sent again; a run that was cut off goes on where it ended.
+
+    \b
+    Example:
+      sudo energy-monitor backup upload
+    """
+    from backup import connect as connecting
+    from backup import upload as uploading
+    from backup.progress import Progress
+    from backup.store import Folder
+    from collector import config
+
+    loaded = config.load(file)
+    options = loaded.main.backup
+    far = connecting.off_site(loaded)
+    if far is None:
+        click.echo(
+            "no store is connected: nothing leaves the house (energy-monitor backup connect)"
+        )
+        return
+    progress = Progress("upload")
+    try:
+        done = uploading.run(Folder(Path(options.folder)), far, options.upload_for, progress)
+    finally:
+        progress.end()
+    which = f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"
+    click.echo(f"{far.name}: {show.amount(done.bytes)} sent, {which}")
+    if done.late:
+        click.echo("  there is more to send: the next run goes on")
+
+
+@backup.command()
+@identity_option
+@config_option
+def rehearse(identity: Path | None, file: Path) -> None:
+    """Prove that the newest backup can be restored, by restoring it into an InfluxDB for a trial.
+
+    It is the newest one outside the house where a store is connected. That InfluxDB, a program or
+    a container of this machine, gets little memory and is gone afterwards.
+
+    \b
+    Examples:
+      sudo energy-monitor backup rehearse
+      sudo energy-monitor backup rehearse --identity key.txt
+    """
+    from backup import rehearse as rehearsing
+    from backup.progress import Progress
+    from collector import config
+
+    identities = [identity.read_text(encoding="utf-8")] if identity else []
+    progress = Progress("rehearsal")
+    try:
+        done = rehearsing.rehearse(config.load(file), datetime.now(UTC), progress, identities)
+    finally:
+        progress.end()
+    took = show.duration(done.took_s)
+    counted = ", ".join(f"{points:,} points in {name}" for name, points in done.points.items())
+    proved = f"restored, and all is there: {counted}" if counted else "read, and not restored"
+    click.secho(f"backup {done.id} of {done.store}: {proved} ({took})", fg="green")
+    for note in done.notes:
+        click.echo(f"  {note}")
+
+
+@backup.command()
+@click.argument("settings", type=click.File(encoding="utf-8"))
+@config_option
+def connect(settings: Any, file: Path) -> None:
+    """Connect the store that backups are uploaded to; '-' reads its settings from a pipe.
+
+    \b
+    Example:
+      terraform output -raw collector_settings | sudo energy-monitor backup connect -
+    """
+    from backup import connect as connecting
+    from collector import config
+
+    for line in connecting.connect(settings.read(), config.load(file)):
+        click.echo(line)

@@ -1,0 +1,176 @@
+"""The command ``energy-monitor restore``."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from collector import show
+from collector.arguments import config_option
+from collector.cli_backup import from_option, identity_option
+from collector.errors import BackupFault, Damaged
+
+if TYPE_CHECKING:
+    from backup.chosen import Chosen
+    from backup.store import Store
+
+# ruff: noqa: PLC0415  see cli_backup
+
+
+@click.command()
+@click.argument("wanted", metavar="[ID|latest]", default="latest")
+@from_option
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Only write it into this empty folder, from which 'influx restore' can go on.",
+)
+@click.option("--into", "url", metavar="URL", help="Only restore the buckets of this InfluxDB.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Overwrite files that differ, and delete what the buckets held before.",
+)
+@identity_option
+@click.option(
+    "--admin-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="InfluxDB's operator token; else the secret influxdb-admin-token is used.",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@config_option
+def restore(
+    wanted: str,
+    where: str | None,
+    folder: Path | None,
+    url: str | None,
+    replace: bool,
+    identity: Path | None,
+    admin_token_file: Path | None,
+    yes: bool,
+    file: Path,
+) -> None:
+    """Bring back a backup: onto this machine, into an InfluxDB, or into a folder.
+
+    Without --to and --into it is this machine: configuration, secrets (of encrypted backups),
+    InfluxDB, Grafana, and what the journal has since. Nothing that is there is lost: beside a file
+    that differs the restored one is put, and a bucket gets another name. With --replace they go.
+
+    What was cut off goes on when the same command is run again.
+
+    \b
+    Examples:
+      sudo energy-monitor restore
+      sudo energy-monitor restore --from azure --identity key.txt
+      energy-monitor restore 20261120T193000Z --from /mnt/usb/backups --to /tmp/restored
+      energy-monitor restore --into http://nas:8086 --admin-token-file token
+    """
+    from backup.metastore import is_1
+
+    if folder and url:
+        raise click.UsageError("--to and --into are two ways: give one of them")
+    chosen = choose(store_of(where, file), wanted, identity)
+    click.echo(f"backup {chosen.id} of {chosen.store.name}")
+    if folder:
+        to_folder(chosen, folder)
+    elif url:
+        into_server(chosen, url, token_for(admin_token_file, file), replace=replace)
+        if not is_1(chosen.manifest.influxdb):
+            click.echo("  tokens for these buckets are to be made anew: setup influxdb --renew")
+    else:
+        from collector import restore_here
+
+        plan = restore_here.look(chosen, file, admin_token_file, replace=replace)
+        for line in plan.told():
+            click.echo(f"  {line}")
+        if not yes and sys.stdin.isatty():
+            click.confirm("Restore this?", abort=True)
+        restore_here.restore(plan)
+
+
+def store_of(where: str | None, file: Path) -> "Store":
+    """Return where the backup is kept; the configuration is read only where it tells that."""
+    from backup import azure, connect
+    from collector import config
+    from collector.secrets import Secret, SecretMissing
+
+    if where == "azure":  # also on a machine whose configuration is what is to be restored
+        try:
+            return azure.from_settings(Secret(connect.NAME, file.parent / "secrets").value())
+        except SecretMissing as error:
+            raise BackupFault(f"{error}: sudo energy-monitor backup connect FILE") from error
+    if where:
+        return connect.open_folder(Path(where))
+    if not file.exists():
+        raise BackupFault(f"there is no {file} that tells where backups are: add --from")
+    return connect.open_store(None, config.load(file))
+
+
+def choose(store: "Store", wanted: str, identity: Path | None) -> "Chosen":
+    """Return the backup that is meant; a key that it takes is asked for on a terminal."""
+    from backup import chosen
+    from backup.store import pick
+
+    keys = [identity.read_text(encoding="utf-8")] if identity else []
+    backup_id = pick(store, wanted)
+    if not keys and sys.stdin.isatty() and chosen.is_encrypted(store, backup_id):
+        keys = [click.prompt("The backup is encrypted. Its private key", hide_input=True)]
+    return chosen.choose(store, backup_id, keys)
+
+
+def to_folder(chosen: "Chosen", folder: Path) -> None:
+    from backup.metastore import is_1
+    from backup.progress import Progress
+    from backup.stock import write_stock
+
+    progress = Progress(f"restore {chosen.id}")
+    try:
+        notes = write_stock(chosen, folder, datetime.now(UTC), progress)
+    finally:
+        progress.end()
+    click.secho(f"{folder} holds backup {chosen.id}: {show.amount(progress.done)}", fg="green")
+    for note in notes:
+        click.echo(f"  {note}")
+    if chosen.manifest.influxdb:
+        stock = "influxd restore -portable" if is_1(chosen.manifest.influxdb) else "influx restore"
+        click.echo(f"  into an InfluxDB: {stock} {folder}")
+
+
+def into_server(chosen: "Chosen", url: str, token: str, *, replace: bool) -> None:
+    """Restore the buckets of an InfluxDB, and tell of it. Raise BackupFault."""
+    from backup.influxdb_1 import connect
+    from backup.progress import Progress
+    from backup.refill import refill
+
+    progress = Progress(f"restore {chosen.id}")
+    try:
+        done = refill(chosen, connect(url, token), datetime.now(UTC), progress, replace=replace)
+    except Damaged:
+        raise
+    except BackupFault as error:
+        msg = f"{error}\nRun the same command again: it goes on where it stopped"
+        raise BackupFault(msg) from error
+    finally:
+        progress.end()
+    for bucket, points in done.points.items():
+        click.secho(f"bucket {bucket}: {points:,} points restored and counted", fg="green")
+    for bucket, aside in done.kept.items():
+        click.echo(f"  what bucket {bucket} held before is in bucket {aside}")
+    for note in done.notes:
+        click.echo(f"  {note}")
+    click.echo(f"  {show.amount(progress.done)} in {show.duration(progress.took_s)}")
+
+
+def token_for(admin_token_file: Path | None, file: Path) -> str:
+    """Return InfluxDB's operator token, from its file or the secret. Raise BackupFault."""
+    from collector.secrets import Secret, SecretMissing
+
+    if admin_token_file:
+        return admin_token_file.read_text(encoding="utf-8").strip()
+    try:
+        return Secret("influxdb-admin-token", file.parent / "secrets").value()
+    except SecretMissing as error:
+        raise BackupFault(f"{error}; or give --admin-token-file") from error

@@ -1,0 +1,71 @@
+"""Backups: how old the last good ones are, whether they leave the house, and what went wrong."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup import state
+from collector.doctor.case import AS_ROOT, Case
+from collector.doctor.finding import CannotTell, Finding
+from collector.show import amount, duration
+
+UNITS = "-u energy-monitor-backup -u energy-monitor-upload -u energy-monitor-rehearse"
+TOLD = {
+    "backup": "the last backup was made",
+    "upload": "the newest backup was brought out of the house",
+    "rehearsal": "a backup was restored for a trial",
+}
+
+
+def runs(case: Case) -> Iterator[Finding]:
+    """Are backups made, brought out of the house and rehearsed, and when were they last?"""
+    folder = Path(case.main.backup.folder)
+    try:
+        known = state.read(folder)
+    except OSError as error:
+        raise CannotTell(f"{folder} cannot be looked into: {error.strerror}", AS_ROOT) from error
+    if not known:
+        yield Finding(
+            "advice",
+            "no backup has ever been made",
+            "The history lives and dies with this machine's disk.",
+            "sudo energy-monitor backup now",
+        )
+        return
+    now = datetime.now(UTC)
+    for alarm in state.alarms(known, now, off_site="upload" in known):
+        yield Finding(
+            "error",
+            alarm,
+            "What is not backed up, or never was restored, is found out when it is needed.",
+            f"sudo energy-monitor backup list; journalctl {UNITS} -p warning -n 30",
+        )
+    for task, said in TOLD.items():
+        run = known.get(task)
+        if run and run.done_at and not (task == "rehearsal" and run.left_out):
+            age_s = state.age_of(run.done_at, now).total_seconds()
+            size = f", {amount(run.size)}" if run.size else ""
+            yield Finding("ok", f"{said} {duration(age_s)} ago: {run.id}{size}")
+    if (run := known.get("backup")) and run.left_out:
+        yield Finding(
+            "warning",
+            f"the last backup holds no database: {run.left_out}",
+            "The history of the house is in none of these backups.",
+        )
+    if (run := known.get("rehearsal")) and run.left_out:
+        yield Finding(
+            "warning",
+            f"the last rehearsal restored nothing: {run.left_out}",
+            "What is stored can be read, but nobody knows whether it can be restored.",
+            "energy-monitor backup rehearse --identity FILE    # with the private key",
+        )
+    if "upload" not in known:
+        yield Finding(
+            "advice",
+            "backups do not leave the house",
+            "What takes the machine, a fire or a thief, takes them too.",
+            "sudo energy-monitor backup connect FILE    # with what terraform/ puts out",
+        )
+
+
+CHECKS = (runs,)

@@ -1,0 +1,66 @@
+"""How the house's backups are: their age and size, and whether there is an alarm.
+
+It reads what the commands of ``energy-monitor backup`` leave behind (``backup.state``).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup.state import age_of, alarms, read
+from collector.contract import Context, SourceOptions
+from collector.errors import DeviceSilent
+from collector.options import option
+from collector.reading import Reading
+
+AGES = {"backup_age": "backup", "upload_age": "upload", "rehearsal_age": "rehearsal"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupsOptions(SourceOptions):
+    """The backups of this machine: how old, how large, and whether all is well with them."""
+
+    folder: str = option(
+        "where the backups are: 'backup.folder' above",
+        example="/mnt/usb/backups",
+        default="/var/lib/energy-monitor/backups",
+    )
+
+
+class Backups:
+    """Reads how the last backup, upload and rehearsal ended; what never ended well is absent."""
+
+    Options = BackupsOptions
+    line = "backups"
+    quantities = (*AGES, "backup_size", "backup_new", "backup_alarm")
+    patience_s = 1.0
+
+    def __init__(self, name: str, options: BackupsOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
+        self.name = name
+        self.folder = Path(options.folder)
+
+    def open(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+        """Read what is known of the backups. Raise DeviceSilent where that can't be read."""
+        now = datetime.fromtimestamp(at_ms / 1000, UTC)
+        try:
+            runs = read(self.folder)
+        except OSError as error:
+            msg = f"{error.filename} cannot be read: {error.strerror}"
+            raise DeviceSilent(msg) from error
+        wrong = alarms(runs, now, off_site="upload" in runs)
+        values = {"backup_alarm": float(bool(wrong))}
+        for quantity, task in AGES.items():
+            run = runs.get(task)
+            if run and run.done_at:  # later than now where the clock was set back
+                values[quantity] = max(age_of(run.done_at, now).total_seconds(), 0.0)
+        if "backup" in runs and runs["backup"].done_at:
+            values["backup_size"] = float(runs["backup"].size)
+            values["backup_new"] = float(runs["backup"].new_bytes)
+        wanted = {name: value for name, value in values.items() if name in quantities}
+        return [Reading("backup", self.name, at_ms, wanted)] if wanted else []
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""

@@ -1,0 +1,55 @@
+"""A server of InfluxDB as a restoration meets it on bad days."""
+
+from backup.influxdb import Server
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that it would still do gets through."""
+
+
+class Dying(Server):
+    """Stands for a process that is killed before its request number *last*."""
+
+    def __init__(self, url, token, last):
+        super().__init__(url, token)
+        self.asked, ask = 0, self.line.ask
+
+        def until_killed(*args):
+            if self.asked >= last:
+                raise Killed
+            self.asked += 1
+            return ask(*args)
+
+        vars(self.line)["ask"] = until_killed
+
+
+class Counting(Server):
+    """Remembers the shards that were filled; something may happen before the third."""
+
+    def __init__(self, url, token, before_third=lambda: None):
+        super().__init__(url, token)
+        self.filled = []
+        self.before_third = before_third
+
+    def fill_shard(self, shard, files):
+        if len(self.filled) == 2:
+            self.before_third()
+        super().fill_shard(shard, files)
+        self.filled.append(shard)
+
+
+class Swallowing(Counting):
+    """Says yes to the first *times* shards and keeps nothing of them, as InfluxDB 2.9 can."""
+
+    def __init__(self, url, token, times):
+        super().__init__(url, token)
+        self.times = times
+
+    def fill_shard(self, shard, files):
+        if len(self.filled) < self.times:
+            self.filled.append(shard)
+            for _, _, chunks in files:
+                for _ in chunks:
+                    pass
+        else:
+            super().fill_shard(shard, files)

@@ -1,0 +1,158 @@
+"""The commands of backups as a person types them: what they print, and their exit status."""
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from backup.state import Run, record, record_failure
+from collector.cli import main
+from collector.doctor import backups as looked_at
+from tests.fakes.doctor_case import open_in
+from tests.fakes.running import ask, collector, command, configure, wait_for_reads
+
+HOUSE = "  house: {type: simulated, every: 100ms}\n"
+
+
+@pytest.fixture
+def house(tmp_path):
+    configure(tmp_path, HOUSE, extra=settings(tmp_path))
+    return tmp_path
+
+
+def settings(folder):
+    keep = "{hourly: 2, daily: 0, weekly: 0, monthly: 0}"
+    return f"backup: {{folder: {folder}/backups, grafana: {folder}/grafana.db, keep: {keep}}}\n"
+
+
+def typed(house, *words):
+    command_line = ["backup", *words, "--config", str(house / "config.yaml")]
+    return CliRunner().invoke(main, command_line, catch_exceptions=False)
+
+
+def test_a_backup_is_made_listed_verified_and_rotated(house):
+    for _ in range(3):
+        made = typed(house, "now")
+        assert made.exit_code == 0
+    assert "1 files, 0 B of it new, in " in made.stdout
+    assert "no InfluxDB is in the configuration" in made.stdout
+    entries = json.loads(typed(house, "list", "--json").stdout)
+    assert [each["kept"] for each in entries] == [[], ["hourly"], ["hourly"]]
+    assert [each["new"] > 0 for each in entries] == [True, False, False]
+    verified = typed(house, "verify")
+    assert verified.exit_code == 0
+    assert f"backup {entries[-1]['id']}: all is well with 1 files" in verified.stdout
+    rotated = typed(house, "rotate")
+    assert rotated.stdout == "1 backups removed, 2 kept, 0 B freed\n"
+    listed = typed(house, "list").stdout.splitlines()
+    assert listed[0].split() == ["BACKUP", "AGE", "SIZE", "NEW", "PROVED", "KEPT", "AS"]
+    assert [line.split()[0] for line in listed[1:]] == [each["id"] for each in entries[1:]]
+    assert "verified" in listed[2]
+
+
+def test_damage_is_named_with_exit_status_1(house):
+    typed(house, "now")
+    (each,) = (house / "backups/objects").iterdir()
+    each.write_bytes(b"no")
+    found = typed(house, "verify")
+    assert found.exit_code == 1
+    assert "config/config.yaml: " in found.stdout
+    assert "no other backup is without them; the next one stores them anew" in found.stdout
+    assert "! the last verify failed at " in typed(house, "list").stdout
+    each.unlink(missing_ok=True)
+    told = json.loads(typed(house, "verify", "--json").stdout)
+    assert list(told["damaged"]) == ["config/config.yaml"]
+
+
+def test_a_damaged_manifest_is_listed_as_such(house):
+    typed(house, "now")
+    (each,) = (house / "backups/manifests").iterdir()
+    each.write_bytes(b"no")
+    assert "damaged" in typed(house, "list").stdout
+    (entry,) = json.loads(typed(house, "list", "--json").stdout)
+    assert "is no manifest" in entry["damaged"]
+    assert typed(house, "verify").exit_code == 1
+
+
+def test_without_backups_that_is_said(house):
+    assert "there is no backup" in typed(house, "list").stdout
+    refused = typed(house, "verify")
+    assert refused.exit_code == 1
+    assert "no single backup is meant by 'latest': there is none" in refused.stderr
+
+
+def test_without_a_store_an_upload_is_no_failure(house):
+    done = typed(house, "upload")
+    assert done.exit_code == 0
+    assert "no store is connected" in done.stdout
+
+
+def test_the_help_of_everything_stays_fast_since_nothing_heavy_is_imported():
+    script = "import sys, collector.cli; print([each for each in sys.modules if 'backup' in each])"
+    shown = subprocess.run(
+        [command()[0], "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown == "['collector.cli_backup']\n"
+
+
+# The alarms, wherever someone looks.
+
+
+def test_the_status_tells_of_alarms_and_of_nothing_where_no_backup_was_ever_made(house):
+    with collector(house / "config.yaml"):
+        wait_for_reads(house, "house")
+        assert ask(house)["problems"] == []
+        assert ask(house)["backups"] == {}
+        (house / "backups").mkdir()
+        record(house / "backups", "upload", Run(ago(minutes=20)))
+        assert 1200 <= ask(house)["backups"]["upload"] < 2400
+        record_failure(
+            house / "backups", "backup", ValueError("the disk is full"), datetime.now(UTC)
+        )
+        (problem,) = ask(house)["problems"]
+    assert problem.startswith("the last backup failed at ")
+    assert problem.endswith(": the disk is full")
+
+
+def ago(**time):
+    return (datetime.now(UTC) - timedelta(**time)).isoformat(timespec="seconds")
+
+
+def doctor(folder):
+    return list(looked_at.runs(open_in(folder, extra=settings(folder))))
+
+
+def test_the_doctor_tells_of_a_house_without_backups(tmp_path):
+    (told,) = doctor(tmp_path)
+    assert (told.severity, told.what) == ("advice", "no backup has ever been made")
+
+
+def test_the_doctor_tells_ages_and_that_backups_stay_in_the_house(tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    record(folder, "backup", Run(ago(minutes=20), "20261120T114000Z", 12_000_000))
+    made, advice = doctor(tmp_path)
+    assert made.what == "the last backup was made 20 min ago: 20261120T114000Z, 12.0 MB"
+    assert advice.what == "backups do not leave the house"
+    record(folder, "upload", Run(ago(hours=2), "20261120T104000Z"))
+    assert [each.severity for each in doctor(tmp_path)] == ["ok", "ok"]
+
+
+def test_the_doctor_tells_that_no_database_is_backed_up_and_why(tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    record(folder, "backup", Run(ago(minutes=20), left_out="there is no secret"))
+    told = next(each for each in doctor(tmp_path) if each.severity == "warning")
+    assert told.what == "the last backup holds no database: there is no secret"
+
+
+def test_the_doctor_tells_each_alarm_with_what_to_do(tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    record(folder, "backup", Run(ago(hours=9), "20261120T034000Z", 12_000_000))
+    told = doctor(tmp_path)[0]
+    assert told.severity == "error"
+    assert told.what.startswith("the last good backup is 9 hours old")
+    assert "journalctl -u energy-monitor-backup" in told.mend

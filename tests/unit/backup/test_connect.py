@@ -1,0 +1,153 @@
+"""Connecting a store: what is read, what is refused in which words, and what is kept."""
+
+import json
+import uuid
+
+import pytest
+
+from backup import state
+from backup.azure import from_settings
+from backup.blobs import Container
+from backup.connect import connect, off_site, open_store
+from backup.credential import Certificate, Sas
+from backup.store import Folder
+from collector import config
+from collector.errors import BackupFault, StoreAway
+from tests.fakes.backups import keep_backup
+from tests.servers import azurite
+
+ID = "20261120T100000Z"
+GOOD = {
+    "format": 1,
+    "store": "azure",
+    "account_url": "https://house.blob.core.windows.net",
+    "container": "backups",
+    "sas": "sp=rcl&sig=abc",
+}
+PRINCIPAL = {
+    "tenant_id": str(uuid.UUID(int=1)),
+    "client_id": str(uuid.UUID(int=2)),
+    "certificate_pem": "-----BEGIN PRIVATE KEY-----\n…",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with azurite.running(tmp_path_factory.mktemp("azurite")) as running:
+        running.container("backups")
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """The configuration of a house that keeps its backups in tmp_path/backups."""
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"sources: {{m: {{type: simulated}}}}\n"
+        f"backup: {{folder: {tmp_path}/backups, upload_rate: 200 kB}}\n"
+    )
+    return config.load(file)
+
+
+def text_for(server, **sas):
+    return json.dumps({**GOOD, "account_url": server.url, "sas": server.sas("backups", **sas)})
+
+
+def test_a_connected_store_is_used_from_then_on(server, settings, tmp_path):
+    assert off_site(settings) is None
+    said = connect(text_for(server), settings)
+    assert said[0].endswith("backups: it is empty")
+    kept = settings.secrets / "backup-azure"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    expected = state.read(tmp_path / "backups")["upload"]
+    assert expected.first_at
+    assert expected.done_at is None
+    ours = off_site(settings)
+    assert ours is not None
+    keep_backup(ours, tmp_path, ID, {"config/a": b"a"})
+    assert ours.rate == 200_000
+    assert open_store("azure", settings).ids() == [ID]
+    assert connect(text_for(server), settings)[0].endswith(f"1 backups are there, the newest {ID}")
+
+
+def test_a_store_that_refuses_leaves_what_was_connected(server, settings):
+    connect(text_for(server), settings)
+    before = (settings.secrets / "backup-azure").read_text()
+    with pytest.raises(StoreAway, match="expired"):
+        connect(text_for(server, ends_in_s=-60), settings)
+    assert (settings.secrets / "backup-azure").read_text() == before
+
+
+def test_rights_beyond_what_is_needed_are_told(server, settings):
+    said = "\n".join(connect(text_for(server, rights="rcwdl"), settings))
+    assert "more rights than it needs (d, w)" in said
+    assert "It ends at 20" in said
+    assert "under no stored access policy" in said
+    policy = {**GOOD, "account_url": server.url, "sas": server.sas_under_policy("backups")}
+    said = "\n".join(connect(json.dumps(policy), settings))
+    assert "more rights" not in said
+    assert "stored access policy" not in said
+
+
+def test_the_address_that_azures_portal_gives_will_do(server, settings):
+    connect(f"{server.url}/backups?{server.sas('backups')}\n", settings)
+    assert open_store("azure", settings).name == f"{server.url}/backups"
+
+
+def test_what_terraform_prints_is_a_certificate():
+    document = {name: value for name, value in GOOD.items() if name != "sas"} | PRINCIPAL
+    container = from_settings(json.dumps(document)).container
+    assert isinstance(container, Container)
+    assert container.credential == Certificate(
+        PRINCIPAL["tenant_id"], PRINCIPAL["client_id"], PRINCIPAL["certificate_pem"]
+    )
+    assert isinstance(from_settings(json.dumps(GOOD)).container.credential, Sas)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": 2}, "made for a newer one; upgrade first"),
+        ({"store": "s3"}, "no settings of a store"),
+        ({"account_url": None}, "account_url must be like https://"),
+        ({"account_url": "http://house.blob.core.windows.net"}, "account_url must be like"),
+        ({"account_url": "https://house.blob.core.windows.net?sig=1"}, "account_url must be like"),
+        ({"account_url": "https://u:p@house"}, "account_url must be like"),
+        ({"account_url": "https://[bad"}, "account_url must be like"),
+        ({"account_url": "https://house:port"}, "account_url must be like"),
+        ({"container": "No Good"}, "container must be 3 to 63"),
+        ({"container": "ab"}, "container must be 3 to 63"),
+        ({"sas": ""}, "a credential is missing"),
+        ({"sas": "sp=rcl"}, "sas must be one line with 'sig='"),
+        ({"sas": "sig=a b"}, "sas must be one line"),
+        (PRINCIPAL, "a credential is missing: either sas, or"),
+        ({"sas": "", **PRINCIPAL, "tenant_id": "mine"}, "tenant_id and client_id must be like"),
+    ],
+)
+def test_wrong_settings_are_told(changes, said):
+    with pytest.raises(BackupFault, match=said):
+        from_settings(json.dumps(GOOD | changes))
+
+
+@pytest.mark.parametrize("text", ["", "sp=rcl&sig=secret", "[1]", "{", '"x"'])
+def test_what_is_no_settings_at_all_is_told_without_repeating_it(text):
+    with pytest.raises(BackupFault) as error:
+        from_settings(text)
+    assert "secret" not in str(error.value)
+
+
+def test_a_unit_without_the_secret_has_no_store(settings, monkeypatch, tmp_path):
+    (tmp_path / "backup-azure").write_text("none\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert off_site(settings) is None
+    with pytest.raises(BackupFault, match="backup connect FILE"):
+        open_store("azure", settings)
+
+
+def test_a_store_is_azure_or_a_folder(settings, tmp_path):
+    assert open_store(None, settings).name == f"{tmp_path}/backups"
+    stick = Folder(tmp_path / "stick")
+    keep_backup(stick, tmp_path, ID, {"config/a": b"a"})
+    assert open_store(str(tmp_path / "stick"), settings).ids() == [ID]
+    with pytest.raises(BackupFault, match="expected 'azure' or a folder with manifests/"):
+        open_store(str(tmp_path / "nowhere"), settings)

@@ -1,0 +1,158 @@
+"""Which backups stay: what must never go doesn't, whatever the policy, the past or the clock."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backup import state
+from backup.manifest import new_id
+from backup.rotation import kept, plan, rotate
+from backup.state import Run
+from backup.store import Folder
+from collector.backup_options import KeepOptions
+from collector.errors import BackupFault, Damaged
+from tests.fakes.backups import keep_backup
+
+KEEP = KeepOptions()
+BEGIN = datetime(2025, 12, 27, 5, tzinfo=UTC)
+
+times = st.integers(946_684_800, 2_208_988_800).map(lambda at: datetime.fromtimestamp(at, UTC))
+ids = st.sets(times.map(lambda at: new_id(at, None)), max_size=60)
+policies = st.builds(
+    KeepOptions,
+    hourly=st.integers(1, 12),
+    daily=st.integers(0, 9),
+    weekly=st.integers(0, 6),
+    monthly=st.integers(0, 14),
+)
+
+
+def hourly(count):
+    return [new_id(BEGIN + timedelta(hours=hour), None) for hour in range(count)]
+
+
+@given(ids, policies, st.data())
+def test_the_newest_and_the_newest_proved_always_stay(ids, policy, data):
+    proved = data.draw(st.sets(st.sampled_from(sorted(ids)))) if ids else set()
+    stay = kept(ids, policy, proved)
+    assert set(stay) <= ids
+    assert list(stay) == sorted(stay)
+    if ids:
+        assert max(ids) in stay
+        assert all(stay.values())
+    if proved:
+        assert max(proved) in stay
+
+
+@given(ids, policies)
+def test_no_more_stay_than_the_policy_says_and_never_fewer_than_it_can(ids, policy):
+    stay = kept(ids, policy)
+    most = policy.hourly + policy.daily + policy.weekly + policy.monthly
+    assert min(len(ids), policy.hourly) <= len(stay) <= most
+
+
+@given(ids, policies)
+def test_a_second_rotation_removes_nothing(ids, policy):
+    stay = kept(ids, policy)
+    assert kept(stay, policy) == stay
+
+
+@given(ids, policies, st.data())
+def test_the_newest_that_holds_something_stays(ids, policy, data):
+    parts = st.sets(st.sampled_from(["influxdb", "grafana", "secrets"]))
+    holding = {each: data.draw(parts) for each in ids}
+    stay = kept(ids, policy, (), holding)
+    for part in ("influxdb", "grafana", "secrets"):
+        with_it = [each for each in ids if part in holding[each]]
+        assert not with_it or max(with_it) in stay
+
+
+@given(ids, policies)
+def test_each_rotation_on_the_way_leaves_the_same_as_one_at_the_end(ids, policy):
+    """Rotating after every backup costs none that rotating once would have kept."""
+    there: set[str] = set()
+    for each in sorted(ids):
+        there = set(kept(there | {each}, policy))
+    assert there == set(kept(ids, policy))
+
+
+def test_a_year_of_hours_becomes_what_is_asked_for():
+    stay = kept(hourly(24 * 365), KEEP)
+    counts = {
+        reason: sum(reason in reasons for reasons in stay.values())
+        for reason in ("hourly", "daily", "weekly", "monthly")
+    }
+    assert counts == {"hourly": 10, "daily": 7, "weekly": 4, "monthly": 12}
+    assert len(stay) < 33
+    assert "20260131T230000Z" in stay, "the last of its month"
+
+
+def test_fewer_than_the_limit_is_no_error_and_all_stay():
+    assert kept([], KEEP) == {}
+    assert list(kept(hourly(3), KEEP)) == hourly(3)
+
+
+def test_a_clock_that_was_wrong_removes_nothing_but_by_count():
+    early, late = "20000101T000000Z", "20361231T235959Z"
+    stay = kept([early, *hourly(5), late], KeepOptions(hourly=6, daily=0, weekly=0, monthly=0))
+    assert list(stay) == [*hourly(5), late]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Folder(tmp_path / "backups")
+
+
+def test_what_goes_takes_only_the_objects_that_nothing_else_needs(store, tmp_path):
+    names = hourly(14)
+    for name in names:
+        keep_backup(
+            store, tmp_path, name, {"config/config.yaml": b"same", "journal/1.z": name.encode()}
+        )
+    (store.folder / "part-1").write_bytes(b"half")
+    policy = KeepOptions(hourly=2, daily=0, weekly=0, monthly=0)
+    done = rotate(store, policy)
+    assert done.removed == tuple(names[:-2])
+    assert done.kept == tuple(names[-2:]) == tuple(store.ids())
+    assert done.freed > 0
+    needed = {name for each in store.ids() for name in store.manifest(each).objects}
+    assert set(store.sizes("")) == needed
+    assert not (store.folder / "part-1").exists()
+    assert rotate(store, policy).freed == 0
+
+
+def test_the_rehearsed_one_and_the_last_with_grafana_stay_and_it_is_told_why(store, tmp_path):
+    names = hourly(5)
+    for name in names:
+        files = {"config/config.yaml": name.encode()}
+        keep_backup(
+            store,
+            tmp_path,
+            name,
+            files | ({"grafana/grafana.db": b"g"} if name == names[1] else {}),
+        )
+    state.record(store.folder, "rehearsal", Run("2025-12-27T07:00:00+00:00", names[0]))
+    policy = KeepOptions(hourly=1, daily=0, weekly=0, monthly=0)
+    assert plan(store, policy) == {
+        names[0]: ("newest proved",),
+        names[1]: ("newest with grafana",),
+        names[4]: ("hourly",),
+    }
+
+
+def test_no_object_goes_while_a_manifest_that_stays_cannot_be_read(store, tmp_path):
+    names = hourly(3)
+    for name in names:
+        keep_backup(store, tmp_path, name, {"config/config.yaml": name.encode()})
+    objects = store.sizes("")
+    (store.folder / f"manifests/{names[2]}.json").write_bytes(b"{")
+    with pytest.raises(Damaged, match=rf"manifests/{names[2]}.json is damaged"):
+        rotate(store, KeepOptions(hourly=1, daily=0, weekly=0, monthly=0))
+    assert store.sizes("") == objects
+
+
+def test_two_commands_at_once_do_not_change_the_folder(store):
+    with store.alone(), pytest.raises(BackupFault, match="another backup command is at work"):
+        rotate(store, KEEP)

@@ -1,0 +1,251 @@
+"""Uploads: in which order, cut anywhere and gone on with, and what is recorded of them."""
+
+import itertools
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from backup import blobs, https, state, upload
+from backup.azure import from_settings, object_path
+from backup.progress import Progress
+from backup.store import Folder
+from collector.errors import BackupFault, Damaged, StoreAway
+from tests.fakes.backups import keep_backup
+from tests.fakes.http_answers import Reply, serving
+from tests.servers import azurite
+
+OLD_MONTH = "20261031T230000Z"
+FIRST, SECOND, THIRD = "20261120T100000Z", "20261120T110000Z", "20261120T120000Z"
+HOUR = 3600
+NAMES = (f"upload-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with azurite.running(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture
+def here(tmp_path):
+    return Folder(tmp_path / "backups")
+
+
+class Notebook(Folder):
+    """A far store that notes what is put, and calls *before_put* before it."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.puts = []
+        self.before_put = lambda: None
+
+    def put(self, backup_id, name, file):
+        self.before_put()
+        self.puts.append(name)
+        super().put(backup_id, name, file)
+
+    def put_manifest(self, manifest):
+        self.puts.append(manifest.id)
+        super().put_manifest(manifest)
+
+
+@pytest.fixture
+def there(tmp_path):
+    return Notebook(tmp_path / "there")
+
+
+def hour(number):
+    """Return the files of an hourly backup: what is settled, and what is this hour's."""
+    return {"influxdb/shards/a/1/settled.tsm": b"settled" * 99, "config/a": str(number).encode()}
+
+
+def test_a_manifest_goes_last(here, there, tmp_path):
+    manifest = keep_backup(here, tmp_path, FIRST, hour(1))
+    uploaded = upload.run(here, there, HOUR)
+    assert uploaded.ids == [FIRST]
+    assert uploaded.bytes == manifest.stored
+    assert set(there.puts[:-1]) == set(manifest.objects)
+    assert there.puts[-1] == FIRST
+
+
+def test_the_newest_goes_first_and_what_is_there_is_not_put_again(here, there, tmp_path):
+    for number, backup_id in enumerate((FIRST, SECOND, THIRD)):
+        keep_backup(here, tmp_path, backup_id, hour(number))
+    assert upload.run(here, there, HOUR).ids == [THIRD, SECOND, FIRST]
+    objects = [name for name in there.puts if len(name) == 64]
+    assert len(objects) == len(set(objects)) == 4
+    there.puts.clear()
+    assert upload.run(here, there, HOUR).ids == []
+    assert there.puts == []
+
+
+def test_only_the_newest_begins_a_month(here, there, tmp_path):
+    keep_backup(here, tmp_path, OLD_MONTH, hour(0))
+    keep_backup(here, tmp_path, FIRST, hour(1))
+    assert upload.run(here, there, HOUR).ids == [FIRST]
+    keep_backup(there, tmp_path, "20261031T220000Z", hour(2))
+    assert upload.run(here, there, HOUR).ids == [OLD_MONTH]
+
+
+def test_what_the_next_backup_names_too_goes_first(here, there, tmp_path):
+    files = {f"config/new-{number}": f"new {number}".encode() for number in range(9)}
+    settled = {"config/settled": b"settled"}
+    keep_backup(here, tmp_path, FIRST, settled)
+    manifest = keep_backup(here, tmp_path, SECOND, files | settled)
+    upload.run(here, there, HOUR)
+    assert there.puts[0] == manifest.files["config/settled"].object
+
+
+def test_an_upload_ends_in_time_and_the_next_goes_on(here, there, tmp_path, monkeypatch):
+    manifest = keep_backup(here, tmp_path, FIRST, {f"config/{n}": b"%d" % n for n in range(5)})
+    clock = itertools.count()
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    uploaded = upload.run(here, there, 2)
+    assert uploaded.late
+    assert uploaded.ids == []
+    assert len(there.puts) == 2
+    assert state.read(here.folder)["upload"].done_at is None
+    uploaded = upload.run(here, there, HOUR)
+    assert not uploaded.late
+    assert sorted(there.puts[:-1]) == sorted(manifest.objects)
+    assert state.read(here.folder)["upload"].id == FIRST
+
+
+def test_progress_tells_of_all_bytes(here, there, tmp_path):
+    keep_backup(here, tmp_path, FIRST, hour(1))
+    keep_backup(here, tmp_path, SECOND, hour(2))
+    progress = Progress("upload")
+    uploaded = upload.run(here, there, HOUR, progress)
+    assert progress.done == progress.total == uploaded.bytes
+
+
+def test_a_backup_that_is_rotated_away_meanwhile_is_passed_over(here, there, tmp_path):
+    keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
+    keep_backup(here, tmp_path, SECOND, {"config/a": b"second"})
+
+    def rotate():
+        there.before_put = lambda: None
+        here.remove(SECOND)
+        here.sweep()
+
+    there.before_put = rotate
+    assert upload.run(here, there, HOUR).ids == [FIRST]
+    assert there.ids() == [FIRST]
+    assert state.read(here.folder)["upload"].error is None
+
+
+def test_an_object_that_is_missing_here_is_named(here, there, tmp_path):
+    manifest = keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
+    (name,) = manifest.objects
+    (here.folder / "objects" / name).unlink()
+    with pytest.raises(Damaged, match=f"object {name} is missing"):
+        upload.run(here, there, HOUR)
+    assert there.ids() == []
+
+
+def test_nothing_to_upload_is_no_fault(here, there):
+    assert upload.run(here, there, HOUR).ids == []
+    assert state.read(here.folder)["upload"].done_at is None
+
+
+def test_what_comes_back_changed_makes_no_backup(here, there, tmp_path, monkeypatch):
+    manifest = keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
+    (name,) = manifest.objects
+    monkeypatch.setattr(there, "get", lambda *_: iter([b"flipped"]))
+    with pytest.raises(Damaged, match=f"object {name} is damaged"):
+        upload.run(here, there, HOUR)
+    assert there.ids() == []
+    assert name in str(state.read(here.folder)["upload"].error)
+
+
+def test_a_failure_is_recorded_until_an_upload_succeeds(here, there, tmp_path, monkeypatch):
+    keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
+    upload.run(here, there, HOUR)
+    done = state.read(here.folder)["upload"]
+    assert done.id == FIRST
+    keep_backup(here, tmp_path, SECOND, {"config/a": b"second"})
+    with monkeypatch.context() as patch:
+        patch.setattr(there, "ids", lambda: (_ for _ in ()).throw(StoreAway("no network")))
+        with pytest.raises(StoreAway):
+            upload.run(here, there, HOUR)
+    failed = state.read(here.folder)["upload"]
+    assert (failed.id, failed.done_at, failed.error) == (FIRST, done.done_at, "no network")
+    upload.run(here, there, HOUR)
+    mended = state.read(here.folder)["upload"]
+    assert (mended.id, mended.error) == (SECOND, None)
+    alarms = state.alarms(state.read(here.folder), datetime.now(UTC), off_site=True)
+    assert not [each for each in alarms if "upload" in each]
+
+
+def test_two_uploads_at_once_are_one(here, there, tmp_path):
+    keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        begun.set()
+        assert go_on.wait(20)
+
+    there.before_put = wait
+    uploaded = []
+    thread = threading.Thread(target=lambda: uploaded.append(upload.run(here, there, HOUR)))
+    thread.start()
+    assert begun.wait(20)
+    with pytest.raises(BackupFault, match="another backup command is at work"):
+        upload.run(here, there, HOUR)
+    with here.alone():  # a backup is made meanwhile
+        keep_backup(here, tmp_path, SECOND, {"config/a": b"second"})
+    go_on.set()
+    thread.join()
+    assert uploaded[0].ids == [FIRST]
+    assert state.read(here.folder)["upload"].id == FIRST
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["answer lost", "request lost"])
+def test_an_upload_cut_at_every_object_goes_on_after_it(server, here, tmp_path, monkeypatch, taken):
+    """Over Azurite: each object's Put, and the manifest's, is cut once and ends that run."""
+    for module in (https, blobs):
+        monkeypatch.setattr(module, "PAUSES_S", ())
+    files = {f"config/{number}": f"{number}".encode() * 999 for number in range(4)}
+    manifest = keep_backup(here, tmp_path, FIRST, files)
+    name = next(NAMES)
+    owner = server.container(name)
+    cut, created = set(), []
+
+    def answer(asked):
+        if asked.method == "PUT" and asked.path not in cut:
+            cut.add(asked.path)
+            if taken:
+                created.append(server.answer(asked).status)
+            return Reply(cut_after=0)
+        reply = server.answer(asked)
+        created.extend([201] if (asked.method, reply.status) == ("PUT", 201) else [])
+        return reply
+
+    with serving(answer) as far_end:
+        url = f"{far_end.url}/{azurite.ACCOUNT}/{name}?{server.sas(name)}"
+        far = from_settings(url)
+        for _ in range(5):
+            with pytest.raises(StoreAway):
+                upload.run(here, far, HOUR)
+            if not taken:
+                assert far.ids() == []
+        uploaded = upload.run(here, far, HOUR)
+        assert far.manifest(FIRST) == manifest
+    assert uploaded.ids == ([] if taken else [FIRST])
+    assert created == [201] * 5
+    assert len(list(owner.list_blobs())) == 5
+    assert state.read(here.folder)["upload"].id == FIRST
+
+
+def test_a_flipped_byte_in_azure_makes_no_backup(server, here, tmp_path):
+    manifest = keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
+    (object_name,) = manifest.objects
+    name = next(NAMES)
+    data = bytearray((here.folder / "objects" / object_name).read_bytes())
+    data[12] ^= 4
+    server.container(name).upload_blob(object_path(FIRST, object_name), bytes(data))
+    far = from_settings(f"{server.url}/{name}?{server.sas(name)}")
+    with pytest.raises(Damaged, match=object_name):
+        upload.run(here, far, HOUR)
+    assert far.ids() == []
