@@ -22,10 +22,10 @@ test: .venv/ready
 	@tests/install-servers
 	@$(BIN)/pytest --ignore=tests/appliance $(ARGS)
 
-# The appliance on freshly bootstrapped Debians with real systemd; as root, some five minutes.
+# The appliance on freshly bootstrapped Debians with real systemd; as root.
 lab: .venv/ready
 	@tests/install-servers
-	@$(BIN)/pytest tests/appliance $(ARGS)
+	@$(BIN)/pytest tests/appliance --durations=10 $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ umask 022
 readonly OPT=/opt/energy-monitor # releases/NAME, and 'current', which points to one of them
 readonly ETC=/etc/energy-monitor
 readonly DATA=/var/lib/energy-monitor
+readonly BLANK=$ETC/restoring   # here while what is in $ETC was made up and waits for a backup
+readonly RESTORED=$ETC/restored # says from where this machine was restored
 readonly UNITS=/etc/systemd/system
 readonly LOG=/var/log/energy-monitor-install.log
 readonly COMMAND=/usr/local/bin/energy-monitor
@@ -32,6 +34,8 @@ readonly SOURCE
 
 mode=install
 yes=no purge=no docker=yes demo=no lan=no tune=no
+restore="" settings="" identity="" # where backups are, and the files that let this machine in
+store="" key=""                    # what these hold
 doing="" failure="" remedy="" again=yes logging=no changes=0 placed=0
 undo=() # what takes back the step that is being done, should it fail
 
@@ -41,7 +45,12 @@ sudo ./install.sh               install; run again at any time, it only does wha
 sudo ./install.sh --upgrade     replace the installed release by the one in this folder, and
                                 go back to it by itself should the new one not do its work
 sudo ./install.sh --uninstall   remove the program; configuration and readings stay
+sudo ./install.sh --restore azure|FOLDER
+                                install, and bring back the newest backup that is kept there
 
+  --settings FILE   what 'terraform output -raw collector_settings' prints, or the address of the
+                    container with its SAS; without it --restore azure asks
+  --identity FILE   the private key of encrypted backups; without it --restore asks
   --yes         ask nothing
   --no-docker   without InfluxDB and Grafana on this machine
   --demo        with a simulated house instead of meters
@@ -56,6 +65,8 @@ END
 readonly REQUIREMENTS='
 import json, sys
 for name, pin in json.load(open(sys.argv[1]))["default"].items():
+    if name == sys.argv[2]:
+        continue
     marker = " ; " + pin["markers"] if "markers" in pin else ""
     print(name + pin["version"] + marker, *("--hash=" + each for each in pin["hashes"]))
 '
@@ -132,8 +143,20 @@ on_exit() {
 
 read_arguments() {
     local each
-    for each in "$@"; do
+    while [ $# -gt 0 ]; do
+        each=$1
+        shift
         case $each in
+            --restore)
+                [ $# -gt 0 ] || fail "--restore needs to know where the backup is: azure, or a folder."
+                restore=$1
+                shift
+                ;;
+            --settings | --identity)
+                [ -e "${1:-}" ] || fail "$each needs a file${1:+, and there is no $1}."
+                if [ "$each" = --settings ]; then settings=$1; else identity=$1; fi
+                shift
+                ;;
             --yes) yes=yes ;;
             --upgrade | --uninstall | --settle) mode=${each#--} ;;
             --no-docker) docker=no ;;
@@ -145,6 +168,13 @@ read_arguments() {
         esac
     done
     [ "$purge" = no ] || [ "$mode" = uninstall ] || fail "--purge goes with --uninstall only."
+    [ -z "$restore" ] || [ "$mode" = install ] || fail "--restore goes with an installation only."
+    [ -z "$settings" ] || [ "$restore" = azure ] || fail "--settings goes with --restore azure only."
+    [ -z "$identity" ] || [ -n "$restore" ] || fail "--identity goes with --restore only."
+    case $restore in
+        "" | azure) ;;
+        *) [ -d "$restore/manifests" ] || fail "$restore holds no backups: it has no folder 'manifests'." ;;
+    esac
 }
 
 look_around() {
@@ -208,7 +238,7 @@ require_ports() {
     done
 }
 
-has_docker() { docker compose version > /dev/null 2>&1; }
+has_docker() { docker compose version > /dev/null 2>&1 && systemctl --quiet cat docker > /dev/null 2>&1; }
 
 own_containers() {
     docker ps --quiet --filter label=com.docker.compose.project=energy-monitor 2> /dev/null || true
@@ -241,6 +271,32 @@ name_release() {
 
 # --- steps -------------------------------------------------------------------------------------
 
+is_restored() { [ "$(cat "$RESTORED" 2> /dev/null)" = "$restore" ]; }
+
+# What lets this machine into the backup; of what is typed in, nothing is written down here.
+ask_about_backup() {
+    local asking=no answer
+    [ -n "$restore" ] && ! is_restored || return 0
+    if [ "$yes" = no ] && [ -t 0 ]; then asking=yes; fi
+    if [ "$restore" = azure ] && [ -z "$settings" ] && [ ! -s "$ETC/secrets/backup-azure" ]; then
+        [ "$asking" = yes ] || fail "Nobody is here to be asked where in Azure the backups are." \
+            "add --settings FILE: what 'terraform output -raw collector_settings' prints, or the address of the container with its SAS"
+        say "Where in Azure? A file with what 'terraform output -raw collector_settings' prints, or the"
+        read -r -p "    address of the container with its SAS: " answer
+        case $answer in
+            http*) store=$answer ;;
+            *) settings=$answer ;;
+        esac
+    fi
+    [ -z "$settings" ] || store=$(cat "$settings") || fail "$settings can't be read."
+    if [ -n "$identity" ]; then
+        key=$(cat "$identity") || fail "$identity can't be read."
+    elif [ "$asking" = yes ]; then
+        read -r -s -p "    The private key, AGE-SECRET-KEY-1…; just Enter where backups are not encrypted: " key
+        echo
+    fi
+}
+
 # A question is asked before anything is done, and only where both answers are good.
 ask_about_memory() {
     [ "$memory_kb" -le "$LITTLE_MEMORY_KB" ] || return 0
@@ -270,7 +326,17 @@ install_packages() {
     [ "$bits" = 64 ] || wanted+=(gcc libc6-dev libyaml-dev python3-dev)
     if [ "$tune" = yes ] && needs_zram; then wanted+=(systemd-zram-generator); fi
     step "Debian packages" "look at the network ('ping debian.org') and the clock ('date')"
+    complete_packages
     apt_install "${wanted[@]}"
+}
+
+# What a run before was cut off in; its dpkg may outlive it, and apt-get can wait for that one.
+complete_packages() {
+    [ -n "$(dpkg --audit)$(ls /var/lib/dpkg/updates)" ] || return 0
+    export DEBIAN_FRONTEND=noninteractive
+    logged apt-get check -o DPkg::Lock::Timeout=600 || true
+    logged dpkg --configure -a || true # what this leaves lacks something, which the next one gets
+    logged apt-get install --yes --quiet --fix-broken -o DPkg::Lock::Timeout=600
 }
 
 has_time_sync() {
@@ -286,7 +352,6 @@ apt_install() { # PACKAGE…
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     export DEBIAN_FRONTEND=noninteractive
-    [ -z "$(dpkg --audit)" ] || logged dpkg --configure -a # what a run before was cut off in
     logged apt-get update --quiet -o APT::Update::Error-Mode=any
     # A freshly installed system is busy with updates of its own; they end.
     logged apt-get install --yes --quiet --no-install-recommends -o DPkg::Lock::Timeout=600 \
@@ -327,10 +392,12 @@ make_account() {
             --shell /usr/sbin/nologin energy-monitor
         did "made, with no rights but those on serial ports"
     fi
+    # The unit that rehearses a restoration names it; Docker, when it comes, makes it likewise.
+    getent group docker > /dev/null || groupadd --system docker
 }
 
 build_release() {
-    local folder=$OPT/releases/$release each
+    local folder=$OPT/releases/$release each without=""
     step "Release $release" "look at the network ('ping python.org') and the clock ('date')"
     [ "$(fingerprint_in "$release")" != "$fingerprint" ] || return 0
     undo+=("rm -rf '$folder'")
@@ -339,7 +406,9 @@ build_release() {
     for each in "${CONTENTS[@]}"; do
         [ ! -e "$SOURCE/$each" ] || cp -r "$SOURCE/$each" "$folder"
     done
-    python3 -c "$REQUIREMENTS" "$folder/Pipfile.lock" > "$folder/requirements.txt"
+    # What encrypts backups is built for 64 bits only; the program says so where it is asked to.
+    [ "$bits" = 64 ] || without=pyrage
+    python3 -c "$REQUIREMENTS" "$folder/Pipfile.lock" "$without" > "$folder/requirements.txt"
     logged python3 -m venv "$folder/venv"
     install_into "$folder" --require-hashes --requirement "$folder/requirements.txt"
     install_into "$folder" --no-build-isolation --no-deps "$folder"
@@ -375,6 +444,7 @@ write_configuration() {
     step "Configuration" "correct $file; 'energy-monitor check' tells what is wrong"
     if [ ! -e "$file" ]; then
         { beginning && sources "$program" && outputs; } > "$file.new"
+        [ -z "$restore" ] || touch "$BLANK"
         mv "$file.new" "$file"
         did "written: $file"
         [ "$demo" = yes ] || say "meters found: $(grep -c '^    model:' "$file")"
@@ -410,7 +480,7 @@ sources() { # PROGRAM
         found="sources:
   # No meter was found. When one is connected, what 'sudo energy-monitor scan' prints goes here."
     fi
-    printf '%s\n  pi: {type: host, every: 10s}\n' "$found"
+    printf '%s\n  pi: {type: host, every: 10s}\n  backups: {type: backups, every: 1m}\n' "$found"
 }
 
 outputs() {
@@ -585,8 +655,32 @@ END
     if [ "$lan" = yes ] && ! grep -qx 'GRAFANA_BIND=0.0.0.0' "$file"; then
         sed -i 's/^GRAFANA_BIND=.*/GRAFANA_BIND=0.0.0.0/' "$file"
         did "the local network may reach Grafana"
-        systemctl try-restart "$STACK"
+        systemctl try-reload-or-restart "$STACK"
     fi
+}
+
+# --- what was backed up ------------------------------------------------------------------------
+
+# A configuration that was not made up by this, perhaps in a run that was cut off, stays: the
+# restored one is put beside it.
+restore_backup() {
+    [ -n "$restore" ] || return 0
+    step "Restoring from $restore"
+    if is_restored; then
+        say "It was done before; once more: sudo energy-monitor restore --from $restore"
+        return 0
+    fi
+    if [ -n "$store" ]; then
+        "$COMMAND" backup connect - <<< "$store" || fail "The store can't be used, for the reason above."
+    fi
+    local words=(--from "$restore" --yes)
+    [ ! -e "$BLANK" ] || words+=(--replace)
+    [ -z "$key" ] || words+=(--identity /dev/fd/3)
+    "$COMMAND" restore latest "${words[@]}" < /dev/null 3<<< "$key" ||
+        fail "Not all was restored, for the reason above."
+    echo "$restore" > "$RESTORED"
+    rm -f "$BLANK"
+    did "the newest backup of $restore is back"
 }
 
 # --- the rest ----------------------------------------------------------------------------------
@@ -633,6 +727,7 @@ install_all() {
     require_space
     require_ports
     name_release
+    ask_about_backup
     ask_about_memory
     local installed
     installed=$(current_release)
@@ -649,6 +744,7 @@ install_all() {
     write_configuration
     start_collector
     [ "$docker" = no ] || start_stack
+    restore_backup
     start_backups
     tune_memory
     report
@@ -691,7 +787,8 @@ fetch_new_images() {
 back_up_first() {
     systemctl is-enabled --quiet energy-monitor-backup.timer 2> /dev/null || return 0
     step "Backup" "journalctl -u energy-monitor-backup"
-    logged systemctl start energy-monitor-backup.service
+    logged systemctl start energy-monitor-backup.service ||
+        fail "No backup could be made, and nothing was changed: $(last_words energy-monitor-backup.service)"
 }
 
 # Switch, and wait until all that was well is well again. While the folder 'upgrading' is there the
@@ -712,7 +809,7 @@ try_release() { # INSTALLED RELEASE
     switch_to "$release"
     place_files
     systemctl start "$COLLECTOR" || true # what it says is found out below
-    if stack_differs "$1" "$release"; then systemctl restart "$STACK" || true; fi
+    renew_stack "$1" "$release" || true
     ill=$(find_ill) || true
     if [ -n "$ill" ]; then
         again=no
@@ -735,13 +832,13 @@ journal_format() { # RELEASE
     "$OPT/releases/$1/venv/bin/python" -c 'from collector.journal import FORMAT; print(FORMAT)'
 }
 
-stack_differs() { # RELEASE OTHER
-    systemctl is-enabled --quiet "$STACK" 2> /dev/null || return 1
-    local each
-    for each in docker-compose.yml grafana-provisioning "systemd/$STACK"; do
-        diff --recursive --brief "$OPT/releases/$1/$each" "$OPT/releases/$2/$each" > /dev/null || return 0
-    done
-    return 1
+# InfluxDB goes on running where nothing was changed for it; Grafana always needs a new container,
+# since the folder of the release before, which it has, will be removed.
+renew_stack() { # RELEASE OF BEFORE, RELEASE OF NOW
+    local how=reload-or-restart
+    systemctl is-enabled --quiet "$STACK" 2> /dev/null || return 0
+    cmp --silent "$OPT/releases/$1/systemd/$STACK" "$OPT/releases/$2/systemd/$STACK" || how=restart
+    systemctl "$how" "$STACK"
 }
 
 # Print what was well and is not any more; nothing when all is well and stays so.
@@ -779,7 +876,7 @@ go_back() {
     systemctl reset-failed "$COLLECTOR" 2> /dev/null || true
     systemctl start "$COLLECTOR"
     [ "$tried" != "$from" ] || return 0
-    if stack_differs "$from" "$tried"; then systemctl restart "$STACK"; fi
+    renew_stack "$tried" "$from"
     rm -rf "$OPT/releases/$tried"
 }
 
@@ -846,6 +943,7 @@ purge_rest() {
     rmdir --ignore-fail-on-non-empty "${ZRAM%/*}" "${JOURNALD%/*}" 2> /dev/null || true
     if [ -n "$cmdline" ]; then sed -i 's/ cgroup_enable=memory$//' "$cmdline"; fi
     if id energy-monitor > /dev/null 2>&1; then userdel energy-monitor; fi
+    has_docker || groupdel docker 2> /dev/null || true
     [ -z "$packages" ] || say "Debian packages stay, since other programs may use them by now. To remove them:
     sudo apt-get autoremove --purge $packages"
 }

@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SECRETS_DIR = "${SECRETS_DIR:-/run/energy-monitor-stack/secrets}"
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-alpine)?@sha256:[0-9a-f]{64}")
+OWN_PORT = re.compile(
+    r"(127\.0\.0\.1|\$\{GRAFANA_BIND:-127\.0\.0\.1\}):(\d+|\$\{INFLUXDB_IMAGE:\+8088\}):\d+"
+)
 SECRET = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
 GIVEN = re.compile(rf"(?:{SECRET.pattern}|pass|auth)[\w-]*['\"]?[=: ]+([^\s/-].*)", re.IGNORECASE)
 MEMORY_LIMITED = {"influxdb", "grafana"}  # what runs in every house, also in one with 1 GB
@@ -39,7 +42,7 @@ def image_is_pinned(_: str, service: Service) -> Iterator[str]:
 
 def ports_are_this_computer_s_own(_: str, service: Service) -> Iterator[str]:
     for port in service.get("ports", []):
-        if not re.match(r"(127\.0\.0\.1|\$\{GRAFANA_BIND:-127\.0\.0\.1\}):\d+:\d+$", port):
+        if not OWN_PORT.fullmatch(port):
             yield f"port {port} is open to the network"
     if service.get("network_mode") == "host" or service.get("privileged"):
         yield "it leaves its container"

@@ -36,7 +36,18 @@ def test_half_a_download_does_nothing():
 def test_help_tells_every_way_to_call_it():
     shown = run("--help")
     assert shown.returncode == 0
-    for word in ("--upgrade", "--uninstall", "--yes", "--no-docker", "--demo", "--lan", "--purge"):
+    for word in (
+        "--upgrade",
+        "--uninstall",
+        "--yes",
+        "--no-docker",
+        "--demo",
+        "--lan",
+        "--purge",
+        "--restore",
+        "--settings",
+        "--identity",
+    ):
         assert word in shown.stdout
 
 
@@ -45,3 +56,21 @@ def test_an_unknown_option_is_refused_and_help_is_named():
     assert refused.returncode != 0
     assert "There is no option --upgrad." in refused.stderr
     assert "--help" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--restore"], "needs to know where the backup is"),
+        (["--restore", "/nowhere"], "/nowhere holds no backups"),
+        (["--upgrade", "--restore", "azure"], "goes with an installation only"),
+        (["--restore", "azure", "--settings", "/nowhere"], "there is no /nowhere"),
+        (["--restore", "azure", "--identity"], "--identity needs a file."),
+        (["--settings", "/dev/null"], "goes with --restore azure only"),
+        (["--identity", "/dev/null"], "goes with --restore only"),
+    ],
+)
+def test_a_restoration_from_nowhere_is_refused_before_anything_is_installed(words, said):
+    refused = run(*words)
+    assert refused.returncode != 0
+    assert said in refused.stderr

@@ -58,3 +58,15 @@ def test_every_service_that_a_timer_starts_is_there():
     for timer in SYSTEMD.glob("*.timer"):
         assert timer.with_suffix(".service").exists(), timer.name
         assert "Persistent=yes" in timer.read_text(), timer.name
+
+
+def test_every_secret_of_the_stack_is_copied_for_the_container_that_reads_it():
+    compose = (SYSTEMD.parent / "docker-compose.yml").read_text()
+    readers = re.findall(r"(?m)^  ([\w-]+): \{file: .*\} # (\d+)$", compose)
+    copies = re.findall(
+        r"(?m)^ExecStartPre=-?\+/usr/bin/install -o (\d+) -m 0400 -t \$\{SECRETS_DIR\} (.*)$",
+        (SYSTEMD / "energy-monitor-stack.service").read_text(),
+    )
+    copied = [(Path(file).name, user) for user, files in copies for file in files.split()]
+    assert len(readers) == 5
+    assert sorted(copied) == sorted(readers)

@@ -1,8 +1,12 @@
 """What the tests do on a machine: bring a project folder, install, ask the collector."""
 
 import json
+import random
 import re
+import shlex
 import shutil
+import subprocess
+import time
 
 from tests.appliance.lab import ROOT
 
@@ -55,6 +59,21 @@ def stored(machine, device):
     return [int(each.split()[-1]) for each in of_device if not each.startswith("collector,")]
 
 
+def secret(machine, name):
+    return machine.run(f"energy-monitor secret show {name}").stdout.strip()
+
+
+def influxdb(machine, query):
+    """Return the rows that InfluxQL finds, as Grafana would ask for them."""
+    token = secret(machine, "influxdb-read-token")
+    answer = machine.run(
+        "curl -sS --get http://127.0.0.1:8086/query -d db=energy -d epoch=ms --data-urlencode "
+        f"q={shlex.quote(query)} -H 'Authorization: Token {token}'"
+    ).stdout
+    (result,) = json.loads(answer)["results"]
+    return [row for series in result.get("series", []) for row in series["values"]]
+
+
 def property_of(machine, unit, name):
     return machine.ask(f"systemctl show --property={name} --value {unit}")
 
@@ -62,3 +81,13 @@ def property_of(machine, unit, name):
 def steps(text):
     """Return the names of the steps that install.sh told."""
     return re.findall(r"^==> (.*)$", text, re.MULTILINE)
+
+
+def kill_in(machine, install, step, after_s):
+    """Kill the command *install*, and all that it has started, *after_s* into *step*."""
+    script = f"setsid --wait sh -c 'echo $$ > /run/lab.group; exec {install}'"
+    with subprocess.Popen(machine.command(script), stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any(line == f"==> {step}\n" for line in running.stdout), f"no step {step}"
+        time.sleep(after_s * random.uniform(0.8, 1.2))
+        machine.run("kill -KILL -- -$(cat /run/lab.group)", check=False)

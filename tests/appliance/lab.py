@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "energy-monitor-lab"
+MACHINES = CACHE / "machines"
+UNIFIED = Path("/sys/fs/cgroup/unified")  # where the host has the older control groups too
+CGROUPS = UNIFIED if UNIFIED.exists() else UNIFIED.parent
 PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "debootstrap": "debootstrap",
@@ -33,28 +36,43 @@ Before=energy-monitor-collector.service
 Environment=PYTHONPATH=/lab/project PYTHONDONTWRITEBYTECODE=1
 ExecStartPre=mkdir -p /dev/serial/by-id
 ExecStartPre=ln -sfn ../../ttyUSB0 {BY_ID}
-ExecStart=python3 -m collector.demo.meter --model orno-we-515 --address 1 --link /dev/ttyUSB0
+# A pseudo-terminal has no parity, and says so to whoever asks for nothing new but that (glibc's
+# tcsetattr): at a speed that nobody wants, everybody asks for something new.
+ExecStart=sh -c 'while sleep 0.2; do stty -F /dev/ttyUSB0 50; done 2>/dev/null & \
+    exec python3 -m collector.demo.meter --model orno-we-515 --address 1 --link /dev/ttyUSB0'
 ExecStartPost=sh -c 'until [ -e /dev/ttyUSB0 ]; do sleep 0.1; done'
 ExecStartPost=sh -c 'tty=$(readlink -f /dev/ttyUSB0); chgrp dialout $tty; chmod 660 $tty'
-# A pseudo-terminal knows no parity, and says so to everybody but the first who asks for it.
-ExecStartPost=python3 -c "import serial; serial.Serial('/dev/ttyUSB0', 9600, parity='E')"
 ExecStopPost=rm -f {BY_ID}
 [Install]
 WantedBy=multi-user.target
 """
 CLOCK_IS_RIGHT = "f /run/systemd/timesync/synchronized\n"
 DOCKER_IN_A_CONTAINER = "[Service]\nEnvironment=DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1\n"
+# What a machine is made of, and how to see in a moment whether it can be had.
+OVERLAY = "mount -t tmpfs lab /mnt && cd /mnt && mkdir a b c d && "
+OVERLAY += "mount -t overlay lab -o lowerdir=a,upperdir=b,workdir=c d"
+CGROUP = f"{CGROUPS}/energy-monitor-$$"
+TRIALS = {
+    "namespaces": "unshare --mount --net --pid --fork --mount-proc true",
+    "overlay mounts": f"unshare --mount sh -c '{OVERLAY}'",
+    "loop devices": "test -b $(losetup --find)",
+    "network tunnels": "test -c /dev/net/tun && : < /dev/net/tun",
+    "control groups": f"mkdir {CGROUP} && {{ ls {CGROUP}/cgroup.procs; had=$?; rmdir {CGROUP}; exit $had; }}",
+}
 
 
 def obstacle():
     """Say why no lab can be had here; nothing where it can."""
     if os.geteuid() != 0:
-        return "the appliance lab needs root: sudo make test"
+        return "no lab without root: sudo make lab"
+    for needed, trial in TRIALS.items():
+        tried = subprocess.run(["sh", "-c", trial], check=False, capture_output=True, text=True)
+        if tried.returncode:
+            why = " ".join(tried.stderr.split()) or trial
+            return f"no lab on this machine, which lets even root have no {needed}: {why}"
     missing = {package for name, package in PROGRAMS.items() if not shutil.which(name)}
     if missing:
         return f"no lab without: apt install {' '.join(sorted(missing))}"
-    if not Path("/dev/net/tun").exists() or not Path("/dev/loop-control").exists():
-        return "no lab: this machine has no /dev/net/tun or no loop devices"
     return None
 
 
@@ -71,11 +89,11 @@ def tree(suite):
     recipe = hashlib.sha256(f"{PACKAGES}{METER}{CLOCK_IS_RIGHT}".encode()).hexdigest()[:12]
     folder = CACHE / f"{suite}-{recipe}"
     if not folder.exists():
-        for older in CACHE.glob(f"{suite}-*"):
-            shutil.rmtree(older)
+        if not MACHINES.exists() or not any(MACHINES.iterdir()):  # none may stand on an older one
+            for older in (*CACHE.glob(f"{suite}-*"), *CACHE.glob(f"archives-{suite}")):
+                shutil.rmtree(older)
         unfinished = folder.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
         options = ["--variant=minbase", f"--include={PACKAGES}"]
         host("debootstrap", *options, suite, unfinished, *mirror_of_the_host())
         furnish(unfinished)
@@ -85,22 +103,16 @@ def tree(suite):
 
 def mirror_of_the_host():
     """Return the host's mirror of Debian; nothing where debootstrap's own choice has to do."""
-    sources = [*Path("/etc/apt").glob("sources.list"), *Path("/etc/apt").glob("sources.list.d/*")]
-    found = (
-        re.search(r"^[^#]*?(https?://\S+/debian/?)(?=\s)", each.read_text(), re.MULTILINE)
-        for each in sources
+    listed = host("apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)/$(LABEL)")
+    # Whose packages they are is known after 'apt-get update' only; before, the name has to do.
+    found = re.search(r"^(https?://\S+) Debian/Debian$", listed, re.MULTILINE) or re.search(
+        r"^(https?://\S+/debian/) ", listed, re.MULTILINE
     )
-    return [each[1] for each in found if each][:1]
+    return [found[1]] if found else []
 
 
 def furnish(folder):
-    """Give a tree the host's ways to packages, and the lab's hardware."""
-    for file in Path("/etc/apt/apt.conf.d").iterdir():
-        if file.is_file() and "Acquire::" in (text := file.read_text()):
-            (folder / "etc/apt/apt.conf.d" / file.name).write_text(text)
-    settings = [f"{name} = {value}\n" for name, value in pip_settings().items()]
-    (folder / "etc/pip.conf").write_text("".join(["[global]\n", *settings]))
-    (folder / "etc/resolv.conf").write_text(Path("/etc/resolv.conf").read_text())
+    """Give a tree the lab's hardware."""
     (folder / "etc/hostname").write_text("lab\n")
     (folder / "etc/systemd/system/lab-meter.service").write_text(METER)
     (folder / "etc/tmpfiles.d/lab-clock.conf").write_text(CLOCK_IS_RIGHT)
@@ -108,9 +120,3 @@ def furnish(folder):
     docker.parent.mkdir()
     docker.write_text(DOCKER_IN_A_CONTAINER)
     host("systemctl", f"--root={folder}", "enable", "lab-meter.service")
-
-
-def pip_settings():
-    """Return the host's pip settings, wherever they come from."""
-    listed = host("python3", "-m", "pip", "config", "list")
-    return dict(re.findall(r"^(?:global|:env:)\.(\S+)='(.*)'$", listed, re.MULTILINE))

@@ -11,10 +11,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.appliance.lab import CACHE, ROOT, host, tree
+from tests.appliance import leftovers, ways_out
+from tests.appliance.lab import CACHE, CGROUPS, MACHINES, ROOT, host, tree
 
-CGROUPS = Path("/sys/fs/cgroup")
-WITHIN_S = 120
+WITHIN_S = 240  # a busy machine takes a tenth of it
+NEEDED_GB = 5  # trees, packages, one machine and its copy while the power is cut
 REBOOT = 133  # what systemd-nspawn ends with when its machine wants to be started again
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES = ("-m", "-u", "-i", "-n", "-p", "-C")
@@ -29,19 +30,27 @@ class Machine:
         self.name = f"{name}-{os.getpid()}"
         self.suite = suite
         self.docker = docker
-        self.folder = CACHE / "machines" / self.name
+        self.folder = MACHINES / self.name
         self.disk = self.folder / "disk"
         self.root = self.folder / "root"
         self.image = self.folder / "disk.img"
-        unified = CGROUPS / "unified"
-        self.cgroup = (unified if unified.exists() else CGROUPS) / f"energy-monitor-{self.name}"
+        self.archives = self.folder / "archives"
+        self.cgroup = CGROUPS / f"energy-monitor-{self.name}"
         self.nspawn = None
         self.network = None
-        self.root.mkdir(parents=True)
+        with leftovers.one_at_a_time():
+            leftovers.sweep()
+            require_space()
+            tree(suite)
+            self.root.mkdir(parents=True)
+            self.lock = leftovers.lock(self.folder / "lock")
         self.disk.mkdir()
+        leftovers.share(CACHE / f"archives-{suite}", self.archives)
+        (self.archives / "partial").mkdir()
         host("truncate", "--size", size, self.image)
         host("mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", self.image)
         self.mount()
+        ways_out.show(self.root, suite)
 
     def mount(self):
         """Put its root together: what it wrote, over the tree."""
@@ -65,7 +74,8 @@ class Machine:
         host("ip", "netns", "add", self.name)
         inside = ("ip", "netns", "exec", self.name)
         host(*inside, "ip", "link", "set", "lo", "up")
-        host(*inside, "sysctl", "-w", "net.ipv4.ip_forward=1")  # Docker may not set it inside
+        # Docker may not set it inside.
+        host(*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         way_out = ("slirp4netns", "--configure", "--mtu=1400", "--netns-type=path")
         self.network = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *way_out, f"/run/netns/{self.name}", "tap0"],
@@ -88,8 +98,6 @@ class Machine:
         self.wait_for(self.is_up, "it is up")
 
     def boot_command(self):
-        archives = CACHE / f"archives-{self.suite}"
-        (archives / "partial").mkdir(parents=True, exist_ok=True)
         docker = (*FOR_DOCKER, f"--bind={self.disk}/docker:/var/lib/docker") if self.docker else ()
         return [
             # A cgroup of its own: several systemds in one would quarrel.
@@ -99,8 +107,8 @@ class Machine:
             *("--console=pipe", "--directory", self.root, "--machine", self.name),
             f"--network-namespace-path=/run/netns/{self.name}",
             f"--bind-ro={ROOT}:/lab/project",
-            f"--bind={archives}:/var/cache/apt/archives",
-            "--bind-ro=/etc/ssl/certs",
+            f"--bind={self.archives}:/var/cache/apt/archives",
+            *(f"--bind-ro={each}" for each in ways_out.folders_to_see()),
             *docker,
         ]
 
@@ -190,14 +198,20 @@ class Machine:
         self.nspawn = None
 
     def close(self):
-        """Take it away."""
+        """Take it away; the packages that it fetched are kept."""
         self.kill()
-        self.unmount()
         if self.network is not None:
             self.network.terminate()
             self.network.wait(10)
-            host("ip", "netns", "delete", self.name)
-        for each in (*sorted(self.cgroup.rglob("*/"), reverse=True), self.cgroup):
-            with suppress(OSError):
-                each.rmdir()
-        shutil.rmtree(self.folder)
+        leftovers.share(self.archives, CACHE / f"archives-{self.suite}")
+        with leftovers.one_at_a_time():
+            leftovers.take_away(self.folder)
+            self.lock.close()
+
+
+def require_space():
+    free_gb = shutil.disk_usage(CACHE).free / 1e9
+    assert free_gb >= NEEDED_GB, (
+        f"{free_gb:.1f} GB are free at {CACHE}, and the lab needs {NEEDED_GB}: "
+        "make room, or name another folder in XDG_CACHE_HOME"
+    )

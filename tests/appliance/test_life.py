@@ -4,6 +4,7 @@ No Docker here: see test_stack.py. The meter is the lab's (lab.py says what stan
 """
 
 import re
+import time
 
 import pytest
 
@@ -37,12 +38,13 @@ def files(machine):
     return {each for each in found.splitlines() if not NOT_OURS.match(each)}
 
 
-def test_a_fresh_debian_becomes_a_measuring_system_with_one_command(machine, record_property):
-    said = machine.run(
-        "SECONDS=0; /root/project/install.sh --yes --no-docker; echo took $SECONDS"
-    ).stdout
-    record_property("install_s", said.split()[-1])
-    print("installed in", said.split()[-1], "s")
+def test_a_fresh_debian_becomes_a_measuring_system_with_one_command(machine, tell):
+    archives = machine.ask("ls /var/cache/apt/archives/*.deb | wc -l")
+    began = time.monotonic()
+    said = machine.run("/root/project/install.sh --yes --no-docker").stdout
+    took_s = time.monotonic() - began
+    tell(f"installed in {took_s:.0f} s (at most 240; {archives} Debian packages were in the cache)")
+    assert took_s < 240
     assert "meters found: 1" in said
     assert "Next: sudo energy-monitor status" in said
     wait_for_state(machine, "meter1", "alive")
@@ -158,7 +160,7 @@ def test_a_meter_that_is_pulled_and_put_back_is_read_again(machine):
     wait_for_state(machine, "meter1", "alive")
 
 
-def test_after_a_reboot_it_reads_by_itself(machine, record_property):
+def test_after_a_reboot_it_reads_by_itself(machine, tell):
     machine.reboot()
     wait_for_state(machine, "meter1", "alive")
     up_s, began_s, uptime_s, now_s = map(
@@ -175,8 +177,11 @@ def test_after_a_reboot_it_reads_by_itself(machine, record_property):
         for each in stored(machine, "meter1")
         if each / 1000 > booted_s + began_s / 1e6
     )
-    record_property("first_reading_after_multi_user_s", first_s - up_s / 1e6)
-    print("first reading", round(first_s - up_s / 1e6, 1), "s after multi-user.target")
+    after_s = first_s - up_s / 1e6
+    tell(
+        f"after a reboot the first reading is {after_s:.1f} s after multi-user.target (at most 10)"
+    )
+    assert after_s < 10
 
 
 def test_a_good_release_replaces_the_old_one(machine):
@@ -227,8 +232,8 @@ def test_a_release_that_does_not_take_the_configuration_is_not_even_tried(machin
 
 def test_after_a_power_cut_it_starts_by_itself_and_lacks_only_the_last_seconds(machine):
     wait_for_reads(machine, "meter1", 15)
-    machine.run("sync")
     synced = stored(machine, "meter1")
+    machine.run("sync")
     machine.run("echo not yet on the disk > /root/unsynced")
     machine.cut_power()
     machine.boot()
@@ -276,3 +281,9 @@ def test_purging_removes_every_trace(machine):
     of_packages = machine.run("cat /var/lib/dpkg/info/*.list").stdout.splitlines()
     assert files(machine) - machine.files_before - set(of_packages) == set()
     assert machine.ask("grep energy-monitor /etc/passwd /etc/group /etc/shadow") == ""
+
+
+def test_a_simulated_house_is_one_word_and_moves_in_again_after_all(machine):
+    machine.run("/root/project/install.sh --yes --no-docker --demo")
+    for name in ("house", "heat_pump", "solar", "pi"):
+        wait_for_state(machine, name, "alive")
