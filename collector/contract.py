@@ -8,7 +8,7 @@ the pump takes care of them, so a source or an output can be used with no thread
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from collector.errors import EnergyMonitorError
 from collector.line import Lines
@@ -126,6 +126,18 @@ class Source(Protocol):
         """Read *quantities* now and stamp them with the slot's time *at_ms*. Raise ReadFault."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A source that fetches what was measured before, and remembers how far it has come."""
+
+    def journalled(self) -> None:
+        """Hear that all of the last read is in the journal: it need not be fetched again.
+
+        A power cut may still take what the journal has not yet forced onto the disk; whoever
+        writes his progress down at the next read instead of now fetches that again.
+        """
 
 
 class Output(Protocol):

@@ -7,11 +7,11 @@ its slot, after growing pauses, and when that leaves its neighbours their time.
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collector.clock import Clock, Frame, next_slot
-from collector.contract import BadOption, Source, SourceOptions
+from collector.contract import BadOption, Remembering, Source, SourceOptions
 from collector.errors import LineAway, ReadFault
 from collector.health import SourceHealth
 from collector.journal import Journal
@@ -81,19 +81,31 @@ def feed(name: str, source: Source, options: SourceOptions, health: SourceHealth
     groups = []
     for number, each in enumerate(options.read):
         chosen = pick(f"read.{number}.quantities", each.quantities, source)
+        for quantity in chosen:
+            if quantity not in wanted:
+                message = f"{quantity!r} is not among those that 'quantities' names"
+                raise BadOption(f"read.{number}.quantities", message)
         groups.append(Group(round(each.every * 1000), frozenset(chosen)))
         for quantity in chosen:
             left.pop(quantity, None)
     if left:
         groups.append(Group(round(options.every * 1000), frozenset(left)))
-    for old, new in options.rename.items():
-        if new in wanted and new not in options.rename:
+    check_rename(options.rename, wanted, source)
+    return Feed(name, source, groups, options.rename, health)
+
+
+def check_rename(rename: Mapping[str, str], wanted: Collection[str], source: Source) -> None:
+    """Raise BadOption where a new name is not free, or not of the same unit."""
+    known = catalogue()
+    for old, new in rename.items():
+        if new in wanted and new not in rename:
             raise BadOption("rename", f"{new!r} is read as well; leave it out by 'quantities'")
         if old not in source.quantities:
             raise BadOption("rename", f"{old!r} is not read by this source")
         if new not in known or known[new].unit != known[old].unit:
             raise BadOption("rename", f"{new!r} is no quantity in {known[old].unit or 'no unit'}")
-    return Feed(name, source, groups, options.rename, health)
+        if list(rename.values()).count(new) > 1:
+            raise BadOption("rename", f"{new!r} is the new name of two: one would be lost")
 
 
 def pick(option: str, patterns: Sequence[str], source: Source) -> list[str]:
@@ -175,21 +187,24 @@ class Intake:
             return
         ended_ms = self.clock.monotonic_ms()
         accepted = [done for reading in readings if (done := self.accept(each, reading))]
-        self.keep(accepted, slot, frame)
+        if self.keep(accepted, slot, frame) and isinstance(each.source, Remembering):
+            each.source.journalled()
         self.answered(each, accepted)
         with self.lock:
             each.health.reads += 1
             each.health.duration_s = (ended_ms - started_ms) / 1000
             each.health.lateness_s.append((started_ms + frame.offset_ms - slot) / 1000)
 
-    def keep(self, readings: Iterable[Reading], slot: int, frame: Frame) -> None:
-        """Journal readings; one with a time of its own is dated, whatever our clock says."""
+    def keep(self, readings: Iterable[Reading], slot: int, frame: Frame) -> bool:
+        """Journal readings; one with a time of its own is dated, whatever our clock says.
+
+        Return False where the disk is full and some are lost.
+        """
         own = [encode(each) for each in readings if each.at_ms != slot]
         ours = [encode(each) for each in readings if each.at_ms == slot]
-        if own:
-            self.journal.append(own)
-        if ours:
-            self.journal.append(ours, dated=frame.dated)
+        came_ms = slot if frame.dated else None
+        kept = not own or self.journal.append(own, at_ms=came_ms)
+        return (not ours or self.journal.append(ours, dated=frame.dated)) and kept
 
     def accept(self, each: Feed, reading: Reading) -> Reading | None:
         """Rename, and leave out what cannot be true."""
@@ -210,7 +225,9 @@ class Intake:
         with self.lock:
             health = each.health
             for reading in readings:
-                health.latest[reading.device] = reading
+                latest = health.latest.get(reading.device)
+                if latest is None or reading.at_ms >= latest.at_ms:
+                    health.latest[reading.device] = reading
                 health.last_ms = max(health.last_ms, reading.at_ms)
             was, health.state, health.last_error = health.state, "alive", ""
             if was == "alive":

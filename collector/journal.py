@@ -111,14 +111,19 @@ class Journal:
             os.close(self.door)
             self.door = None
 
-    def append(self, lines: Sequence[bytes], *, dated: bool = True) -> bool:
+    def append(
+        self, lines: Sequence[bytes], *, dated: bool = True, at_ms: int | None = None
+    ) -> bool:
         """Write encoded readings down. Return False when the disk is full and they are lost.
+
+        *at_ms* is when they came, where that is not the time of the last one: a segment is as old
+        as what came first, also when that is the weather of ten years ago.
 
         Room is made by dropping the oldest closed segment, as often as it takes.
         """
         with self.lock:
             target = self.log if dated else self.undated
-            while not self.try_append(target, lines):
+            while not self.try_append(target, lines, at_ms):
                 if not self.drop_oldest("disk full"):
                     self.lose_to_full_disk(len(lines))
                     return False
@@ -128,12 +133,12 @@ class Journal:
                 self.losses.write()
             return True
 
-    def try_append(self, target: Log, lines: Sequence[bytes]) -> bool:
+    def try_append(self, target: Log, lines: Sequence[bytes], at_ms: int | None = None) -> bool:
         """Append to *target*; return False where the disk is full."""
         try:
             if target is self.undated and not target.segments:
                 target.open()
-            target.append(lines, time_ms(lines[-1]))
+            target.append(lines, time_ms(lines[-1]) if at_ms is None else at_ms)
         except OSError as error:
             if error.errno not in FULL:
                 raise

@@ -122,6 +122,19 @@ def test_a_quantity_is_stored_under_its_new_name(clock, journal):
         ({"rename": {"voltage": "current"}}, "rename", "no quantity in V"),
         ({"rename": {"frequency": "current"}}, "rename", "not read by this source"),
         ({"rename": {"active_power": "voltage"}}, "rename", "'voltage' is read as well"),
+        (
+            {"rename": dict.fromkeys(("active_power", "reactive_power"), "active_power_import")},
+            "rename",
+            "the new name of two",
+        ),
+        (
+            {
+                "quantities": ("voltage",),
+                "read": (ReadGroup(quantities=("active_*",), every=Seconds(9)),),
+            },
+            "read.0.quantities",
+            "'active_power' is not among those that 'quantities' names",
+        ),
     ],
 )
 def test_options_that_do_not_fit_the_source_are_refused(clock, options, place, message):
@@ -229,3 +242,37 @@ def test_a_step_of_the_clock_goes_on_at_once_on_the_new_full_second(clock, journ
     assert abs(times[0] - before[-1].at_ms - step_s * 1000) <= 2000
     assert all(at % 1000 == 0 for at in times)
     assert stored(journal)[: len(before)] == before
+
+
+class Archive(Meter):
+    """A source that tells of hours long ago, and asks whether that is kept."""
+
+    kept: int = 0
+
+    def read(self, at_ms, quantities):
+        old = super().read(at_ms - 10 * 365 * 86_400_000, quantities)
+        return old + super().read(at_ms - 86_400_000, quantities)[:1] + old[:1]
+
+    def journalled(self):
+        self.kept += 1
+
+
+def test_what_was_measured_years_ago_makes_no_segment_old(clock, journal):
+    archive = Archive(clock)
+    (fed,) = feeds_of(archive)
+    run([fed], journal, clock, turns=2)
+    assert archive.kept == 1
+    assert len(stored(journal)) == 3
+    (segment,) = journal.log.segments
+    assert segment.first_ms == START_MS + 1000
+    assert fed.health.latest["mains"].at_ms == segment.first_ms - 86_400_000
+
+
+def test_a_source_whose_readings_found_no_room_is_not_told_that_they_are_kept(
+    clock, journal, monkeypatch
+):
+    archive = Archive(clock)
+    monkeypatch.setattr(journal, "append", lambda *_, **__: False)
+    run(feeds_of(archive), journal, clock, turns=2)
+    assert archive.asked
+    assert archive.kept == 0
