@@ -1,0 +1,101 @@
+"""Gets a Lutron database from the processor or a file, and keeps a copy of it."""
+
+import http.client
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from collector.errors import FrameDamaged, LineAway
+from collector.lutron_db import Database, exported, parse
+from collector.tcp import place
+
+LARGEST = 8_000_000  # a house with 190 zones has 1.1 MB
+CONNECT_S = 5.0
+FETCH_S = 30.0  # for all of it; processors are slow at this
+END = b"</Project>"
+
+
+def usual_place(line: str) -> str:
+    """Return where the processor at *line*, ``tcp://HOST:PORT``, serves its database."""
+    host = place(line)[0]
+    return f"http://{f'[{host}]' if ':' in host else host}/DbXmlInfo.xml"
+
+
+def read(url: str, known: str) -> bytes | None:
+    """Return the database at *url* or in that file; None where it is the one exported at *known*.
+
+    Raise LineAway, FrameDamaged.
+    """
+    if url.startswith("http://"):
+        return fetch(url, known)
+    try:
+        with Path(url).open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise LineAway(f"{url} cannot be read: {error.strerror}") from error
+    check_size(data)
+    return None if known and exported(data) == known else data
+
+
+def check_size(data: bytes | bytearray) -> None:
+    if len(data) > LARGEST:
+        raise FrameDamaged(f"it is larger than {LARGEST / 1e6:.0f} MB")
+
+
+def fetch(url: str, known: str) -> bytes | None:
+    """Get *url*, all of it within ``FETCH_S``, or no more than the head where that is *known*."""
+    try:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, CONNECT_S)
+        connection.connect()
+        hanging_up = threading.Timer(FETCH_S, hang_up, [connection.sock])
+        hanging_up.daemon = True
+        hanging_up.start()
+        try:
+            connection.request("GET", parts.path, headers={"Connection": "close"})
+            return take(connection.getresponse(), known)
+        finally:
+            hanging_up.cancel()
+            connection.close()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise LineAway(f"{url} cannot be fetched: {str(error) or type(error).__name__}") from error
+
+
+def hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def take(response: http.client.HTTPResponse, known: str) -> bytes | None:
+    """Return the body of *response*. Some processors neither tell its length nor hang up."""
+    if response.status != http.client.OK:
+        raise LineAway(f"the answer is {response.status} {response.reason[:100]}")
+    began_s, data = time.monotonic(), bytearray()
+    while piece := response.read1(65536):
+        data += piece
+        if known and exported(data) == known:
+            return None
+        if END in data[-len(END) - 8 :]:
+            return bytes(data)
+        check_size(data)
+    took_s = time.monotonic() - began_s
+    raise FrameDamaged(f"it ended after {len(data)} bytes in {took_s:.0f} s, before {END.decode()}")
+
+
+def kept(file: Path) -> Database | None:
+    """Return the copy in *file*; None where there is none that is sound."""
+    try:
+        return parse(file.read_bytes())
+    except (OSError, FrameDamaged):
+        return None
+
+
+def keep(file: Path, data: bytes) -> None:
+    """Put *data* into *file*, all or nothing. Raise OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".new")
+    beside.write_bytes(data)
+    beside.replace(file)
