@@ -1,0 +1,228 @@
+"""The weather at the house, by the hour, from Open-Meteo (open-meteo.com/en/docs).
+
+It is computed from weather models and observations, not measured at the house. A reading stands at
+the start of its hour: temperature, humidity, pressure, wind and clouds are those of that instant,
+while precipitation, irradiance and gusts are those of the hour that then begins. It is told once
+the hour is over, and again where it has been corrected, which is looked for over three days.
+Between the hours stands the reading of the present, without what needs a whole hour.
+
+The service is asked once an hour. While some of the history since ``since`` is missing, or of the
+time when the house was offline, it is asked at every slot, each time for a window of it besides. A
+window counts as stored when the next read begins, for the collector journals in between.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from collector import backfill, open_meteo, web
+from collector.backfill import Progress, Span
+from collector.contract import BadOption, Context, SourceOptions
+from collector.errors import DeviceRefused, ReadFault
+from collector.open_meteo import (
+    HOUR_MS,
+    SERVICE,
+    VARIABLES,
+    Rows,
+    decode_body,
+    decode_current,
+    decode_hours,
+    decode_reason,
+)
+from collector.options import option
+from collector.reading import Reading
+from collector.scalars import Seconds
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 24 * HOUR_MS
+CORRECTED_MS = 3 * DAY_MS
+WINDOW_MS = 45 * DAY_MS  # 1080 rows, 100 kB
+# The forecast service knows the last 92 days, the archive all but the last five or so. With windows
+# no longer than this none needs both.
+ARCHIVED_AFTER_MS = 85 * DAY_MS
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+CLOCK_MAY_DIFFER_S = 600
+LEAVE_ALONE_S = 3600.0  # where 429 comes without a wish: the limits are by minute, hour and day
+LONGEST_LEAVE_ALONE_S = 86400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeatherOptions(SourceOptions):
+    """The weather at the house by the hour, with its history, from Open-Meteo."""
+
+    latitude: float = option("latitude of the house in degrees", example=45.07, low=-90, high=90)
+    longitude: float = option("longitude of the house in degrees", example=7.69, low=-180, high=180)
+    since: str = option(
+        "day from which the history is fetched, 45 days at a time (default: none of it)",
+        example="2019-05-02",
+        default="",
+        pattern=r"([0-9]{4}-[0-9]{2}-[0-9]{2})?",
+    )
+    url: str = option(
+        "where Open-Meteo's forecast service is",
+        example="https://api.open-meteo.com",
+        default="https://api.open-meteo.com",
+    )
+    archive_url: str = option(
+        "where Open-Meteo's archive is",
+        example="https://archive-api.open-meteo.com",
+        default="https://archive-api.open-meteo.com",
+    )
+    every: Seconds = option(
+        "look this often whether there is something to ask for: the last hours, once an hour, and "
+        "missing history",
+        example="15m",
+        default=Seconds(900),
+        low=900,
+        high=86400,
+    )
+
+
+class Weather:
+    """Fetches the weather of one place."""
+
+    Options: ClassVar[type] = WeatherOptions
+    quantities = tuple(quantity for quantity, _ in VARIABLES.values())
+    patience_s = 2 * (web.CONNECT_S + web.ANSWER_S)
+
+    def __init__(self, name: str, options: WeatherOptions, context: Context) -> None:
+        self.name = name
+        self.options = options
+        for each in ("url", "archive_url"):
+            try:
+                web.check(getattr(options, each))
+            except ValueError as error:
+                raise BadOption(each, str(error)) from error
+        if options.read:
+            raise BadOption("read", "all of the weather comes by the hour; leave 'read' out")
+        self.since_ms = day_ms(options.since) if options.since else None
+        self.line = options.url
+        self.file = context.state_dir / "history.json"
+        self.of = f"{options.latitude} {options.longitude}"
+        self.progress: Progress | None = None
+        self.returned: Progress | None = None
+        self.is_journalled = False
+        self.hour_ms = 0
+        self.silent_until_ms = 0
+        self.told = ""
+
+    def open(self) -> None:
+        """Read what was told before."""
+        if self.progress is None:
+            self.progress = backfill.load(self.file, self.of)
+
+    def close(self) -> None:
+        """Do nothing: no connection is kept."""
+
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+        """Fetch what is due, oldest first. Raise ReadFault."""
+        progress = self.stored()
+        if at_ms < self.silent_until_ms:
+            raise DeviceRefused(
+                f"{SERVICE} wants to be left alone until {said(self.silent_until_ms)}"
+            )
+        hour_ms = at_ms // HOUR_MS * HOUR_MS
+        recent = hour_ms - CORRECTED_MS, hour_ms
+        wanted = self.begins_ms(progress, recent), hour_ms
+        window = backfill.next_window(wanted, (*progress.spans, recent), WINDOW_MS)
+        if window is None and hour_ms == self.hour_ms:
+            return []
+        answer = self.ask(recent, at_ms)
+        rows = {at: values for at, values in decode_current(answer).items() if at <= at_ms}
+        rows |= decode_hours(answer, recent)
+        self.hour_ms = hour_ms
+        spans = [recent]
+        if window and (older := self.history(window, at_ms)) is not None:
+            spans.append(window)
+            rows |= older
+        readings = backfill.news(progress, self.readings(rows, quantities))
+        self.returned = backfill.after(progress, spans, readings, recent[0])
+        self.is_journalled = False
+        if window and not backfill.missing(wanted, self.returned.spans):
+            log.info("%s: the history since %s is fetched", self.name, said(wanted[0]))
+        return readings
+
+    def history(self, window: Span, at_ms: int) -> Rows | None:
+        """Return the hours of *window*; None where they can't be had now."""
+        try:
+            rows = decode_hours(self.ask(window, at_ms), window)
+        except ReadFault as error:  # no reason to be without the weather of today
+            if str(error) != self.told:
+                log.warning("%s: no history yet: %s", self.name, error)
+            self.told = str(error)
+            return None
+        self.told = ""
+        return rows
+
+    def journalled(self) -> None:
+        """Remember it, and write it down at the next read, when it is on the disk for long."""
+        self.is_journalled = True
+
+    def stored(self) -> Progress:
+        """Return what is done: what the last read returned, where that is in the journal."""
+        progress = self.progress or Progress(self.of)
+        if self.returned is not None and self.is_journalled:
+            progress, self.returned = self.returned, None
+            self.progress = progress
+            try:
+                backfill.save(self.file, progress)
+            except OSError as error:
+                log.warning("%s: %s cannot be written: %s", self.name, self.file, error.strerror)
+        return progress
+
+    def begins_ms(self, progress: Progress, recent: Span) -> int:
+        """Return where the history begins that is wanted."""
+        if self.since_ms is not None:
+            return self.since_ms
+        return min([recent[0], *(begin for begin, _ in progress.spans)])
+
+    def readings(self, rows: Rows, quantities: frozenset[str]) -> list[Reading]:
+        found = []
+        for at_ms, values in sorted(rows.items()):
+            wanted = {name: value for name, value in values.items() if name in quantities}
+            if wanted:
+                found.append(Reading("climate", self.name, at_ms, wanted))
+        return found
+
+    def ask(self, window: Span, at_ms: int) -> Mapping[str, Any]:
+        """Return what the service says of *window*. Raise ReadFault."""
+        address = where(self.options, window, at_ms)
+        is_recent = address.endswith("/forecast")
+        place = self.options.latitude, self.options.longitude
+        page = web.get(f"{address}?{open_meteo.question(place, window, current=is_recent)}")
+        if page.at and abs(page.at.timestamp() - at_ms / 1000) > CLOCK_MAY_DIFFER_S:
+            told = said(round(page.at.timestamp() * 1000))
+            raise DeviceRefused(f"the clock is not right: {SERVICE} says that it is {told}")
+        if page.status == HTTPStatus.OK:
+            return decode_body(page.body)
+        wish_s = page.retry_after_s
+        if wish_s is None and page.status == HTTPStatus.TOO_MANY_REQUESTS:
+            wish_s = LEAVE_ALONE_S
+        self.silent_until_ms = at_ms + round(1000 * min(wish_s or 0, LONGEST_LEAVE_ALONE_S))
+        reason = decode_reason(page.body)
+        raise DeviceRefused(f"{address} answers {page.status} {reason!r}", page.status)
+
+
+def said(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def day_ms(text: str) -> int:
+    """Return the start of the day *text*. Raise BadOption."""
+    with suppress(ValueError):
+        day = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        if day >= EARLIEST:
+            return round(day.timestamp() * 1000)
+    raise BadOption("since", f"{text!r} is no day since 1970-01-02, such as 2019-05-02")
+
+
+def where(options: WeatherOptions, window: Span, now_ms: int) -> str:
+    """Return which of the two services knows all of *window*. Pure."""
+    if window[0] < now_ms - ARCHIVED_AFTER_MS:
+        return f"{web.check(options.archive_url)}/v1/archive"
+    return f"{web.check(options.url)}/v1/forecast"
