@@ -1,0 +1,154 @@
+"""A connection to a Redis or Valkey server, in its protocol RESP 2 (redis.io/docs, protocol spec).
+
+Spoken by hand because every length on the wire must have a limit, and the redis package, which
+takes 14 MB of memory, reads whatever it is sent.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Union
+
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
+from collector.tcp import TcpLine
+
+ANSWER_S = 5.0
+LONGEST_LINE = 1024
+LONGEST_VALUE = 65_536  # what is longer is passed over
+LARGEST_ANSWER = 16_000_000
+MOST_ELEMENTS = 200_000
+DEEPEST = 6
+AT_ONCE = 65_536
+LENGTH = re.compile(rb"-?\d{1,18}")
+
+Answer = Union[int, bytes, None, list["Answer"]]  # noqa: UP007  it names itself
+
+
+class RedisLine:
+    """One connection, used by one thread at a time. Raise ValueError for a wrong *url*."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.tcp = TcpLine(url)
+        self.come = bytearray()
+        self.room = 0
+        self.until_s = 0.0
+        self.latest_s = float("inf")
+
+    @property
+    def is_open(self) -> bool:
+        return self.tcp.connection is not None
+
+    def open(self, user: str, password: str, database: int) -> None:
+        """Connect and log in. Raise LineAway, DeviceRefused, DeviceSilent or FrameDamaged."""
+        self.close()
+        self.latest_s = float("inf")
+        self.tcp.open()
+        try:
+            if password:
+                self.ask("AUTH", *([user] if user else []), password)
+            self.ask("SELECT", database)
+        except DeviceRefused:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.tcp.close()
+        self.come.clear()
+
+    def ask(self, *words: str | int) -> Answer:
+        """Return the answer to a command; None for what is not there, or is too long.
+
+        It comes before *latest_s* on the monotonic clock. Raise DeviceRefused where it is an error;
+        any other ReadFault ends the connection.
+        """
+        self.until_s = min(time.monotonic() + ANSWER_S, self.latest_s)
+        self.room = LARGEST_ANSWER
+        self.tcp.send(encode(words))
+        try:
+            return self.answer(DEEPEST)
+        except (FrameDamaged, DeviceSilent):
+            self.close()
+            raise
+
+    def count(self, *words: str | int) -> int:
+        """Return the answer to a command that counts. Raise ReadFault."""
+        answer = self.ask(*words)
+        return answer if isinstance(answer, int) else 0
+
+    def texts(self, *words: str | int) -> list[str]:
+        """Return the answer to a command that lists texts, without those too long or no UTF-8.
+
+        Raise ReadFault.
+        """
+        answer = self.ask(*words)
+        found = []
+        for each in answer if isinstance(answer, list) else []:
+            with suppress(UnicodeDecodeError):
+                found += [each.decode()] if isinstance(each, bytes) else []
+        return found
+
+    def answer(self, depth: int) -> Answer:
+        line = self.line()
+        kind, rest = line[:1], line[1:]
+        if kind == b"-" and depth == DEEPEST:
+            text = rest.decode("ascii", errors="replace")
+            raise DeviceRefused(f"{self.url} refuses: {text}")
+        if kind == b"+":
+            return rest
+        if kind not in (b":", b"$", b"*") or not LENGTH.fullmatch(rest):
+            raise FrameDamaged(f"{self.url} says what no Redis server says: {bytes(line[:40])!r}")
+        size = int(rest)
+        if kind == b":":
+            return size
+        if size < 0:
+            return None
+        return self.value(size) if kind == b"$" else self.elements(size, depth)
+
+    def value(self, size: int) -> bytes | None:
+        if size <= LONGEST_VALUE:
+            return self.take(size + 2)[:-2]
+        left = size + 2
+        while left:
+            self.room = LARGEST_ANSWER
+            left -= len(self.take(min(left, AT_ONCE)))
+        return None
+
+    def elements(self, size: int, depth: int) -> list[Answer]:
+        if size > MOST_ELEMENTS or not depth:
+            raise FrameDamaged(f"{self.url} sends a list of {size}; too long, or nested too deep")
+        return [self.answer(depth - 1) for _ in range(size)]
+
+    def line(self) -> bytes:
+        """Return the next line, without its end."""
+        while (end := self.come.find(b"\r\n")) < 0:
+            if len(self.come) > LONGEST_LINE:
+                raise FrameDamaged(f"{self.url} sends a line without an end: no Redis server does")
+            self.receive()
+        return self.take(end + 2)[:-2]
+
+    def take(self, size: int) -> bytes:
+        self.room -= size
+        if self.room < 0:
+            raise FrameDamaged(f"{self.url} sends more than {LARGEST_ANSWER / 1e6:.0f} MB at once")
+        while len(self.come) < size:
+            self.receive()
+        taken = bytes(self.come[:size])
+        del self.come[:size]
+        return taken
+
+    def receive(self) -> None:
+        piece = self.tcp.receive_some(AT_ONCE, self.until_s)
+        if not piece:
+            raise DeviceSilent(f"{self.url}: no whole answer in time")
+        self.come += piece
+
+
+def encode(words: Sequence[str | int]) -> bytes:
+    """Return a command as it is sent. Pure."""
+    data = b"*%d\r\n" % len(words)
+    for word in words:
+        text = str(word).encode()
+        data += b"$%d\r\n%s\r\n" % (len(text), text)
+    return data

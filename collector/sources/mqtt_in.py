@@ -1,0 +1,234 @@
+"""Devices that talk over MQTT: Tasmota, Shelly, Zigbee2MQTT, and whatever sends numbers or JSON.
+
+What they say is heard as it comes, and each read takes what a device said last, if that is not
+older than ``stale_after``; messages that the broker has kept from before (retained) have no time,
+so they do not count. Nothing is ever published.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from collector.contract import BadOption, Context, SourceOptions
+from collector.errors import DeviceRefused, DeviceSilent
+from collector.fields import Field, check_names, device_name, parse, raw_rows
+from collector.mqtt_line import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
+from collector.mqtt_models import Device, Form, forms_of
+from collector.options import option
+from collector.reading import Reading
+from collector.scalars import Seconds
+from collector.secrets import Secret, SecretMissing
+
+log = logging.getLogger(__name__)
+
+FIRST_S = 2.0  # after connecting: most devices with a live value send one within it
+RAW_S = 10.0
+MOST_DEVICES = 200  # that topics name by themselves: each is a series of its own in every database
+
+
+@dataclass(frozen=True, kw_only=True)
+class MQTTOptions(SourceOptions):
+    """Devices that talk over MQTT."""
+
+    line: str = option(
+        "mqtt://HOST of the broker, or mqtts://HOST with TLS; with :PORT where it is not 1883 or "
+        "8883",
+        example="mqtt://192.168.2.3",
+    )
+    user: str = option("name of a login of the broker", example="monitor", default="")
+    password: Secret | None = option(
+        "password of that login", example="!secret mqtt-password", default=None
+    )
+    ca: str = option(
+        "with mqtts, file beside this one with the certificate that the broker's is signed by "
+        "(default: those that the system trusts)",
+        example="broker-ca.pem",
+        default="",
+    )
+    devices: dict[str, Device] = option(
+        "the devices by name",
+        example={"washer": {"model": "tasmota", "topic": "washer"}, "plugs": {"model": "tasmota"}},
+    )
+    stale_after: Seconds = option(
+        "what a device said holds so long; longer than its usual pause (Tasmota: 5 min)",
+        example="10m",
+        default=Seconds(600),
+        low=1,
+    )
+    every: Seconds = option(
+        "read this often, at full multiples of it on the clock",
+        example="10s",
+        default=Seconds(10),
+        low=0.05,
+    )
+
+
+@dataclass
+class Said:
+    """What a device said last in messages of one form, at *at_s* on the monotonic clock."""
+
+    kind: str
+    values: dict[str, float] = field(default_factory=dict)
+    at_s: float = 0.0
+
+
+class MQTTIn:
+    """Listens to one broker."""
+
+    Options: ClassVar[type] = MQTTOptions
+    patience_s = 2 * (CONNECT_S + KEEPALIVE_S + ANSWER_S) + FIRST_S
+
+    def __init__(self, name: str, options: MQTTOptions, context: Context) -> None:
+        self.name = name
+        self.options = options
+        ca = context.config_dir / options.ca if options.ca else None
+        try:
+            self.broker = Broker(options.line, self.hear, ca)
+        except ValueError as error:
+            raise BadOption("line", str(error)) from error
+        self.line = f"{options.line} {name}"  # a connection of its own
+        if not options.devices:
+            raise BadOption("devices", "there is none: nothing would be read")
+        check_names(options.devices)
+        self.forms = {
+            name: forms_of(device, f"devices.{name}") for name, device in options.devices.items()
+        }
+        every = [form for forms in self.forms.values() for form in forms]
+        self.quantities = {each.quantity: None for form in every for each in form.fields}.keys()
+        self.named = {name for name, forms in self.forms.items() if forms[0].names_one_device}
+        self.lock = threading.Lock()
+        self.said: dict[str, dict[Form, Said]] = defaultdict(dict)
+        self.is_full = False
+        self.opened_s = 0.0
+        self.silent: set[str] = set()
+
+    def open(self) -> None:
+        """Connect, and listen. Raise ReadFault."""
+        secret = self.options.password
+        try:
+            password = secret.value() if secret else ""
+        except SecretMissing as error:
+            raise DeviceRefused(str(error)) from error
+        topics = {form.message.topic: None for forms in self.forms.values() for form in forms}
+        try:
+            self.broker.open(topics, self.options.user, password)
+        except DeviceRefused as error:
+            mend = f"the secret {secret.name!r}" if secret else "give 'password'"
+            raise DeviceRefused(f"{error}; mend 'user' or {mend}") from error
+        self.opened_s = time.monotonic()
+
+    def close(self) -> None:
+        self.broker.close()
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        """Take a message; in the thread of the broker."""
+        document = parse(payload)
+        for entry, forms in self.forms.items():
+            for form in forms:
+                words = form.names(topic)
+                if words is not None:
+                    self.take(device_name(entry, words), form, form.decode(document))
+
+    def take(self, device: str, form: Form, values: Mapping[str, float]) -> None:
+        if not values or not self.has_room(device):
+            return
+        with self.lock:
+            said = self.said[device].setdefault(form, Said(form.message.kind))
+            before = said.values if form.message.partial else {}
+            said.values, said.at_s = {**before, **values}, time.monotonic()
+
+    def has_room(self, device: str) -> bool:
+        if device in self.named or device in self.said or len(self.said) < MOST_DEVICES:
+            return True
+        if not self.is_full:
+            log.warning(
+                "%s: more than %d devices talk; %s and others are left out",
+                self.name,
+                MOST_DEVICES,
+                device,
+            )
+            self.is_full = True
+        return False
+
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+        """Return what each device said last, if that is fresh. Raise ReadFault where none is."""
+        self.await_first()
+        self.broker.check()
+        fresh = self.fresh()
+        self.tell_silent(fresh)
+        if not fresh:
+            raise self.silence()
+        readings = []
+        for (kind, device), values in fresh.items():
+            wanted = {name: value for name, value in values.items() if name in quantities}
+            if wanted:
+                readings.append(Reading(kind, device, at_ms, wanted))
+        return readings
+
+    def read_raw(self) -> list[dict[str, Any]]:
+        """Return every field that is said within some seconds, or was kept, and what it means."""
+        heard: dict[str, bytes] = {}
+        self.broker.heard, self.broker.with_retained = heard.__setitem__, True
+        self.close()
+        self.open()
+        until_s = time.monotonic() + RAW_S
+        while time.monotonic() < until_s:
+            self.broker.check()
+            time.sleep(0.1)
+        rows = [row for topic, payload in sorted(heard.items()) for row in self.raw(topic, payload)]
+        if not rows:
+            raise DeviceSilent(f"{self.options.line}: nothing came within {RAW_S:.0f} s")
+        return rows
+
+    def raw(self, topic: str, payload: bytes) -> list[dict[str, Any]]:
+        document = parse(payload)
+        fields: list[Field] = []
+        devices = []
+        for entry, forms in self.forms.items():
+            for form in forms:
+                words = form.names(topic)
+                if words is not None and form.decode(document):
+                    fields += form.fields
+                    devices.append(device_name(entry, words))
+        return raw_rows(topic, fields, document, ", ".join(dict.fromkeys(devices)))
+
+    def await_first(self) -> None:
+        """Wait for all devices that have a name, for a moment after connecting."""
+        until_s = self.opened_s + FIRST_S
+        while time.monotonic() < until_s and self.broker.fault is None:
+            if self.named <= self.said.keys() and self.said:
+                return
+            time.sleep(0.02)
+
+    def silence(self) -> DeviceSilent:
+        """Say that there is nothing new."""
+        connected_s = min(time.monotonic() - self.opened_s, self.options.stale_after)
+        text = f"no device has said anything that is known in the last {connected_s:.0f} s"
+        advice = "some talk every 5 minutes only; 'read --raw' shows what comes"
+        return DeviceSilent(f"{self.options.line}: {text}: {advice}")
+
+    def fresh(self) -> dict[tuple[str, str], dict[str, float]]:
+        since_s = time.monotonic() - self.options.stale_after
+        found: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+        with self.lock:
+            for device, forms in self.said.items():
+                for said in forms.values():
+                    if said.at_s >= since_s:
+                        found[said.kind, device] |= said.values
+        return found
+
+    def tell_silent(self, fresh: Mapping[tuple[str, str], Any]) -> None:
+        """Log which devices fell silent, and which are back, once each."""
+        if time.monotonic() - self.opened_s < self.options.stale_after:
+            return
+        talking = {device for _, device in fresh}
+        silent = (self.named | self.said.keys()) - talking
+        for device in sorted(silent - self.silent):
+            log.warning("%s: %s: silent for %.0f s", self.name, device, self.options.stale_after)
+        for device in sorted(self.silent - silent):
+            log.info("%s: %s: back", self.name, device)
+        self.silent = silent
