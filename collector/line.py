@@ -146,27 +146,33 @@ class SerialLine:
 
 
 Line = TypeVar("Line", bound=SerialLine)
+AnyLine = TypeVar("AnyLine")
 
 
 class Lines:
     """Hands out lines: sources that name the same one share it."""
 
     def __init__(self) -> None:
-        self.lines: dict[str, SerialLine] = {}
+        self.lines: dict[str, object] = {}
 
     def get(self, url: str, framing: Framing, kind: type[Line]) -> Line:
         """Return the line *url*, not yet opened. Raise LineConflict."""
         if not url.startswith("/") and not is_network_url(url):
             msg = f"{url!r} is no line: {ACCEPTED}"
             raise LineConflict(msg)
-        line = self.lines.setdefault(url, kind(url, framing))
-        if not isinstance(line, kind):
-            msg = f"{url} is already used by a source of another type, which reads it otherwise"
-            raise LineConflict(msg)
+        line = self.share(url, kind(url, framing))
         if line.framing != framing:
             msg = f"{url} is already used with {line.framing}: {framing} would be another setting"
             raise LineConflict(msg)
         return line
+
+    def share(self, url: str, line: AnyLine) -> AnyLine:
+        """Return the line that *url* already names, or else *line*. Raise LineConflict."""
+        known = self.lines.setdefault(url, line)
+        if not isinstance(known, type(line)):
+            msg = f"{url} is already used by a source of another type, which reads it otherwise"
+            raise LineConflict(msg)
+        return known
 
 
 def is_network_url(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""One Modbus meter on a line: fetches what is due in the cheapest reads, and learns from refusals.
+"""One Modbus device on a line: fetches what is due in the cheapest reads, and learns from refusals.
 
 A meter that refuses a block (exception 2 or 3) is asked for two smaller ones from then on. An
 optional register that it refuses alone is left out. One that does not know function 3 (exception
@@ -8,12 +8,10 @@ And one that answers other reads but never a certain block is taken to refuse th
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import Any
-
-import minimalmodbus
 
 from collector.devicemap import DeviceMap
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
+from collector.errors import DeviceRefused, DeviceSilent
+from collector.mbap_line import MbapLine
 from collector.plan import Block, Split, Wire, best_split, cost_ms, plan, unlike
 from collector.registers import Register
 from collector.rtu import Shape
@@ -26,20 +24,21 @@ UNKNOWN_FUNCTION = 1
 UNKNOWN_REGISTERS = (2, 3)  # some meters call too long a block an illegal value
 USUAL_ANSWER_MS = 10.0  # until measured: mbmd's published figures come to 8 ms
 ANSWER_STEP_MS = 5.0  # how much the answer time must change for another plan
+LEAST_ANSWER_MS = 1.0  # so that a request never costs nothing, however quick the answers
 
 Words = Mapping[tuple[int, int], int]  # registers by function and address
+Bus = RtuLine | MbapLine
 
 
 class Meter:
     """A slave of *bus* at *address*, with the registers of its map."""
 
-    def __init__(self, name: str, bus: RtuLine, address: int, device_map: DeviceMap) -> None:
+    def __init__(self, name: str, bus: Bus, address: int, device_map: DeviceMap) -> None:
         self.name = name
         self.bus = bus
         self.address = address
         self.map = device_map
         self.slave = bus.slaves[address]
-        self.instrument: Any = None
         self.uses_input = False
         self.splits: set[Split] = set()
         self.left_out: set[Block] = set()
@@ -49,7 +48,6 @@ class Meter:
     def open(self) -> None:
         """Open the line. Raise LineAway."""
         self.bus.open()
-        self.instrument = minimalmodbus.Instrument(self.bus, self.address)
 
     def patience_s(self) -> float:
         """Return how long a read takes at most when no answer comes."""
@@ -91,16 +89,12 @@ class Meter:
 
     def ask(self, read: Block) -> Words:
         """Read one block. Raise ReadFault."""
-        try:
-            answer = self.instrument.read_registers(read.address, read.words, read.function)
-        except minimalmodbus.ModbusException as error:
-            msg = f"address {self.address} on {self.bus.port}: {error}"
-            raise FrameDamaged(msg) from error
+        answer = self.bus.ask(Shape(self.address, read.function, read.words), read.address)
         return {(read.function, read.address + i): word for i, word in enumerate(answer)}
 
     def block(self, register: Register) -> Block:
         function = INPUT if self.uses_input else register.function
-        return Block(function, register.address, register.length)
+        return Block(function, *register.extent)
 
     def blocks(self, registers: Collection[Register]) -> frozenset[Block]:
         return frozenset(self.block(register) for register in registers) - self.left_out
@@ -108,11 +102,9 @@ class Meter:
     def wire(self) -> Wire:
         measured_s = self.slave.answer_time_s
         answer_ms = USUAL_ANSWER_MS if measured_s is None else 1000 * measured_s
-        return Wire(
-            1000 * self.bus.framing.character_s,
-            1000 * self.bus.framing.silence_s,
-            ANSWER_STEP_MS * round(answer_ms / ANSWER_STEP_MS),
-        )
+        byte_s, silence_s = self.bus.pace(self.address)
+        steps_ms = ANSWER_STEP_MS * round(answer_ms / ANSWER_STEP_MS)
+        return Wire(1000 * byte_s, 1000 * silence_s, max(steps_ms, LEAST_ANSWER_MS))
 
     def plan(self, wanted: frozenset[Block]) -> tuple[Block, ...]:
         return plan(wanted, self.wire(), self.map.max_registers, frozenset(self.splits))
@@ -159,4 +151,4 @@ class Meter:
 def words_of(block: Block, words: Words) -> list[int]:
     """Return the registers of *block* among *words*; none where it was not read."""
     places = [(block.function, address) for address in range(block.address, block.end)]
-    return [words[place] for place in places] if places[0] in words else []
+    return [words[place] for place in places] if words.keys() >= set(places) else []

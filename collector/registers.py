@@ -45,6 +45,15 @@ class Cell:
         """How many registers the number takes."""
         return NUMBERS[self.type][0]
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """First register and number of registers that must be read at once for it."""
+        return self.address, self.length
+
+    def value(self, words: Words) -> float | None:
+        """Return what its registers say; None where they hold no number."""
+        return decode(self, words)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Register(Cell):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from collector.errors import DeviceRefused
+
 READ_FUNCTIONS = (3, 4)
 REQUEST_BYTES = 8
 REFUSAL_BYTES = 5
@@ -79,6 +81,16 @@ def crc(data: bytes) -> bytes:
     for byte in data:
         register = register >> 8 ^ CRC_TABLE[(register ^ byte) & 0xFF]
     return register.to_bytes(2, "little")
+
+
+def refused(url: str, shape: Shape, start: int, code: int) -> DeviceRefused:
+    """Return the error for the exception *code*, given for a read from *start* on."""
+    return DeviceRefused(
+        f"address {shape.slave} on {url} refused to send {shape.words} registers from "
+        f"0x{start:04X} (function {shape.function}): exception {code}, "
+        f"{REASONS.get(code, 'not in the standard')}",
+        code,
+    )
 
 
 class Pattern(NamedTuple):

@@ -7,12 +7,13 @@ never taken for the present one: see ``rtu.Slave``.
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from collector import adapter, rtu
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
+from collector.errors import DeviceSilent, FrameDamaged, ReadFault
 from collector.line import Framing, SerialLine
-from collector.rtu import REASONS, REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
+from collector.rtu import REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
 
 MOST_NOISE_BYTES = 512  # two of the longest frames: who talks on without a pause is no slave
 
@@ -27,6 +28,7 @@ class RtuLine(SerialLine):
         super().__init__(url, framing)
         self.slaves: defaultdict[int, Slave] = defaultdict(Slave)
         self.claims: dict[int, str] = {}
+        self.instruments: dict[int, Any] = {}
         self.discarded: Counter[str] = Counter()
         self.request = b""
         self.expected: list[Pattern] = []
@@ -34,6 +36,23 @@ class RtuLine(SerialLine):
         self.missing = 0
         self.sent_s = 0.0
         self.heard_s = 0.0
+
+    def ask(self, shape: Shape, start: int) -> Sequence[int]:
+        """Return the registers from *start* on; the line is open. Raise ReadFault."""
+        import minimalmodbus  # noqa: PLC0415  a house with Modbus TCP alone does without
+
+        if shape.slave not in self.instruments:
+            self.instruments[shape.slave] = minimalmodbus.Instrument(self, shape.slave)
+        instrument = self.instruments[shape.slave]
+        try:
+            return list(instrument.read_registers(start, shape.words, shape.function))
+        except minimalmodbus.ModbusException as error:
+            msg = f"address {shape.slave} on {self.port}: {error}"
+            raise FrameDamaged(msg) from error
+
+    def pace(self, _address: int) -> tuple[float, float]:
+        """Return how long a byte takes, and the silence between frames, in seconds."""
+        return self.framing.character_s, self.framing.silence_s
 
     def wire_s(self, shape: Shape) -> float:
         """Return how long a request and its answer take on the wire."""
@@ -124,7 +143,8 @@ class RtuLine(SerialLine):
         slave = self.slaves[heard.slave]
         if asked and frame[:2] == bytes([asked.slave, asked.function | REFUSAL_BIT]):
             slave.settle_refusal()
-            raise refused(self.port, asked.slave, self.request, frame[2])
+            start = int.from_bytes(self.request[2:4], "big")
+            raise rtu.refused(self.port, asked, start, frame[2])
         if heard in slave.owed:
             if slave.settle(heard) and asked and asked.slave == heard.slave:
                 slave.measure(max(self.heard_s - self.sent_s - self.wire_s(asked), 0.0))
@@ -144,13 +164,3 @@ class RtuLine(SerialLine):
         if self.framing.parity != "none" and adapter.is_mini_uart(self.port):
             return DeviceSilent(f"{who} did not answer: {self.port} {adapter.NO_PARITY}")
         return DeviceSilent(f"{who} did not answer within {waited_s:.2f} s")
-
-
-def refused(url: str, slave: int, request: bytes, code: int) -> DeviceRefused:
-    start = int.from_bytes(request[2:4], "big")
-    count = int.from_bytes(request[4:6], "big")
-    return DeviceRefused(
-        f"address {slave} on {url} refused to send {count} registers from 0x{start:04X} "
-        f"(function {request[1]}): exception {code}, {REASONS.get(code, 'not in the standard')}",
-        code,
-    )

@@ -1,64 +1,78 @@
-"""Meters that speak Modbus RTU, each read as its device map says.
+"""Devices that speak Modbus, RTU or TCP, each read as its map says, or as it says by SunSpec.
 
 A meter that is fed by the line it measures cannot see 0 V and 0 Hz. An OR-WE-504 was seen to send
 just that now and then in a sound frame, so such a read counts as damaged, whatever the model.
 """
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collector import adapter, devicemap
+from collector import adapter, devicemap, sunspec, sunspec_chain
 from collector.contract import BadOption, Context, SourceOptions
 from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, FrameDamaged
-from collector.line import Framing, LineConflict, SerialOptions
-from collector.meter import Meter, words_of
+from collector.line import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
+from collector.mbap_line import MbapLine
+from collector.meter import Bus, Meter, words_of
 from collector.options import option
+from collector.plan import Block
 from collector.reading import Reading
-from collector.registers import Register, decode
+from collector.registers import Register
 from collector.rtu_line import RtuLine
+from collector.sunspec import Point
+from collector.tcp import CONNECT_S
 
+log = logging.getLogger(__name__)
+
+LAST_ADDRESS = 247  # on RS-485 (Modbus over Serial Line V1.02, 2.2)
 VOLTAGES = ("voltage", "voltage_l1", "voltage_l2", "voltage_l3")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModbusOptions(SourceOptions):
-    """A meter that speaks Modbus RTU, on a serial port or behind a serial server."""
+    """A meter or inverter that speaks Modbus: on a serial port, or on the network."""
 
     line: str = option(
-        "the serial port, best by its name in /dev/serial/by-id; or socket://HOST:PORT, or "
-        "rfc2217://HOST:PORT; meters on one line share it",
+        "the serial port, best by its name in /dev/serial/by-id; tcp://HOST:502 for Modbus TCP, "
+        "also of a gateway; or, for Modbus RTU through a serial server, socket://HOST:PORT or "
+        "rfc2217://HOST:PORT; devices on one line share it",
         example="/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0",
     )
-    model: str = option("name of the meter's device map", example="orno-we-515")
+    model: str = option(
+        "name of the device map, or 'sunspec' for an inverter or meter that describes itself so: "
+        "its strings, meters and battery are then devices of their own, such as NAME.string1",
+        example="orno-we-515",
+    )
     address: int | None = option(
-        "Modbus address of the meter (default: as delivered)",
+        "Modbus address, which is the unit id in Modbus TCP (default: as delivered); 0 and "
+        "248 to 255 only there",
         example=1,
         default=None,
-        low=1,
-        high=247,
+        low=0,
+        high=255,
     )
     serial: SerialOptions = field(
         default_factory=SerialOptions,
-        metadata={"help": "how the line is set, where not as the meter was delivered"},
+        metadata={
+            "help": "how the line is set, or with Modbus TCP that behind the gateway, where not "
+            "as the meter was delivered"
+        },
     )
 
 
 class Modbus:
-    """One meter on a line, which it may share with others."""
+    """One device on a line, which it may share with others."""
 
     Options: ClassVar[type] = ModbusOptions
 
     def __init__(self, name: str, options: ModbusOptions, context: Context) -> None:
         self.name = name
         self.map = load_map(options.model, context)
-        self.framing = framing_of(self.map, options.serial)
-        address = options.address or self.map.address
-        try:
-            bus = context.lines.get(options.line, self.framing, RtuLine)
-        except LineConflict as error:
-            raise BadOption("line", str(error)) from error
+        self.framing = framing_of(self.map, options)
+        address = self.map.address if options.address is None else options.address
+        bus = bus_of(options.line, address, self.framing, context)
         other = bus.claims.setdefault(address, name)
         if other != name:
             msg = f"{address} is the address of {other} already, which is on the same line"
@@ -71,14 +85,37 @@ class Modbus:
 
     @property
     def quantities(self) -> Collection[str]:
+        if self.map.name == sunspec.NAME:
+            return sunspec.quantities()
         return [register.quantity for register in self.map.registers]
 
     @property
     def patience_s(self) -> float:
-        return self.meter.patience_s()
+        connect_s = CONNECT_S if is_tcp(self.line) and not self.meter.bus.is_open else 0.0
+        return connect_s + self.meter.patience_s()
 
     def open(self) -> None:
+        """Open the line, and find out what a SunSpec device can tell. Raise ReadFault."""
         self.meter.open()
+        if self.map.name == sunspec.NAME:
+            self.discover()
+
+    def discover(self) -> None:
+        who = f"address {self.meter.address} on {self.line}"
+        self.meter.get_in_step()
+        models = sunspec_chain.walk(self.words, who)
+        told = sunspec_chain.described(models, sunspec_chain.identity(models, self.words))
+        points = list(sunspec.points(models, self.words))
+        if not points:
+            raise DeviceRefused(f"{who}, {told}: none of these is known")
+        found = sunspec.device_map(points)
+        if found != self.map:
+            log.info("%s: %s", self.name, told)
+            self.map = found
+            self.meter = Meter(self.name, self.meter.bus, self.meter.address, found)
+
+    def words(self, address: int, count: int) -> Sequence[int]:
+        return list(self.meter.ask(Block(3, address, count)).values())
 
     def close(self) -> None:
         self.meter.bus.close()
@@ -87,16 +124,22 @@ class Modbus:
         """Read what is due; raise at the first block that is not answered."""
         registers = self.registers(quantities)
         words = self.meter.fetch(registers)
-        values = {}
+        told: dict[tuple[str, str], dict[str, float]] = {}
         for register in registers:
             held = words_of(self.meter.block(register), words)
-            value = decode(register, held) if held else None
+            value = register.value(held) if held else None
             if value is not None:
-                values[register.quantity] = value
-        if cannot_be(values):
+                told.setdefault(self.device_of(register), {})[register.quantity] = value
+        if self.map.name != sunspec.NAME and any(cannot_be(values) for values in told.values()):
             msg = f"{self.name}: 0 V and 0 Hz: a meter that is fed by its line cannot see that"
             raise FrameDamaged(msg)
-        return [Reading(self.map.kind, self.name, at_ms, values)] if values else []
+        return [Reading(kind, device, at_ms, values) for (kind, device), values in told.items()]
+
+    def device_of(self, register: Register) -> tuple[str, str]:
+        """Return kind and name of the device that *register* tells about."""
+        if isinstance(register, Point):
+            return register.kind, f"{self.name}{register.device}"
+        return self.map.kind, self.name
 
     def read_raw(self) -> list[dict[str, Any]]:
         """Read every register by itself; what is refused has a reason and no words."""
@@ -105,17 +148,19 @@ class Modbus:
 
     def raw_row(self, register: Register) -> dict[str, Any]:
         block = self.meter.block(register)
-        row = {
+        row: dict[str, Any] = {
             "quantity": register.quantity,
-            "address": register.address,
+            "address": block.address,
             "function": block.function,
             "type": register.type,
         }
+        if isinstance(register, Point):
+            row["device"] = self.device_of(register)[1]
         try:
             words = words_of(block, self.meter.ask(block))
         except DeviceRefused as refusal:
             return row | {"words": [], "value": None, "refused": str(refusal)}
-        return row | {"words": words, "value": decode(register, words)}
+        return row | {"words": words, "value": register.value(words)}
 
     def bus_time_ms(self, quantities: Collection[str]) -> float:
         """Return how long reading *quantities* keeps the line busy, in milliseconds."""
@@ -123,25 +168,57 @@ class Modbus:
 
     def advice(self) -> list[str]:
         """Return what should be changed about the line's adapter, in sentences."""
-        return adapter.advice(self.line, self.framing.parity, is_open=self.meter.bus.is_open)
+        parity = self.framing.parity if self.framing else "none"
+        return adapter.advice(self.line, parity, is_open=self.meter.bus.is_open)
 
     def registers(self, quantities: Collection[str]) -> list[Register]:
         return [register for register in self.map.registers if register.quantity in quantities]
 
 
+def is_tcp(line: str) -> bool:
+    return not line.startswith(("/", *(f"{scheme}:" for scheme in NETWORK_SCHEMES)))
+
+
+def bus_of(url: str, address: int, framing: Framing | None, context: Context) -> Bus:
+    """Return the line *url*, not yet opened. Raise BadOption."""
+    try:
+        if not is_tcp(url):
+            assert framing, "a device without a serial port was refused before"
+            return context.lines.get(url, framing, RtuLine)
+        bus = context.lines.share(url, MbapLine(url))
+    except LineConflict as error:
+        raise BadOption("line", str(error)) from error
+    except ValueError as error:
+        raise BadOption("line", f"{url!r} is no line: tcp://HOST:PORT, {ACCEPTED}") from error
+    if framing:
+        bus.framings[address] = framing
+    return bus
+
+
 def load_map(model: str, context: Context) -> DeviceMap:
+    if model == sunspec.NAME:
+        return sunspec.device_map([sunspec.MARKED])
     try:
         return devicemap.load(model, [context.config_dir / "devices"])
     except devicemap.MapNotKnown as error:
         raise BadOption("model", str(error)) from error
 
 
-def framing_of(device_map: DeviceMap, given: SerialOptions) -> Framing:
-    """Return how the line is set: as *given*, and for the rest as the device is delivered."""
-    delivered = device_map.serial
-    if delivered is None:
-        msg = f"{device_map.name} has no serial port: it speaks Modbus TCP, which is not read yet"
+def framing_of(device_map: DeviceMap, options: ModbusOptions) -> Framing | None:
+    """Return how the line is set: as given, and for the rest as the device is delivered.
+
+    None where there is no serial line; with Modbus TCP there is one where a gateway stands before
+    a device that has a serial port only. Raise BadOption.
+    """
+    delivered, given = device_map.serial, options.serial
+    if is_tcp(options.line):
+        if delivered is None or (device_map.name == sunspec.NAME and given == SerialOptions()):
+            return None
+    elif delivered is None:
+        msg = f"{device_map.name} has no serial port: its line is tcp://HOST:502"
         raise BadOption("model", msg)
+    elif options.address is not None and not 1 <= options.address <= LAST_ADDRESS:
+        raise BadOption("address", f"{options.address} is none on a serial line: 1 to 247")
     return Framing(
         given.baudrate or delivered.baudrate,
         given.parity or delivered.parity,

@@ -372,7 +372,7 @@ def test_a_model_that_is_not_known_is_refused_with_its_likely_name(tmp_path):
 
 
 def test_a_model_without_a_serial_port_is_refused(tmp_path):
-    with pytest.raises(BadOption, match="speaks Modbus TCP"):
+    with pytest.raises(BadOption, match="its line is tcp://HOST:502"):
         Modbus("mains", options("/dev/ttyUSB0", "carlo-gavazzi-em24-ethernet"), context(tmp_path))
 
 

@@ -7,7 +7,8 @@ import yaml
 
 from collector import config, devicemap
 from collector.line import Framing
-from collector.scan import FRAMINGS, Found, Trying, Unusable, knocks, render, scan
+from collector.recognise import knocks
+from collector.scan import FRAMINGS, Found, Trying, Unusable, render, scan
 from tests.fakes.far_end import FarEnd
 from tests.fakes.rtu_slave import parse, refusal, reply
 
@@ -57,8 +58,8 @@ def test_no_other_framing_is_tried_where_one_is_found(house):
     theirs = Framing(19200, "none")
     assert {each.framing for each in seen if isinstance(each, Found)} == {theirs}
     tried = [(each.framing, each.address) for each in seen if isinstance(each, Trying)]
-    before = [(framing, 1) for framing in FRAMINGS[:5] if framing.parity == "none"]
-    assert [each for each in tried if each[0].parity == "none"] == before + [
+    before = [(framing, 1) for framing in FRAMINGS[:5] if framing and framing.parity == "none"]
+    assert [each for each in tried if each[0] and each[0].parity == "none"] == before + [
         (theirs, address) for address in range(2, 11)
     ]
 
@@ -81,7 +82,7 @@ def test_a_gateway_that_answers_for_nobody_is_no_meter():
 
 
 def test_a_port_that_is_not_there_is_told():
-    (event,) = scan(["/dev/ttyUSB77"])
+    _, event = scan(["/dev/ttyUSB77"])
     assert isinstance(event, Unusable)
     assert "is not there" in event.reason
 

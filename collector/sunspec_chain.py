@@ -1,0 +1,90 @@
+"""What a SunSpec device says of itself: which models it shows, and who made it.
+
+At one of three places stands "SunS". From there on model follows model, each with its number and
+its length, until the number 0xFFFF.
+(SunSpec Device Information Model Specification V1.1, 6)
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
+from collector.registers import ADDRESSES
+
+BASES = (40000, 50000, 0)
+MARK = (0x5375, 0x6E53)  # "SunS"
+COMMON, END = 1, 0xFFFF
+MOST_MODELS = 100  # the longest chain that was seen has some 30
+LONGEST_WALK_S = 15.0
+TEXTS = {"maker": (2, 16), "model": (18, 16), "version": (42, 8), "serial": (50, 16)}
+
+Read = Callable[[int, int], Sequence[int]]
+
+
+class Model(NamedTuple):
+    """A model in a device: its number stands at *address*, *length* registers follow the length."""
+
+    number: int
+    address: int
+    length: int
+
+
+def find(read: Read, who: str) -> int:
+    """Return where "SunS" stands. Raise ReadFault, DeviceRefused where it stands nowhere."""
+    for base in BASES:
+        try:
+            if tuple(read(base, 2)) == MARK:
+                return base
+        except DeviceRefused:
+            continue
+    places = ", ".join(map(str, BASES))
+    raise DeviceRefused(f"{who} is no SunSpec device: at none of {places} stands 'SunS'")
+
+
+def walk(read: Read, who: str = "it") -> list[Model]:
+    """Return the models of the device *who*. Raise ReadFault: FrameDamaged for an endless chain."""
+    address, models = find(read, who) + 2, list[Model]()
+    begun_s = time.monotonic()
+    while len(models) < MOST_MODELS and address + 2 <= ADDRESSES:
+        if time.monotonic() - begun_s > LONGEST_WALK_S:
+            raise DeviceSilent(
+                f"{who} told {len(models)} models in {LONGEST_WALK_S:.0f} s, and no end"
+            )
+        try:
+            number, length = read(address, 2)
+        except DeviceRefused:  # the end of the registers: some leave out the last number
+            number = END
+        if number == END:
+            return models
+        models.append(Model(number, address, length))
+        address += 2 + length
+    raise FrameDamaged(f"{who} tells a chain of models without an end: {len(models)} came")
+
+
+def identity(models: Sequence[Model], read: Read) -> Mapping[str, str]:
+    """Return maker, model, version and serial number, as far as the device tells. Raise ReadFault.
+
+    They are words of a stranger: what cannot be printed is left out.
+    """
+    end = max(offset + size for offset, size in TEXTS.values())
+    common = next((each for each in models if each.number == COMMON), None)
+    if common is None or common.length + 2 < end:
+        return dict.fromkeys(TEXTS, "")
+    words = read(common.address, end)
+    return {name: text(words[offset : offset + size]) for name, (offset, size) in TEXTS.items()}
+
+
+def text(words: Sequence[int]) -> str:
+    data = b"".join(word.to_bytes(2, "big") for word in words)
+    shown = (chr(byte) for byte in data.partition(b"\0")[0])
+    return "".join(each for each in shown if each.isascii() and each.isprintable()).strip()
+
+
+def described(models: Sequence[Model], told: Mapping[str, str]) -> str:
+    """Say what a device is: its maker, model, version, serial number, and models."""
+    name = f"{told['maker']} {told['model']}".strip() or "SunSpec device"
+    numbers = ", ".join(str(each.number) for each in models)
+    version = f", version {told['version']}" if told["version"] else ""
+    serial = f", serial number {told['serial']}" if told["serial"] else ""
+    return f"{name}{version}{serial}, models {numbers}"

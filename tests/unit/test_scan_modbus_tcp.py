@@ -1,0 +1,122 @@
+"""The search behind a TCP port: Modbus units, by their device maps and by SunSpec."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from collector import config, scan
+from collector.cli import main
+from collector.scan import Found, Trying, Unusable
+from tests.fakes.mbap_device import HANG_UP, Device, units
+from tests.fakes.sunspec_image import HYBRID, METER, common, image
+from tests.servers.libmodbus_slave import libmodbus_unit
+from tests.servers.pymodbus_slave import pymodbus_units
+
+SDM_230 = {0x0000: 0x4366, 0x0001: 0x3333, 0x0046: 0x4248, 0x0047: 0x0000}
+TOLD = "Acme Sun 5, version 1.2, serial number A-17, models 1, 103, 120, 64110, 160, 124, 1, 203"
+
+
+def found(line, **others):
+    return [each for each in scan.scan([line], **others) if isinstance(each, Found)]
+
+
+@pytest.fixture
+def few_units(monkeypatch):
+    """Servers that stay silent for other units take their time."""
+    monkeypatch.setattr(scan, "UNITS", (1, 7))
+    monkeypatch.setattr("collector.mbap_line.MOST_ALLOWANCE_S", 0.5)
+
+
+@pytest.fixture
+def at_502(monkeypatch):
+    """Let the port of a line be taken for one of Modbus."""
+    return lambda line: monkeypatch.setattr(scan, "MODBUS_PORTS", [int(line.rpartition(":")[2])])
+
+
+def test_units_behind_a_gateway_are_found_and_named(at_502):
+    with Device(units({2: SDM_230, 9: {0x4000: 0}, 126: image(*HYBRID)})) as device:
+        at_502(device.line)
+        assert found(device.line) == [
+            Found(device.line, None, 2, ("eastron-sdm230",)),
+            Found(device.line, None, 9, ()),
+            Found(device.line, None, 126, ("sunspec",), TOLD),
+        ]
+        assert {each.function for each in device.asked} == {3, 4}
+        assert {each.unit for each in device.asked} == {*scan.UNITS, scan.NO_UNIT}
+
+
+def test_a_thorough_scan_asks_every_unit(at_502):
+    with Device(units({201: SDM_230})) as device:
+        at_502(device.line)
+        (only,) = found(device.line, thorough=True)
+        assert only.address == 201
+        assert {each.unit for each in device.asked} == set(range(256))
+
+
+def test_a_device_that_answers_for_any_unit_is_found_once(at_502):
+    registers = dict.fromkeys(range(0x400), 0)
+    with libmodbus_unit(registers) as line:
+        at_502(line)
+        (only,) = found(line)
+    assert (only.port, only.address) == (line, 1)
+
+
+def test_a_server_that_hangs_up_on_other_units_is_searched_to_the_end(at_502):
+    unit_4 = units({4: SDM_230})
+    with Device(lambda asked: unit_4(asked) if asked.unit == 4 else [HANG_UP]) as device:
+        at_502(device.line)
+        assert [each.address for each in found(device.line)] == [4]
+
+
+@pytest.mark.usefixtures("few_units")
+def test_what_is_found_is_a_configuration_that_check_accepts_and_read_reads(at_502, tmp_path):
+    with pymodbus_units({1: image(*HYBRID), 7: image(common("Acme", "M"), METER)}) as line:
+        at_502(line)
+        shown = CliRunner().invoke(main, ["scan", "--line", line])
+        assert shown.exit_code == 0
+        assert f"address 1: {TOLD}" in shown.stderr
+        assert f"  meter1:  # {TOLD}\n    type: modbus\n    line: {line}\n" in shown.stdout
+        file = tmp_path / "config.yaml"
+        file.write_text(f"site: home\ndata_dir: {tmp_path}\n{shown.stdout}")
+        assert config.load(file).sources["meter2"].address == 7
+        checked = CliRunner().invoke(main, ["check", "--config", str(file)])
+        assert checked.exit_code == 0, checked.output
+        read = CliRunner().invoke(main, ["read", "meter1", "--json", "--config", str(file)])
+        lines = map(json.loads, read.stdout.splitlines())
+        values = {each["device"]: each["values"] for each in lines}
+        assert values["meter1"]["active_power_export"] == 4897
+        assert values["meter1.meter1"]["active_power"] == -1265
+        raw = CliRunner().invoke(main, ["read", "meter1", "--raw", "--config", str(file)])
+        assert "meter1.string1 dc_input_power" in raw.stdout
+        as_json = CliRunner().invoke(main, ["scan", "--line", line, "--json"])
+        entry, _ = json.loads(as_json.stdout)
+        assert entry == {"type": "modbus", "line": line, "address": 1, "models": ["sunspec"]}
+
+
+@pytest.mark.usefixtures("few_units")
+def test_modbus_is_looked_for_last_where_the_port_does_not_tell(monkeypatch):
+    monkeypatch.setattr("collector.luxtronik.ANSWER_S", 0.5)
+    with pymodbus_units({1: image(*HYBRID)}) as line:
+        assert [each.models for each in found(line)] == [("sunspec",)]
+
+
+def test_a_server_where_no_unit_answers_is_told(at_502):
+    with Device(units({})) as device:
+        at_502(device.line)
+        *events, last = scan.scan([device.line])
+        assert isinstance(last, Unusable)
+        assert last.reason == f"{device.line}: no Modbus device answers"
+        assert [each.address for each in events if isinstance(each, Trying)] == [*scan.UNITS]
+        shown = CliRunner().invoke(main, ["scan", "--line", device.line])
+        assert shown.exit_code == 1
+        assert "502 (SolarEdge: 1502) of Modbus?" in shown.stdout
+
+
+def test_nobody_at_that_port_is_told_at_once(at_502):
+    with Device(units({})) as device:
+        pass
+    at_502(device.line)
+    *_, last = scan.scan([device.line])
+    assert isinstance(last, Unusable)
+    assert "cannot be reached" in last.reason
