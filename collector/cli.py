@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 
 import click
 
-from collector import __version__, cli_doctor, cli_journal, cli_secret, cli_setup
+from collector import (
+    __version__,
+    cli_backup,
+    cli_doctor,
+    cli_import,
+    cli_journal,
+    cli_restore,
+    cli_secret,
+    cli_setup,
+)
 from collector.arguments import Duration, config_option, json_option
 from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
 
@@ -118,13 +127,15 @@ def read(name: str, watch: bool, raw: bool, as_json: bool, file: Path) -> None:
 
 
 @main.command()
-@click.option("--line", help="Only this port, such as /dev/ttyUSB0 or socket://10.0.0.5:4196.")
+@click.option("--line", help="Only this line: /dev/ttyUSB0, socket://10.0.0.5:4196, tcp://…:8889.")
 @click.option("--all", "thorough", is_flag=True, help="Every baud rate, parity and address.")
 @json_option
 @config_option
 def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
-    """Find meters on the serial ports and print the configuration to paste.
+    """Find devices and print the configuration to paste.
 
+    Meters on the serial ports, and heat pumps (Luxtronik) that answer a call on the network; with
+    --line also Modbus units behind a TCP port, such as inverters and gateways.
     Only reads. The service must be stopped while it runs. Meters are named by the device maps
     that come with this, and by your own in the folder 'devices' beside the configuration.
 
@@ -132,6 +143,8 @@ def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
     Examples:
       energy-monitor scan
       energy-monitor scan --line /dev/ttyUSB0 --all
+      energy-monitor scan --line tcp://192.168.2.5:8889
+      energy-monitor scan --line tcp://192.168.2.9:502
     """
     from collector import once  # noqa: PLC0415
 
@@ -204,8 +217,9 @@ def status(as_json: bool, file: Path) -> None:
 def demo(duration_s: float | None, data_dir: Path) -> None:
     """Show a simulated house, live, without root, Docker or hardware.
 
-    A simulated ORNO OR-WE-515 answers as a Modbus RTU slave behind a pseudo-terminal, in a
-    process of its own; the real collector reads it.
+    A simulated ORNO OR-WE-515 answers as a Modbus RTU slave, Victron devices talk VE.Direct, and a
+    heat pump and a lighting processor answer over TCP, each in a process of its own; the real
+    collector reads them.
 
     \b
     Examples:
@@ -240,7 +254,10 @@ class Priorities(logging.Formatter):
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
 
+main.add_command(cli_backup.backup)
 main.add_command(cli_doctor.doctor)
+main.add_command(cli_import.import_config)
 main.add_command(cli_journal.journal)
+main.add_command(cli_restore.restore)
 main.add_command(cli_secret.secret)
 main.add_command(cli_setup.setup)

@@ -16,11 +16,12 @@ from collector.contract import Source
 from collector.errors import EnergyMonitorError, LineAway, ReadFault
 from collector.intake import Feed, Intake
 from collector.journal import Journal
-from collector.line import Framing, LineConflict, Lines, SerialLine
+from collector.line import Framing, Lines, SerialLine
 from collector.reading import Reading
+from collector.tcp import place
 
 if TYPE_CHECKING:
-    from collector.scan import Event, Found
+    from collector.scan import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, FoundVEDirect
 
 
 def read(config: Config, name: str, *, watch: bool, raw: bool, as_json: bool) -> None:
@@ -102,7 +103,7 @@ def print_readings(readings: Sequence[Reading], *, as_json: bool) -> None:
 
 
 def print_raw(source: Source, name: str, *, as_json: bool) -> None:
-    """Print register by register what a meter answers."""
+    """Print register by register what a meter answers, or label by label what a device says."""
     read_raw = getattr(source, "read_raw", None)
     if read_raw is None:
         raise EnergyMonitorError(f"{name}: this kind of source has no registers; leave --raw out")
@@ -110,67 +111,141 @@ def print_raw(source: Source, name: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    heads = ["QUANTITY", "ADDRESS", "FC", "TYPE", "WORDS", "VALUE", "UNIT"]
-    click.echo(show.table(heads, [show.raw_row(row) for row in rows], right=(5,)))
+    click.echo(show.raw_table(rows))
 
 
 def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json: bool) -> bool:
     """Scan, showing how far it is, and print what was found; return whether anything was."""
-    from collector import adapter  # noqa: PLC0415  loads files
+    if line and line.startswith(("mqtt:", "mqtts:")):
+        return scan_broker(line, as_json=as_json)
+    from collector import adapter, lutron_search, luxtronik, nut  # noqa: PLC0415  loads files
     from collector import scan as scans  # noqa: PLC0415
 
-    ports = [check_line(line)] if line else adapter.ports()
+    discover = (luxtronik.discover, lutron_search.discover, nut.discover)
+    network = [] if line else [found for each in discover for found in each()]
+    ports = [check_line(line)] if line else [*adapter.ports(), *network]
     found = list(follow(scans.scan(ports, thorough=thorough, own_dirs=own_dirs)))
     if as_json:
         click.echo(json.dumps([entry(each) for each in found], indent=2))
     elif found:
         click.echo(scans.render(found), nl=False)
+    elif line and line.startswith("tcp:"):
+        click.echo(
+            "no heat pump or lighting processor answered. Is it the right address, and the port "
+            "8889 (or 8888) of a heat pump, 23 of a Lutron processor, 3493 of a NUT server or 502 "
+            "(SolarEdge: 1502) of Modbus?"
+        )
     elif ports:
         click.echo(
             "nothing answered. Are A and B the right way round, and does the meter have power? "
             "'energy-monitor scan --all' tries every address and framing."
         )
     else:
-        click.echo("no serial port is there: is the adapter plugged in? See 'ls /dev/serial/by-id'")
+        click.echo(
+            "no serial port is there, and no heat pump or lighting processor answers on the "
+            "network: is the adapter plugged in? See 'ls /dev/serial/by-id'"
+        )
+    return bool(found)
+
+
+def scan_broker(line: str, *, as_json: bool) -> bool:
+    """Print which known devices talk at an MQTT broker; return whether any does."""
+    from collector import mqtt_search  # noqa: PLC0415  loads files
+
+    progress(f"      listening at {line} for {mqtt_search.LISTEN_S:.0f} s")
+    try:
+        found = mqtt_search.listen(line)
+    except (ReadFault, ValueError) as error:
+        raise EnergyMonitorError(str(error)) from error
+    finally:
+        progress("")
+    if as_json:
+        entries = [
+            {"type": "mqtt_in", "line": line, "model": model, "topic": name}
+            for model, name in sorted(found)
+        ]
+        click.echo(json.dumps(entries, indent=2))
+    elif found:
+        click.echo(mqtt_search.render(line, found), nl=False)
+    else:
+        click.echo("no device of a known kind has said anything; some talk every 5 minutes only")
     return bool(found)
 
 
 def check_line(line: str) -> str:
     """Return *line*, if that can be one. Raise EnergyMonitorError."""
     try:
+        if line.startswith("tcp:") and place(line):
+            return line
         return Lines().get(line, Framing(), SerialLine).port
-    except LineConflict as error:
+    except ValueError as error:
         raise EnergyMonitorError(str(error)) from error
 
 
-def follow(events: Iterable["Event"]) -> Iterator["Found"]:
+def follow(
+    events: Iterable["Event"],
+) -> Iterator["Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs"]:
     """Show on standard error how a scan goes on; yield what it finds."""
     from collector import scan as scans  # noqa: PLC0415
+    from collector.vedirect_labels import identity  # noqa: PLC0415
 
     for event in events:
         match event:
+            case scans.Listening():
+                progress(f"      listening for VE.Direct at {len(event.ports)} ports")
             case scans.Trying():
-                progress(f"{event.part:4.0%}  {event.port}  {event.framing}  {event.address}")
+                framing = event.framing or "unit"
+                progress(f"{event.part:4.0%}  {event.port}  {framing}  {event.address}")
             case scans.Unusable():
                 progress("")
                 click.secho(event.reason, fg="yellow", err=True)
             case scans.Found():
-                models = ", ".join(event.models) or "a model that is not known"
-                text = f"{event.port}  {event.framing}  address {event.address}: {models}"
+                models = event.told or ", ".join(event.models) or "a model that is not known"
+                framing = f"  {event.framing}" if event.framing else ""
+                text = f"{event.port}{framing}  address {event.address}: {models}"
                 progress("")
                 click.secho(text, fg="green", err=True)
+                yield event
+            case scans.FoundHeatPump():
+                text = f"{event.port}  heat pump, firmware {event.firmware or 'not known'}"
+                progress("")
+                click.secho(text, fg="green", err=True)
+                yield event
+            case scans.FoundLights():
+                progress("")
+                click.secho(f"{event.port}  Lutron, {event.database}", fg="green", err=True)
+                yield event
+            case scans.FoundUPSs():
+                progress("")
+                text = f"{event.port}  NUT server with {', '.join(event.upss) or 'no UPS'}"
+                click.secho(text, fg="green", err=True)
+                yield event
+            case scans.FoundVEDirect():
+                progress("")
+                click.secho(f"{event.port}  {identity(event.said)}", fg="green", err=True)
                 yield event
     progress("")
 
 
-def entry(found: "Found") -> dict[str, object]:
+def entry(
+    found: "Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs",
+) -> dict[str, object]:
     """Return what was found as programs read it."""
+    from collector import scan as scans  # noqa: PLC0415
+
+    if isinstance(found, scans.FoundHeatPump):
+        return {"type": "luxtronik", "line": found.port, "firmware": found.firmware}
+    if isinstance(found, scans.FoundLights):
+        return {"type": "lutron_qs", "line": found.port, "database": found.database}
+    if isinstance(found, scans.FoundUPSs):
+        return {"type": "nut", "line": found.port, "upss": dict(found.upss)}
+    if isinstance(found, scans.FoundVEDirect):
+        return {"type": "vedirect", "line": found.port, "said": dict(found.said)}
     return {
+        "type": "modbus",
         "line": found.port,
         "address": found.address,
-        "baudrate": found.framing.baudrate,
-        "parity": found.framing.parity,
-        "stopbits": found.framing.stopbits,
+        **(vars(found.framing) if found.framing else {}),
         "models": list(found.models),
     }
 

@@ -180,9 +180,10 @@ def option_table(options: type, path: str = "", besides: type | None = None) -> 
     hints = typing.get_type_hints(options)
     for each in fields:
         hint = hints[each.name]
-        inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        kinds = {tuple: (0, "[]"), dict: (1, ".NAME")}
+        place, mark = kinds.get(get_origin(hint), (None, ""))
+        inner = hint if place is None else get_args(hint)[place]
         if dataclasses.is_dataclass(inner) and inner is not Secret:
-            mark = "[]" if inner is not hint else ""
             yield from option_table(typing.cast("type", inner), f"{path}{each.name}{mark}.")
             continue
         example = each.metadata.get("example")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from collector.errors import EnergyMonitorError
 
+ABSENT = {"", "none"}  # systemd hands over 'none' where there is no file (SetCredential=)
+
 
 class SecretMissing(EnergyMonitorError):
     """No value is found for a secret; the message names the places."""
@@ -25,7 +27,24 @@ class Secret:
 
     def value(self) -> str:
         """Return the secret's value. Raise SecretMissing where it is in none of the places."""
-        variable = f"ENERGY_MONITOR_{self.name.upper().replace('-', '_')}"
+        found = self.look()
+        if found is None:
+            places = [*map(str, self.files()), f"the environment variable {self.variable}"]
+            raise SecretMissing(f"secret {self.name!r} is not found; looked in {', '.join(places)}")
+        return found
+
+    def if_given(self) -> str | None:
+        """Return the value of a secret that there need not be. Raise SecretMissing where it is
+        there and cannot be read.
+        """  # noqa: D205  one sentence
+        found = self.look()
+        return None if found in ABSENT else found
+
+    @property
+    def variable(self) -> str:
+        return f"ENERGY_MONITOR_{self.name.upper().replace('-', '_')}"
+
+    def look(self) -> str | None:
         for file in self.files():
             try:
                 return file.read_text(encoding="utf-8").strip()
@@ -37,11 +56,7 @@ class Secret:
             except UnicodeDecodeError:
                 msg = f"secret {self.name!r}: {file} is not UTF-8 text: write it again"
                 raise SecretMissing(msg) from None  # the error holds what is in the file
-        if variable in os.environ:
-            return os.environ[variable]
-        places = [*map(str, self.files()), f"the environment variable {variable}"]
-        msg = f"secret {self.name!r} is not found; looked in {', '.join(places)}"
-        raise SecretMissing(msg)
+        return os.environ.get(self.variable)
 
     def files(self) -> list[Path]:
         credentials = os.environ.get("CREDENTIALS_DIRECTORY")

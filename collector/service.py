@@ -12,7 +12,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from collector import control
@@ -218,7 +220,8 @@ class Service:
             "journal": self.journal.told(now_ms),
             "resident_memory": resident_memory(),
         }
-        return status | {"problems": list(problems(status))}
+        ages_s, alarms = backups_told(self.config)
+        return status | {"backups": ages_s, "problems": [*problems(status), *alarms]}
 
     def end(self) -> None:
         """Let every thread finish what it is at, and close the journal."""
@@ -287,6 +290,26 @@ def problems(status: dict[str, Any]) -> list[str]:
         for cause, count in status["journal"]["dropped_lately"].items()
     ]
     return found
+
+
+def backups_told(config: Config) -> tuple[dict[str, float], list[str]]:
+    """Return how long ago a backup, an upload and a rehearsal went well, and what is wrong.
+
+    Nothing in a house that makes no backups.
+    """
+    from backup import state  # noqa: PLC0415  only who asks for the status needs it
+
+    now = datetime.now(UTC)
+    try:
+        runs = state.read(Path(config.main.backup.folder))
+    except OSError as error:
+        return {}, [f"the backups in {error.filename} cannot be looked at: {error.strerror}"]
+    ages_s = {
+        task: state.age_of(run.done_at, now).total_seconds()
+        for task, run in runs.items()
+        if run.done_at
+    }
+    return ages_s, state.alarms(runs, now, off_site="upload" in runs) if runs else []
 
 
 def notify(message: str) -> None:

@@ -147,10 +147,11 @@ def version_of(client: InfluxDBClient, wanted: Wanted) -> str:
         days = f"{wanted.retention_s // 86_400}d" if wanted.retention_s else "INF"
         raise SetupRefused(
             f"InfluxDB at {wanted.url} is {version}, where this is done in its own shell 'influx' "
-            f'(1.8 is the oldest that will do): CREATE DATABASE "{wanted.bucket}" WITH DURATION '
-            f"{days} SHARD DURATION 1d; CREATE USER collector WITH PASSWORD '…'; GRANT ALL ON "
-            f'"{wanted.bucket}" TO collector. Then write collector:… into '
-            f"{wanted.token_file('write')} and use bucket: {wanted.bucket}/autogen"
+            "(1.8 is the oldest that will do): CREATE USER admin WITH PASSWORD '…' WITH ALL "
+            f'PRIVILEGES; CREATE DATABASE "{wanted.bucket}" WITH DURATION {days} SHARD DURATION '
+            f"1d; CREATE USER collector WITH PASSWORD '…'; GRANT ALL ON \"{wanted.bucket}\" TO "
+            f"collector. Then write collector:… into {wanted.token_file('write')}, admin:… into "
+            f"{wanted.folder / ADMIN_TOKEN} for backups, and use bucket: {wanted.bucket}/autogen"
         )
     if version.startswith("3."):
         raise SetupRefused(

@@ -88,6 +88,9 @@ def status(answer: Mapping[str, Any]) -> str:
         f"journal: {journal['readings']} readings, {amount(journal['bytes'])}, "
         f"{duration(journal['days'] * 86400)}"
     )
+    if answer["backups"]:
+        ages = [f"{task} {duration(age_s)} ago" for task, age_s in answer["backups"].items()]
+        parts.append(f"backups: the last {', '.join(ages)}")
     parts += [
         click.style(
             f"{name}: {source['out_of_range']} values that cannot be true were left out, "
@@ -156,11 +159,15 @@ def in_unit(quantity: str, value: float) -> tuple[str, str]:
 
 
 def values(readings: Iterable[Reading]) -> str:
-    """Set out readings: device, quantity, value, unit."""
-    rows = [
-        [reading.device, quantity, *in_unit(quantity, value)]
+    """Set out readings: device, quantity, value, unit; of several values of one the last."""
+    latest = {
+        (reading.device, quantity): value
         for reading in readings
         for quantity, value in reading.values.items()
+    }
+    rows = [
+        [device, quantity, *in_unit(quantity, value)]
+        for (device, quantity), value in latest.items()
     ]
     return table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
 
@@ -234,6 +241,30 @@ def model(name: str, own_dirs: Sequence[Path], *, as_json: bool) -> str:
     return "\n".join([*parts, "", table(heads, rows, right=(5,))])
 
 
+def raw_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Set out what a device answered register by register, or said label by label."""
+    if rows and "label" in rows[0]:
+        heads = ["LABEL", "TEXT", "QUANTITY", "VALUE", "UNIT", "MEANING"]
+        return table(heads, [raw_label(row) for row in rows], right=(3,))
+    heads = ["QUANTITY", "ADDRESS", "FC", "TYPE", "WORDS", "VALUE", "UNIT"]
+    return table(heads, [raw_row(row) for row in rows], right=(5,))
+
+
+def raw_label(row: Mapping[str, Any]) -> list[str]:
+    """Set out what was said under one label."""
+    from collector.quantity import catalogue  # noqa: PLC0415  loads a file
+
+    quantity = row["quantity"]
+    return [
+        row["label"],
+        row["text"],
+        quantity,
+        "" if row["value"] is None else number(row["value"]),
+        catalogue()[quantity].unit if quantity else "",
+        row["meaning"],
+    ]
+
+
 def raw_row(row: Mapping[str, Any]) -> list[str]:
     """Set out what one register answered."""
     from collector.quantity import catalogue  # noqa: PLC0415  loads a file
@@ -241,7 +272,7 @@ def raw_row(row: Mapping[str, Any]) -> list[str]:
     quantity = row["quantity"]
     value = row.get("refused") or ("" if row["value"] is None else number(row["value"]))
     return [
-        quantity,
+        f"{row['device']} {quantity}" if "device" in row else quantity,
         f"0x{row['address']:04X}",
         f"{row['function']:02d}",
         row["type"],

@@ -209,6 +209,8 @@ def test_a_wrong_word_gets_a_sentence_and_a_status(words, sentence):
         [], ["run"], ["check"], ["read"], ["scan"], ["models"], ["status"], ["demo"],
         ["journal", "tail"], ["journal", "export"], ["journal", "replay"],
         ["journal", "dead-letters"], ["setup", "influxdb"],
+        *(["backup", each] for each in ("now", "list", "verify", "rotate", "upload", "rehearse")),
+        ["backup", "connect"],
     ],
 )  # fmt: skip
 def test_every_command_has_help_with_an_example(words):

@@ -152,10 +152,15 @@ def lights(day: Day) -> Corners:
     return corners
 
 
+def mean_outside_c(day: Day, rng: random.Random) -> float:
+    """Return the mean °C of a day, whose *rng* is that of the heat pump."""
+    return MEAN_C + SWING_C * day.warmth + rng.uniform(-4, 4)
+
+
 def heat_pump(day: Day) -> Corners:
     """Draw runs that are longer the colder it is; the one at midday makes hot water."""
     rng = day.rng("heat_pump")
-    outside_c = MEAN_C + SWING_C * day.warmth + rng.uniform(-4, 4)
+    outside_c = mean_outside_c(day, rng)
     share = min(max(0.0, HEATING_BELOW_C - outside_c) * HEATING_W_PER_C / HEAT_PUMP_W, 0.85)
     corners: Corners = []
     start_s, hot_water_s = rng.uniform(5, 40) * MINUTE_S, day.clock(13)

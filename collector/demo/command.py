@@ -1,4 +1,4 @@
-"""What ``energy-monitor demo`` runs: a simulated meter, the real collector, a live table."""
+"""What ``energy-monitor demo`` runs: simulated devices, the real collector, a live table."""
 
 import fcntl
 import json
@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from collector import control, show
-from collector.demo import meter
+from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
@@ -33,11 +33,32 @@ sources:
     model: orno-we-515
     address: 1
     every: 1s
+  battery:
+    type: vedirect
+    line: {battery}
+    expect: {{PID: "0x204"}}
+  sun:
+    type: vedirect
+    line: {sun}
+  heatpump:
+    type: luxtronik
+    line: {heat_pump}
+    every: 5s
+    quantities:
+      [outside_temperature, flow_temperature, return_temperature, hot_water_temperature,
+       flow_rate, heat_power, active_power, heat_energy, active_energy_heating, operating_mode,
+       compressor1_starts, coefficient_of_performance]
+  lights:
+    type: lutron_qs
+    line: {lights}
+    user: {user}
+    password: !secret demo-lights
+    database: {database}
   pi:
     type: host
     every: 10s
 """
-METER = "meter"  # the simulated meter's serial port
+METER, BATTERY, SUN = "meter", "battery", "sun"  # the simulated devices' serial ports
 START_WITHIN_S = 10
 LINE_EVERY_S = 5
 
@@ -47,7 +68,7 @@ def run(duration_s: float | None, folder: Path) -> int:
     folder = folder.absolute()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with alone_in(folder):
-        status = run_in(folder, configure(folder), duration_s)
+        status = run_in(folder, duration_s)
     click.echo(f"the journal is in {folder}; look into it with:")
     click.echo(f"  {sys.argv[0]} journal tail --data-dir {shlex.quote(str(folder))}")
     return status
@@ -69,25 +90,35 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(door)
 
 
-def configure(folder: Path) -> Path:
-    """Write the demo's configuration. Raise EnergyMonitorError where one is that is not ours."""
+def configure(folder: Path, heat_pump: str, processor: tuple[str, str]) -> Path:
+    """Write the demo's configuration. Raise EnergyMonitorError where one is that is not ours.
+
+    *processor* is the line of the lights, and where their database is.
+    """
     file = folder / "config.yaml"
     if file.exists() and not file.read_bytes().startswith(OURS.encode()):
         msg = f"{file} is not the demo's: name another folder with --data-dir"
         raise EnergyMonitorError(msg)
-    places = {"folder": folder, "line": folder / METER}
+    ports = {"line": METER, "battery": BATTERY, "sun": SUN}
+    places = {"folder": folder, **{key: folder / name for key, name in ports.items()}}
     quoted = {key: json.dumps(str(each), ensure_ascii=False) for key, each in places.items()}
-    file.write_text(OURS + CONFIG.format(**quoted), encoding="utf-8")
+    network = {"heat_pump": heat_pump, "lights": processor[0], "database": processor[1]}
+    file.write_text(OURS + CONFIG.format(**quoted, **network, user=lights.USER), encoding="utf-8")
+    secret = folder / "secrets" / "demo-lights"
+    secret.parent.mkdir(exist_ok=True)
+    secret.write_text(lights.PASSWORD, encoding="utf-8")
     return file
 
 
-def run_in(folder: Path, file: Path, duration_s: float | None) -> int:
-    """Run meter and collector, and show what is read; return the collector's exit status."""
-    command = [sys.executable, "-m", "collector", "run", "--config", str(file)]
+def run_in(folder: Path, duration_s: float | None) -> int:
+    """Run devices and collector, and show what is read; return the collector's exit status."""
     with (
+        heatpump.start() as heat_pump,
+        lights.start() as processor,
         meter.start("orno-we-515", 1, folder / METER),
+        vedirect.start(folder / BATTERY, folder / SUN),
         (folder / "collector.log").open("w") as log,
-        subprocess.Popen(command, stderr=log, start_new_session=True) as collector,  # noqa: S603  ourselves
+        start(configure(folder, heat_pump, processor), log) as collector,
     ):
         try:
             show_until(collector, folder, duration_s)
@@ -96,6 +127,11 @@ def run_in(folder: Path, file: Path, duration_s: float | None) -> int:
         finally:
             collector.terminate()
         return collector.wait(10)
+
+
+def start(file: Path, log: IO[str]) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "collector", "run", "--config", str(file)]
+    return subprocess.Popen(command, stderr=log, start_new_session=True)  # noqa: S603  ourselves
 
 
 def show_until(

@@ -3,7 +3,17 @@
 import importlib
 import sys
 
-BENCHES = ["bus", "journal", "backlog", "lateness", "service"]
+BENCHES = [
+    "bus",
+    "journal",
+    "backlog",
+    "lateness",
+    "service",
+    "mixed",
+    "backup",
+    "restore",
+    "vedirect",
+]
 
 
 def main():

@@ -66,7 +66,9 @@ def measure():
 def judge(pairs, points, fetch_s):
     whole = all(each.points == points for pair in pairs for each in pair)
     yield f"{PAIRS} pairs of restorations: all is there", str(whole), "True", whole
-    for name, runs in zip(("ours from Azurite", "stock from files"), zip(*pairs), strict=True):
+    for name, runs in zip(
+        ("ours from Azurite", "stock from files"), zip(*pairs, strict=True), strict=True
+    ):
         seconds = sorted(each.seconds for each in runs)
         figure = f"{statistics.median(seconds):.1f} {seconds[0]:.1f} {seconds[-1]:.1f}"
         yield f"{name}, s: median, least, most", figure, "", True

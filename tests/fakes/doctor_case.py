@@ -67,6 +67,7 @@ def a_status(**changes):
             "dropped_lately": {},
         },
         "resident_memory": 40_000_000,
+        "backups": {},
         "problems": [],
     }
     return status | changes

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,13 +23,17 @@ START_S = 60  # a deadline for a loaded machine; it takes one or two
 
 @dataclass(frozen=True)
 class Influxd:
-    """A server that runs; 2.x is set up with *org*, *bucket* and the admin's *token*."""
+    """A server that runs; 2.x is set up with *org*, *bucket* and the admin's *token*.
+
+    1.x hands out backups at *backup_port*.
+    """
 
     url: str
     process: subprocess.Popen[bytes] | None
     org: str = ORG
     bucket: str = BUCKET
     token: str = ADMIN_TOKEN
+    backup_port: int = 0
 
     def get(self, path: str, fields=None, token=None):
         """Return the document that is answered."""
@@ -76,12 +80,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0, set_up: bool = True) -> Iterator[Influxd]:
+def running(
+    folder: Path, *, port: int = 0, set_up: bool = True, flags: Sequence[str] = ()
+) -> Iterator[Influxd]:
     """Run InfluxDB 2 with its data in *folder*, set up with org, bucket and admin token."""
     port = port or free_port()
     command = [find("2."), f"--http-bind-address=127.0.0.1:{port}", "--reporting-disabled"]
     command += [f"--bolt-path={folder}/bolt", f"--sqlite-path={folder}/sqlite"]
-    command += [f"--engine-path={folder}/engine", "--log-level=error"]
+    command += [f"--engine-path={folder}/engine", "--log-level=error", *flags]
     url = f"http://127.0.0.1:{port}"
     with started(command, folder, url) as process:
         influx = Influxd(url, process)
@@ -115,19 +121,19 @@ def shared(folder: Path) -> Iterator[Influxd]:
 
 
 @contextmanager
-def running_1(folder: Path) -> Iterator[Influxd]:
-    """Run InfluxDB 1 with its data in *folder* and no users."""
-    port, rpc_port = free_port(), free_port()
+def running_1(folder: Path, *, locked: bool = False) -> Iterator[Influxd]:
+    """Run InfluxDB 1 with its data in *folder* and no users; *locked* asks for one's password."""
+    port, backup_port = free_port(), free_port()
     config = folder / "influxdb.conf"
     config.write_text(
-        f'reporting-disabled = true\nbind-address = "127.0.0.1:{rpc_port}"\n'
+        f'reporting-disabled = true\nbind-address = "127.0.0.1:{backup_port}"\n'
         f'[meta]\ndir = "{folder}/meta"\n'
         f'[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
-        f'[http]\nbind-address = "127.0.0.1:{port}"\n'
+        f'[http]\nbind-address = "127.0.0.1:{port}"\nauth-enabled = {str(locked).lower()}\n'
     )
     url = f"http://127.0.0.1:{port}"
     with started([find("1."), "run", "-config", str(config)], folder, url) as process:
-        yield Influxd(url, process)
+        yield Influxd(url, process, backup_port=backup_port)
 
 
 @contextmanager

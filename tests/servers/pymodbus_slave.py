@@ -1,13 +1,14 @@
-"""A bus of Modbus RTU slaves by pymodbus, in a process of its own, on a serial port."""
+"""Modbus slaves by pymodbus, in a process of its own: on a serial port, or behind a TCP port."""
 
 import asyncio
 import sys
 from contextlib import contextmanager
 
 from pymodbus import FramerType
-from pymodbus.server import ModbusSerialServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from tests.servers.influxd import free_port
 from tests.servers.process import running, settings
 
 
@@ -16,6 +17,14 @@ def pymodbus_slaves(path, slaves):
     """Serve *slaves*, {address: {register: word}}, on the port *path*."""
     with running([sys.executable, "-m", __name__], [path, slaves]):
         yield
+
+
+@contextmanager
+def pymodbus_units(units):
+    """Serve *units*, {unit: {register: word}}, at a port of loopback; yield the line to it."""
+    port = free_port()
+    with running([sys.executable, "-m", __name__], [port, units]):
+        yield f"tcp://127.0.0.1:{port}"
 
 
 async def serve(path, slaves):
@@ -34,9 +43,13 @@ async def serve(path, slaves):
         """Hear nothing that is for others: 3.16.1 would answer them that it has failed."""
         return request if sending or str(request.dev_id) in slaves else None
 
-    server = ModbusSerialServer(
-        devices, framer=FramerType.RTU, port=path, baudrate=9600, trace_pdu=heard
-    )
+    server: ModbusSerialServer | ModbusTcpServer
+    if isinstance(path, int):
+        server = ModbusTcpServer(devices, address=("127.0.0.1", path), trace_pdu=heard)
+    else:
+        server = ModbusSerialServer(
+            devices, framer=FramerType.RTU, port=path, baudrate=9600, trace_pdu=heard
+        )
     await server.serve_forever(background=True)
     print("ready", flush=True)
     await asyncio.Event().wait()

@@ -92,7 +92,7 @@ outputs:
         "10: sources.mains.modell: unknown option; did you mean 'model'?",
         "11: sources.mains.address: 'one' is not a whole number",
         "12: sources.mains.every: '0s' is not accepted: from 0.05 to 604800 seconds",
-        "13: sources.pi.type: no source named 'hosst'; known: host, modbus, simulated",
+        "13: sources.pi.type: no source named 'hosst'; known: backups, ",
         "19: outputs.history.token: secrets never stand in this file: write '!secret NAME'",
     ]
     for each in wanted:
@@ -108,8 +108,8 @@ outputs:
         ("a: [", "is not YAML"),
         ("- a\n", "expected a block of 'key: value' lines, not a list"),
         ("sources: {}\n", "there is no source"),
-        ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of host"),
-        ("sources: {pi: {}}\n", "sources.pi: 'type' is missing: one of host"),
+        ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of backups"),
+        ("sources: {pi: {}}\n", "sources.pi: 'type' is missing: one of backups"),
         ("sources: {pi: }\n", "expected a block of 'key: value' lines, not nothing"),
         ("sources: {pi: {type: host}}\noutputs: {h: {}}\n", "'type' is missing: one of influxdb"),
         (

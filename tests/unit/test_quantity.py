@@ -28,7 +28,7 @@ UNITS = {
         "bar",
         "bytes",
     ),
-    *("hPa", "l/h", "m/s", "mm", "rpm", "s", "var", "varh"),
+    *("hPa", "l/h", "m³", "m/s", "mm", "rpm", "s", "var", "varh"),
 }
 ROW = "{unit: V, kind: gauge, range: [0, 500], help: voltage}"
 

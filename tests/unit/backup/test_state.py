@@ -20,7 +20,7 @@ def good(**time):
     return Run(done_at=ago(**time), id="20261120T110000Z", size=100, first_at=ago(**time))
 
 
-WELL = {"backup": good(hours=1), "upload": good(hours=1), "rehearsal": good(days=6)}
+WELL: dict[state.Task, Run] = {"backup": good(hours=1), "upload": good(hours=1), "rehearsal": good(days=6)}
 
 
 def test_where_all_is_well_there_is_no_alarm():

@@ -1,0 +1,130 @@
+"""Our configuration in the making: what goes into it, and what there is to say about it."""
+
+import itertools
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from collector import config, service
+from collector.errors import ConfigFault, Fault
+from collector.import_config.foreign import Malformed, Part
+from collector.secrets import Secret
+
+SECRETS = config.DEFAULT_FILE.parent / "secrets"
+HEAD = """\
+# Made by 'energy-monitor import-config'. Set 'timezone' to that of the house, such as Europe/Rome,
+# and have it looked at by 'energy-monitor check'.
+"""
+
+Options = dict[str, Any]
+
+
+@dataclass
+class Draft:
+    """Sources and outputs by name, each with its options, and *notes* for the owner."""
+
+    sources: dict[str, Options] = field(default_factory=dict)
+    outputs: dict[str, Options] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, place: str, text: str) -> None:
+        self.notes.append(f"{place}: {text}")
+
+    def add_source(self, name: str, options: Options) -> None:
+        self.sources[unused(name, self.sources)] = options
+
+    def add_output(self, name: str, options: Options) -> None:
+        self.outputs[unused(name, self.outputs)] = options
+
+    def secret(self, name: str, part: Part) -> Secret:
+        """Return a reference in place of the secret at *part*, and say how to store it."""
+        name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+        file = SECRETS / name
+        self.note(
+            part.place,
+            f"is a secret and was not copied. Store it with 'sudo install -m 600 /dev/stdin {file}'"
+            f" (paste it, Enter, Ctrl-D), and add [Service] LoadCredential={name}:{file} with "
+            "'sudo systemctl edit energy-monitor-collector'",
+        )
+        return Secret(name)
+
+    def note_others(
+        self, parts: Mapping[str, Part], known: Iterable[str], why: Mapping[str, str]
+    ) -> None:
+        """Say of each of *parts* that is not *known* that it has no equal, and *why* not."""
+        for key in [each for each in parts if each not in known]:
+            self.note(parts[key].place, why.get(key, "has no equal"))
+
+
+def unused(name: str, used: Iterable[str]) -> str:
+    """Return *name* as it may stand in a configuration, with a number where it is *used*."""
+    name = re.sub("[^A-Za-z0-9]+", "_", name).strip("_") or "source"
+    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in used)
+
+
+def accepted(draft: Draft) -> str:
+    """Return *draft* as a configuration that ``energy-monitor check`` accepts.
+
+    What it would not accept is left out, with a note. Raise Malformed where no source is left.
+    """
+    if not draft.outputs:
+        draft.note("outputs", "there is none: readings stay in the journal until one is added")
+    while draft.sources:
+        text = as_yaml(draft)
+        faults = faults_in(text)
+        if not faults:
+            return text
+        if not leave_out(draft, faults):
+            raise Malformed(f"no configuration can be made of it: {faults[0]}")
+    raise Malformed("there is nothing in it that can be read here")
+
+
+def leave_out(draft: Draft, faults: Iterable[Fault]) -> bool:
+    """Take out of *draft* what has faults; return whether that was anything."""
+    left_out = False
+    for fault in faults:
+        group, _, rest = fault.path.partition(".")
+        entries = {"sources": draft.sources, "outputs": draft.outputs}.get(group, {})
+        if entries.pop(rest.partition(".")[0], None) is not None:
+            draft.note(fault.path, f"would not be accepted, so it is left out: {fault.message}")
+            left_out = True
+    return left_out
+
+
+def faults_in(text: str) -> tuple[Fault, ...]:
+    """Return what ``energy-monitor check`` would say of *text*, but for secrets not yet stored."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.yaml"
+        file.write_text(text, encoding="utf-8")
+        try:
+            loaded = config.load(file)
+            service.build(loaded, service.new_health(loaded))
+        except ConfigFault as error:
+            return error.faults
+    return ()
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes secrets by their names."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  an '&id001' is no help to readers
+        return True
+
+
+Dumper.add_representer(
+    Secret, lambda dumper, secret: dumper.represent_scalar("!secret", secret.name)
+)
+
+
+def as_yaml(draft: Draft) -> str:
+    groups = {"sources": draft.sources, "outputs": draft.outputs}
+    made = {name: entries for name, entries in groups.items() if entries}
+    return HEAD + yaml.dump(
+        made, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )

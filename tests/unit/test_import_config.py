@@ -1,0 +1,428 @@
+"""Configurations of other programs: each becomes one that is accepted, or a sentence."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector import checks, config
+from collector.cli import main
+from collector.cli_import import PROGRAMS
+from collector.contract import ReadGroup
+from collector.fields import fields_of, value_of
+from collector.import_config import foreign, vemonitor_columns
+from collector.scalars import Seconds
+from collector.vedirect_labels import table
+
+SECRETS = {"redis-shed": "pass-of-redis", "influxdb-base": "token-of-influx"}
+BMV = {
+    "serialPort": "/dev/ttyUSB0",
+    "onError": "waitConnection",
+    "serialTest": {"pid": {"typeTest": "value", "key": "PID", "value": "0x203"}},
+}
+CONNECTORS = {
+    "serial": {"bmv": BMV, "sun": {"serialPort": "/dev/ttyUSB1"}},
+    "redis": {
+        "shed": {"host": "192.168.1.9", "port": 6380, "db": 4, "password": SECRETS["redis-shed"]}
+    },
+    "emoncms": {"cloud": {"addr": "http://emon.example", "apikey": "key-of-emoncms"}},
+    "influxDb2": {
+        "base": {
+            "host": "http://192.168.1.9:8086",
+            "org": "home",
+            "auth": SECRETS["influxdb-base"],
+            "verify_ssl": False,
+        }
+    },
+}
+MONITOR = {
+    "name": "monitor",
+    "source": "bmv",
+    "device": "BMV",
+    "time_interval": 1,
+    "columns": ["V", "SOC", "SER#", "time_ref"],
+    "ref_cols": [["bat_voltage", "V"]],
+}
+SLOW = {
+    "name": "monitor_slow",
+    "source": "bmv",
+    "device": "BMV",
+    "time_interval": 10,
+    "columns": ["V", "H17", "vm_cap"],
+}
+BARN = {
+    "name": "barn",
+    "source": "shed",
+    "redis_node": "far",
+    "time_interval": 2,
+    "columns": {"pack": ["V", "SOC", "H6", "CS", "t_int"], "panels": ["PPV"]},
+}
+INFLUX = {"source": "base", "db": "solar", "measurement": "m", "time_interval": 1, "columns": {}}
+
+
+def block(serial=(), redis=(), **more):
+    inputs = {"serial": list(serial), "redis": list(redis)}
+    return {"name": "shed", "app": "batSerialMonitor", "inputs": inputs, **more}
+
+
+def house(*blocks, **more):
+    return {"appBlocks": list(blocks), "appConnectors": CONNECTORS, **more}
+
+
+def typed(folder, program, content, name="file", secrets=True):
+    """Run the command on a file with *content*; return its result and the configuration's file."""
+    file, made = folder / name, folder / "config.yaml"
+    if not isinstance(content, str | bytes):
+        content = json.dumps(content) if program == "lutron" else yaml.safe_dump(content)
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    words = ["import-config", program, str(file)]
+    result = CliRunner().invoke(main, words, catch_exceptions=False)
+    made.write_text(result.stdout)
+    (folder / "secrets").mkdir(exist_ok=True)
+    for each in (*SECRETS, "lutron-password") if secrets else ():
+        (folder / "secrets" / each).write_text("stored")
+    return result, made
+
+
+def imported(folder, program, content):
+    """Return the configuration that comes of *content*, looked at as ``check`` does, and notes."""
+    result, made = typed(folder, program, content)
+    assert result.exit_code == 0, result.stderr
+    loaded = config.load(made)
+    checks.check(loaded)
+    return loaded, result.stderr
+
+
+def refusal(folder, program, content):
+    result, _ = typed(folder, program, content)
+    assert (result.exit_code, result.stdout) == (1, "")
+    return result.stderr
+
+
+# vemonitor
+
+
+def test_inputs_of_one_port_become_a_source_with_groups(tmp_path):
+    loaded, _ = imported(tmp_path, "vemonitor", house(block([SLOW, MONITOR])))
+    (source,) = loaded.sources.values()
+    assert (source.type, source.line, source.every) == ("vedirect", "/dev/ttyUSB0", 1)
+    assert source.expect == {"PID": "0x203"}
+    assert source.quantities == ("battery_voltage", "state_of_charge", "discharged_energy")
+    assert source.read == (ReadGroup(quantities=("discharged_energy",), every=Seconds(10)),)
+
+
+def test_every_port_and_every_block_becomes_a_source(tmp_path):
+    sun = MONITOR | {"name": "sun", "source": "sun", "columns": ["PPV"]}
+    loaded, _ = imported(tmp_path, "vemonitor", house(block([MONITOR]), block([sun])))
+    assert {name: each.line for name, each in loaded.sources.items()} == {
+        "monitor": "/dev/ttyUSB0",
+        "sun": "/dev/ttyUSB1",
+    }
+
+
+def test_a_port_that_is_none_is_searched_where_that_is_possible(tmp_path):
+    connectors = {"bmv": BMV | {"serialPort": "/${HOME}/vmodem1"}, "sun": {"serialPort": "COM3"}}
+    sun = MONITOR | {"name": "sun", "source": "sun"}
+    content = {"appBlocks": [block([MONITOR, sun])], "appConnectors": {"serial": connectors}}
+    loaded, notes = imported(tmp_path, "vemonitor", content)
+    assert {name: each.line for name, each in loaded.sources.items()} == {"monitor": "auto"}
+    assert "sources.sun.line: would not be accepted, so it is left out: 'COM3' is no line" in notes
+
+
+def test_rows_in_redis_are_read_in_the_units_that_vemonitor_writes(tmp_path):
+    loaded, notes = imported(tmp_path, "vemonitor", house(block(redis=[BARN])))
+    barn = loaded.sources["barn"]
+    assert (barn.line, barn.database, barn.every) == ("tcp://192.168.1.9:6380", 4, 2)
+    pack, panels = barn.devices["pack"], barn.devices["panels"]
+    assert (pack.key, pack.layout, pack.kind, panels.kind) == (
+        "far_pack",
+        "series",
+        "battery",
+        "solar",
+    )
+    row = {"V": 12.8, "SOC": 87.5, "H6": -100.5, "CS": 0.003, "t_int": 18.5}
+    fields = fields_of(pack, "")
+    assert {each.quantity: value_of(each, row) for each in fields} == {
+        "battery_voltage": 12.8,
+        "state_of_charge": 87.5,
+        "discharged_charge": 100.5,
+        "charger_state": 3,
+        "room_temperature": 18.5,
+    }
+    assert "vemonitor writes 0 where its device knows no SOC" in notes
+
+
+def test_what_vemonitor_itself_wrote_into_redis_is_read_from_the_device(tmp_path):
+    content = house(
+        block([MONITOR], outputs={"redis": [{"source": "shed", "redis_node": "far"}]}),
+        block(redis=[BARN]),
+    )
+    loaded, notes = imported(tmp_path, "vemonitor", content)
+    assert list(loaded.sources) == ["monitor"]
+    assert "inputs.redis.0: is left out: vemonitor writes 'far', whose devices are read" in notes
+
+
+def test_influxdb_becomes_one_output_for_each_bucket(tmp_path):
+    outputs = {"influxDb2": [INFLUX, INFLUX | {"measurement": "n"}, INFLUX | {"db": "other"}]}
+    loaded, notes = imported(tmp_path, "vemonitor", house(block([MONITOR], outputs=outputs)))
+    assert [(each.url, each.org, each.bucket) for each in loaded.outputs.values()] == [
+        ("http://192.168.1.9:8086", "home", "solar"),
+        ("http://192.168.1.9:8086", "home", "other"),
+    ]
+    assert "outputs: there is none" not in notes
+
+
+def test_what_has_no_equal_is_said_line_by_line(tmp_path):
+    content = house(
+        block(
+            [MONITOR, SLOW],
+            args={"batteryBanks": "b"},
+            redis_cache={"source": "shed"},
+            outputs={"emoncms": [{"name": "n"}], "influxDb2": [INFLUX]},
+        ),
+        batteryBanks={"batteryDatas": {}},
+        unheard={"of": 1},
+    )
+    _, notes = imported(tmp_path, "vemonitor", content)
+    places = [line.partition(": ")[2].partition(": ")[0] for line in notes.splitlines()]
+    assert set(places) >= {
+        "appBlocks.0.inputs.serial.0.ref_cols",
+        "appBlocks.0.inputs.serial.0.columns.2 (SER#)",
+        "appBlocks.0.inputs.serial.1.columns.2 (vm_cap)",
+        "appBlocks.0.args",
+        "appBlocks.0.redis_cache",
+        "appBlocks.0.outputs.emoncms",
+        "appBlocks.0.outputs.influxDb2.0.measurement",
+        "appConnectors.influxDb2.base.verify_ssl",
+        "batteryBanks",
+        "unheard",
+    }
+
+
+def test_imported_files_count_and_the_last_wins(tmp_path):
+    (tmp_path / "ports.yaml").write_text(yaml.safe_dump({"appConnectors": CONNECTORS}))
+    (tmp_path / "house.yaml").write_text(yaml.safe_dump({"appBlocks": [block([MONITOR])]}))
+    content = {"Imports": ["ports.yaml", "house.yaml"], "appBlocks": [block([SLOW])]}
+    loaded, notes = imported(tmp_path, "vemonitor", content)
+    assert list(loaded.sources) == ["monitor"]
+    assert "house.yaml: appBlocks.0.inputs.serial.0.ref_cols: has no equal" in notes
+
+
+@pytest.mark.parametrize("name", ["/etc/shadow", "../up.yaml", "", "a/b.yaml"])
+def test_only_files_beside_are_imported(tmp_path, name):
+    said = refusal(tmp_path, "vemonitor", house(block([MONITOR]), Imports=[name]))
+    assert "is no name of a file beside" in said
+
+
+def test_a_file_that_is_imported_and_not_there_is_named(tmp_path):
+    said = refusal(tmp_path, "vemonitor", house(block([MONITOR]), Imports=["ports.yaml"]))
+    assert "ports.yaml: No such file" in said
+
+
+def test_no_secret_is_shown_and_each_is_said_how_to_store(tmp_path):
+    outputs = {"influxDb2": [INFLUX], "emoncms": [{"name": "n", "source": "cloud"}]}
+    content = house(block([MONITOR], [BARN], outputs=outputs))
+    result, made = typed(tmp_path, "vemonitor", content, secrets=False)
+    for each in (*SECRETS.values(), "key-of-emoncms"):
+        assert each not in result.output
+    for name in SECRETS:
+        assert f"LoadCredential={name}:/etc/energy-monitor/secrets/{name}" in result.stderr
+    loaded = config.load(made)
+    assert loaded.sources["barn"].password.name == "redis-shed"
+    assert loaded.outputs["base"].token.name == "influxdb-base"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"appBlocks": "x"}, "file: appBlocks: expected a list, not a text"),
+        ({"appBlocks": [{"inputs": ["x"]}]}, "appBlocks.0.inputs: expected a block of"),
+        (house(block([MONITOR | {"time_interval": "soon"}])), "time_interval: expected a number"),
+        (house(block([MONITOR | {"name": ["x"]}])), "name: expected one plain value, not a list"),
+        ({"sources": {}}, "there is no 'appBlocks' in it: is it vemonitor's?"),
+        (house(block()), "there is nothing in it that can be read here"),
+        ("a: [b\nc", ": is not YAML"),
+        ("", "there is no 'appBlocks' in it"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        ("a: " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
+        ("a" * 1_000_001, "larger than 1 MB"),
+        ("a: &a [*a]", "its aliases make it too large"),
+    ],
+)
+def test_what_is_none_of_it_is_a_sentence(tmp_path, content, sentence):
+    assert sentence in refusal(tmp_path, "vemonitor", content)
+
+
+def test_nothing_in_a_file_is_executed(tmp_path):
+    content = f'appBlocks: !!python/object/apply:os.mkdir ["{tmp_path}/made"]'
+    refusal(tmp_path, "vemonitor", content)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_that_grows_by_its_aliases_is_left(tmp_path):
+    levels = [
+        f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]" for number in range(9)
+    ]
+    said = refusal(tmp_path, "vemonitor", "\n".join(["a-1: &a-1 x", *levels]))
+    assert "its aliases make it too large" in said
+
+
+def test_merged_keys_are_followed(tmp_path):
+    file = tmp_path / "merged.yaml"
+    file.write_text("base: &base {a: 1, b: 2}\nboth: {<<: *base, b: 3}\n")
+    assert foreign.read_yaml(file).at("both").value == {"a": "1", "b": "3"}
+
+
+def test_every_unit_of_vemonitor_s_columns_is_one_of_ours():
+    known = table().fields
+    assert vemonitor_columns.UNITS.keys() <= known.keys()
+
+
+# The exporter for heat pumps
+
+
+def test_metrics_become_quantities(tmp_path):
+    metrics = [
+        {"name": "outdoor_celcius", "key": "ID_WEB_Temperatur_TA", "type": "gauge"},
+        {"name": "impulses", "key": "ID_WEB_Zaehler_BetrZeitImpVD1", "type": "counter"},
+        {"name": "by_place", "key": 10, "type": "gauge"},
+        {"name": "unheard", "key": "ID_WEB_Of", "type": "gauge"},
+    ]
+    loaded, notes = imported(tmp_path, "luxtronik", {"metrics": metrics})
+    (pump,) = loaded.sources.values()
+    assert (pump.type, pump.line) == ("luxtronik", "tcp://192.168.2.5:8889")
+    assert pump.quantities == ("outside_temperature", "compressor1_starts", "flow_temperature")
+    assert "metrics.0: 'outdoor_celcius' is called outside_temperature here" in notes
+    assert "metrics.3: 'unheard' has no equal: 'ID_WEB_Of' is not read here" in notes
+    assert "mend it where the heat pump is not at" in notes
+
+
+def test_a_file_without_metrics_is_a_sentence(tmp_path):
+    assert "there is no metric in it" in refusal(tmp_path, "luxtronik", {"metrics": []})
+
+
+# The exporter for lights
+
+
+def test_the_processor_is_read_with_its_login(tmp_path):
+    content = {
+        "address": "192.168.1.40",
+        "port": 2300,
+        "username": "me",
+        "password": "pass-of-lights",
+        "log_level": "INFO",
+    }
+    loaded, notes = imported(tmp_path, "lutron", content)
+    (lights,) = loaded.sources.values()
+    assert (lights.type, lights.line, lights.user) == ("lutron_qs", "tcp://192.168.1.40:2300", "me")
+    assert lights.password.name == "lutron-password"
+    assert "file: log_level: has no equal" in notes
+    assert "pass-of-lights" not in notes
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "file:1: is not JSON"),
+        ("[" * 100_000, "is nested too deep"),
+        ('{"address": "a", "username": "\\ud800"}', "cannot be read"),
+        ("[]", "file: expected a block"),
+        ({"address": "a"}, "'address' and 'username' are needed"),
+        ({"address": "a", "username": True}, "not true or false"),
+        ({"address": "a b", "username": "me", "port": "x"}, "sources.lights.line: would not be"),
+    ],
+)
+def test_a_file_that_is_no_such_configuration_is_a_sentence(tmp_path, content, sentence):
+    assert sentence in refusal(tmp_path, "lutron", content)
+
+
+# Any file
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    words = ["import-config", "lutron", str(tmp_path / "none.json")]
+    result = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "none.json: No such file" in result.stderr
+
+
+def test_what_a_file_says_cannot_write_to_the_terminal(tmp_path):
+    content = house(block([MONITOR]), **{"\x1b[31mred": 1})
+    _, notes = imported(tmp_path, "vemonitor", content)
+    assert "\x1b" not in notes
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["V", "SOC", "bmv", "shed", "base", "far", "1", "0x203", "/dev/ttyUSB0", "x y", "value"]
+    ),
+    st.text(max_size=8),
+    st.integers(-1, 10**6),
+    st.none(),
+)
+KEYS = st.sampled_from(
+    [
+        *("name", "source", "time_interval", "columns", "redis_node", "serial", "redis", "host"),
+        *("influxDb2", "inputs", "outputs", "serialPort", "serialTest", "bmv", "shed", "base"),
+        *("key", "value", "typeTest", "db", "org", "auth", "password", "address", "username"),
+    ]
+)
+TREES = st.recursive(
+    WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5)
+)
+
+
+@st.composite
+def houses(draw):
+    """A configuration that is right but for one place, or two."""
+    made = house(block([dict(MONITOR), dict(SLOW)], [dict(BARN)], outputs={"influxDb2": [INFLUX]}))
+    made = json.loads(json.dumps(made))
+    for _ in range(draw(st.integers(1, 2))):
+        node = made
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            key = draw(st.sampled_from(keys))
+            if isinstance(node[key], dict | list) and node[key] and draw(st.booleans()):
+                node = node[key]
+            else:
+                node[key] = draw(TREES)
+                break
+    return made
+
+
+def holds(program, content):
+    """Is *content* turned into what ``check`` accepts, or refused in a sentence?"""
+    with tempfile.TemporaryDirectory() as folder:
+        result, made = typed(Path(folder), program, content)
+        assert "Traceback" not in result.output
+        if result.exit_code:
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert result.stderr.strip()
+            return
+        for line in made.read_text().splitlines():
+            for name in line.split("!secret ")[1:]:
+                (Path(folder) / "secrets" / name.split("'")[1]).write_text("stored")
+        checks.check(config.load(made))
+
+
+@settings(max_examples=150, deadline=None)
+@given(houses())
+def test_what_is_nearly_right_becomes_a_configuration_or_a_sentence(content):
+    holds("vemonitor", content)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(PROGRAMS), TREES)
+def test_any_tree_becomes_a_configuration_or_a_sentence(program, content):
+    holds(program, content)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(PROGRAMS), st.text() | st.binary())
+def test_any_text_becomes_a_configuration_or_a_sentence(program, content):
+    holds(program, content)
