@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
@@ -20,7 +21,7 @@ def good(**time):
     return Run(done_at=ago(**time), id="20261120T110000Z", size=100, first_at=ago(**time))
 
 
-WELL: dict[state.Task, Run] = {"backup": good(hours=1), "upload": good(hours=1), "rehearsal": good(days=6)}
+WELL = {"backup": good(hours=1), "upload": good(hours=1), "rehearsal": good(days=6)}
 
 
 def test_where_all_is_well_there_is_no_alarm():
@@ -74,7 +75,7 @@ def test_what_is_dated_in_a_time_to_come_is_not_taken_for_new():
 
 def test_a_shard_that_is_damaged_is_an_alarm_until_it_is_mended(tmp_path):
     for task, run in WELL.items():
-        record(tmp_path, task, run)
+        record(tmp_path, cast("state.Task", task), run)
     record(tmp_path, "backup", replace(WELL["backup"], damaged=("shard 7 of bucket 'a' …",)))
     assert alarms(state.read(tmp_path), NOW, off_site=True) == ["shard 7 of bucket 'a' …"]
     record_failure(tmp_path, "backup", ValueError("away"), NOW)
