@@ -58,7 +58,7 @@ class Simulated:
 
     Options = SimulatedOptions
     line = "simulated"  # one thread reads every part of a house, which it keeps sums of
-    patience_s = 1.0
+    patience_s = 0.1  # it only computes; beyond a slot, no newcomer would find its time
 
     def __init__(self, name: str, options: SimulatedOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
         self.name = name
