@@ -5,6 +5,8 @@ server swallows the engine's error (influxdb 2.9.1: tsdb/shard.go), so whoever r
 counts. Reading a backup and restoring one take the operator token.
 """
 
+import csv
+import io
 import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -30,6 +32,10 @@ HINTS = (
     "storage_tsm_files_disk_bytes",
 )
 DISK_SIZE = HINTS.index("storage_tsm_files_disk_bytes")
+# InfluxDB counts so a tenth as long as by InfluxQL, and in whichever organisation a bucket is.
+COUNT = """from(bucketID: "%s") |> range(%s)
+|> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start")
+|> group(columns: ["_time"]) |> sum()"""
 METRIC = re.compile(rf'^({"|".join(HINTS)}){{[^}}]*\bid="(\d+)"[^}}]*}} (\S+)$', re.MULTILINE)
 
 
@@ -119,30 +125,25 @@ class Server:
         with self.got("GET", path) as answer:
             yield from archive.members(self.stream(answer, path))
 
-    def counts(self, bucket: str, start: datetime, end: datetime) -> dict[str, int]:
+    def counts(self, bucket_id: str, org_id: str, start: datetime, end: datetime) -> dict[str, int]:
         """Return how many points a bucket holds per UTC day, from *start* until before *end*.
 
-        A point is a value of one field. Raise Gone where the token's organisation has no such
-        bucket.
+        A point is a value of one field. Raise Gone where the organisation has no such bucket.
         """
-        database, _, policy = bucket.partition("/")
-        span = f"time >= {start.timestamp():.0f}s AND time < {end.timestamp() * 1e6:.0f}u"
-        query = f"SELECT count(*) FROM /.*/ WHERE {span} GROUP BY time(1d)"  # noqa: S608  times only
-        fields = {"db": database, "rp": policy, "epoch": "s", "q": query}
-        result = self.document("POST", "/query", {k: v for k, v in fields.items() if v})
+        span = ", ".join(
+            f"{name}: {at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+            for name, at in (("start", start), ("stop", end))
+        )
+        query = {"query": COUNT % (bucket_id, span), "dialect": {"annotations": []}}
+        body = [json.dumps(query).encode()]
+        path = "/api/v2/query"
+        with self.got("POST", path, {"orgID": org_id}, body, "application/json") as answer:
+            table = self.whole(answer)
         try:
-            (answer,) = result["results"]
-            if "error" in answer:
-                kind = Gone if "not found" in answer["error"] else BackupFault
-                raise kind(f"{self.name}: the points of {bucket!r}: {answer['error']}")
-            found: dict[str, int] = {}
-            for series in answer.get("series", []):
-                for second, *values in series["values"]:
-                    day = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d}"
-                    found[day] = found.get(day, 0) + sum(filter(None, values))
+            return points_by_day(table.strip())
         except (LookupError, TypeError, ValueError) as error:
-            raise BackupFault(f"{self.name}: no counts of {bucket!r}: {error}") from error
-        return {day: points for day, points in found.items() if points}
+            said = table.strip()[-QUOTED_CHARACTERS:]
+            raise BackupFault(f"{self.name}: no counts of bucket {bucket_id}: {said!r}") from error
 
     def organisation(self, name: str) -> str:
         """Return the id of an organisation, which is made where it is not there."""
@@ -244,6 +245,18 @@ class Server:
 
     def away(self, error: NoAnswer) -> BackupFault:
         return BackupFault(f"{self.name} does not answer: {error}")
+
+
+def points_by_day(table: str) -> dict[str, int]:
+    """Read what COUNT answers. Raise LookupError, TypeError, ValueError."""
+    found: dict[str, int] = {}
+    rows = csv.DictReader(io.StringIO(table))
+    if rows.fieldnames and "_value" not in rows.fieldnames:
+        raise ValueError(rows.fieldnames)
+    for row in rows:
+        day = row["_time"][: len("2026-11-20")]
+        found[day] = found.get(day, 0) + int(row["_value"])
+    return found
 
 
 def refusal(asked: str, status: int, text: str, key: str) -> BackupFault:

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -103,6 +104,33 @@ class Server1(Server):
             time.sleep(pause_s)
         stream = Stream(f"{self.name}: shard {shard}", itertools.chain([first], pieces))
         yield from archive.members(stream)
+
+    def counts(
+        self,
+        bucket_id: str,
+        org_id: str,  # noqa: ARG002  there are none here
+        start: datetime,
+        end: datetime,
+    ) -> dict[str, int]:
+        """Return how many points a bucket holds per UTC day, from *start* until before *end*."""
+        database, _, policy = bucket_id.partition("/")
+        span = f"time >= {start.timestamp():.0f}s AND time < {end.timestamp() * 1e6:.0f}u"
+        query = f"SELECT count(*) FROM /.*/ WHERE {span} GROUP BY time(1d)"  # noqa: S608  times only
+        fields = {"db": database, "rp": policy, "epoch": "s", "q": query}
+        result = self.document("POST", "/query", {k: v for k, v in fields.items() if v})
+        try:
+            (answer,) = result["results"]
+            if "error" in answer:
+                kind = Gone if "not found" in answer["error"] else BackupFault
+                raise kind(f"{self.name}: the points of {bucket_id!r}: {answer['error']}")
+            found: dict[str, int] = {}
+            for series in answer.get("series", []):
+                for second, *values in series["values"]:
+                    day = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d}"
+                    found[day] = found.get(day, 0) + sum(filter(None, values))
+        except (LookupError, TypeError, ValueError) as error:
+            raise BackupFault(f"{self.name}: no counts of {bucket_id!r}: {error}") from error
+        return {day: points for day, points in found.items() if points}
 
     def query(self, influxql: str) -> dict[str, Any]:
         """Have a statement done; return its result. Raise BackupFault."""

@@ -10,13 +10,15 @@ from backup.progress import Progress
 from backup.restore import Bucket
 from collector.errors import BackupFault
 
+AT_ONCE = 10  # shards: a Pi counts those of months within InfluxDB's patience, of years it may not
+
 
 @dataclass
 class Work:
     """A bucket that is being filled: *shards* maps the ids of the backup to the new ones.
 
     *resumed* tells that an earlier run has begun it. *found* counts the restored points by UTC
-    day, which *reader* is asked for.
+    day.
     """
 
     bucket: Bucket
@@ -24,19 +26,36 @@ class Work:
     name: str
     id: str
     shards: Mapping[int, int]
-    reader: Server
     resumed: bool = False
     found: Counter[str] = field(default_factory=Counter)
 
+    def points(self, shard: Shard) -> int:
+        """Return how many points of the days of a shard are there."""
+        return sum(self.found[day] for day in shard.days)
 
-def is_there(work: Work, shard: Shard, progress: Progress) -> bool:
+
+def is_there(server: Server, work: Work, shard: Shard, progress: Progress) -> bool:
     """Tell whether an earlier run has brought a whole shard: it has every point of its files."""
-    found = work.reader.counts(work.name, shard.start, shard.end)
+    found = server.counts(work.id, work.org_id, shard.start, shard.end)
     if sum(found.values()) != work.bucket.points(shard):
         return False
     progress(work.bucket.size(shard))
-    work.found.update(found)
     return True
+
+
+def count(server: Server, work: Work) -> None:
+    """Count every point that was restored, some shards at a time."""
+    work.found.clear()
+    shards = sorted(work.bucket.shards, key=lambda each: each.start)
+    for at in range(0, len(shards), AT_ONCE):
+        some = shards[at : at + AT_ONCE]
+        work.found.update(server.counts(work.id, work.org_id, some[0].start, some[-1].end))
+
+
+def lacking(work: Work) -> list[Shard]:
+    """Return the shards of which points are missing; one that shares its days can't be told."""
+    shards = work.bucket.shards
+    return [each for each in shards if work.points(each) < least_of(work.bucket, each)]
 
 
 def least_of(bucket: Bucket, shard: Shard) -> int:

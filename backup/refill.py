@@ -8,28 +8,24 @@ An upload that succeeded proves nothing (see ``backup.influxdb``), so points are
 """
 
 import copy
-import itertools
 import tempfile
-from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
-from backup.buckets import Shard, listed
+from backup.buckets import listed
 from backup.chosen import Chosen
-from backup.counting import Reader, readers
+from backup.fill import check, fill
 from backup.influxdb import Server
 from backup.influxdb_1 import Server1
 from backup.metastore import is_1
-from backup.pack import ON_DISK, SPOOL_BYTES, pieces
+from backup.pack import ON_DISK, SPOOL_BYTES
 from backup.progress import Progress
-from backup.recount import Work, compare, is_there, least_of
-from backup.restore import Bucket, ahead, alone, buckets_of
+from backup.recount import Work, compare
+from backup.restore import Bucket, alone, buckets_of
 from collector.errors import BackupFault, Damaged
 
-COUNTER = "energy-monitor restore"
 SECOND = 10**9  # in InfluxDB's nanoseconds
 
 
@@ -61,16 +57,8 @@ def refill(
     found, notes = buckets_of(chosen, now)
     buckets = [each for each in found if not each.name.startswith("_")]
     progress.total = sum(bucket.size(shard) for bucket in buckets for shard in bucket.shards)
-    with alone(server.url), readers(server, COUNTER) as reader, ThreadPoolExecutor(1) as pool:
-        making = begin(chosen, server, buckets, reader, pool)
-        try:
-            fill(chosen, server, (each.result() for each in making), progress)
-        except Damaged:
-            for each in making:
-                if not each.cancel():
-                    server.delete_bucket(each.result().id)
-            raise
-        works = [each.result() for each in making]
+    with alone(server.url):
+        works = bring(chosen, server, buckets, progress)
         result = Refilled(notes=[*notes, *(note for work in works for note in compare(work))])
         for work in works:
             result.points[work.bucket.name] = sum(work.found.values())
@@ -81,6 +69,26 @@ def refill(
                     if f"-replaced-{chosen.id}" in name:  # perhaps by a run that was cut off
                         server.delete_bucket(bucket_id)
     return result
+
+
+def bring(chosen: Chosen, server: Server, buckets: list[Bucket], progress: Progress) -> list[Work]:
+    """Return the new buckets, filled and counted.
+
+    Raise BackupFault; where the backup is Damaged, none of them stays.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        making = begin(chosen, server, buckets, pool)
+        try:
+            fill(chosen, server, (each.result() for each in making), progress)
+            works = [each.result() for each in making]
+            for work in works:
+                check(chosen, server, work)
+        except Damaged:
+            for each in making:
+                if not each.cancel():
+                    server.delete_bucket(each.result().id)
+            raise
+    return works
 
 
 def require_same_kind(chosen: Chosen, server: Server) -> None:
@@ -95,11 +103,7 @@ def require_same_kind(chosen: Chosen, server: Server) -> None:
 
 
 def begin(
-    chosen: Chosen,
-    server: Server,
-    buckets: list[Bucket],
-    reader: Reader,
-    pool: ThreadPoolExecutor,
+    chosen: Chosen, server: Server, buckets: list[Bucket], pool: ThreadPoolExecutor
 ) -> list[Future[Work]]:
     """Begin to make the buckets to fill, one after the other, or find those of an earlier run.
 
@@ -114,7 +118,7 @@ def begin(
         wanted.append((bucket, name, there.get((bucket.entry["organizationName"], name))))
     if wanted and wanted[-1][2]:
         wanted = [each for each in wanted if each[2]]
-    return [pool.submit(take_up, server, reader, *each) for each in wanted]
+    return [pool.submit(take_up, server, *each) for each in wanted]
 
 
 def listing_of(server: Server) -> list[dict[str, Any]]:
@@ -123,9 +127,7 @@ def listing_of(server: Server) -> list[dict[str, Any]]:
         return server.metadata(spool).buckets
 
 
-def take_up(
-    server: Server, reader: Reader, bucket: Bucket, name: str, begun: dict[str, Any] | None
-) -> Work:
+def take_up(server: Server, bucket: Bucket, name: str, begun: dict[str, Any] | None) -> Work:
     """Return a bucket to fill: the one that was *begun* where it has all its shards, or a new one.
 
     It keeps all it has until it is swapped: else InfluxDB would drop a shard whose time ends
@@ -136,71 +138,14 @@ def take_up(
         new = {each.start: each.id for each in listed([begun])}
         if all(each.start in new for each in bucket.shards):
             shards = {each.id: new[each.start] for each in bucket.shards}
-            return Work(
-                bucket, org_id, name, begun["bucketID"], shards, reader(org_id), resumed=True
-            )
+            return Work(bucket, org_id, name, begun["bucketID"], shards, resumed=True)
         server.delete_bucket(begun["bucketID"])
     entry = copy.deepcopy(bucket.entry)
     entry |= {"organizationID": org_id, "bucketName": name}
     for policy in entry["retentionPolicies"]:
         policy["duration"] = 0
     made = server.make_bucket(entry)
-    return Work(bucket, org_id, name, made.id, made.shards, reader(org_id))
-
-
-def fill(chosen: Chosen, server: Server, works: Iterable[Work], progress: Progress) -> None:
-    """Upload every shard that isn't there, and count each while the next one is under way."""
-    wanted, to_come = itertools.tee(
-        (work, shard)
-        for work in works
-        for shard in work.bucket.shards
-        if not (work.resumed and is_there(work, shard, progress))
-    )
-    paths = (path for work, shard in to_come for path in work.bucket.shards[shard])
-    with closing(ahead(chosen, paths)) as spools, ThreadPoolExecutor(1) as pool:
-        checks = []
-        for work, shard in wanted:
-            upload(server, work, shard, spools, progress)
-            checks.append(pool.submit(check, chosen, server, work, shard))
-        for each in checks:
-            each.result()
-
-
-def upload(
-    server: Server, work: Work, shard: Shard, spools: Iterator[IO[bytes]], progress: Progress
-) -> None:
-    """Fill a shard with its files; doing so once more is harmless."""
-
-    def files() -> Iterator[tuple[str, int, Iterator[bytes]]]:
-        for path, file in work.bucket.shards[shard].items():
-            with next(spools) as spool:
-                yield path.rpartition("/")[2], file.size, told(spool, progress)
-
-    server.fill_shard(work.shards[shard.id], files())
-
-
-def told(spool: IO[bytes], progress: Progress) -> Iterator[bytes]:
-    for piece in pieces(spool):
-        yield piece
-        progress(len(piece))
-
-
-def check(chosen: Chosen, server: Server, work: Work, shard: Shard) -> None:
-    """Count the points of a shard, and bring it once more where some are missing.
-
-    Raise BackupFault where InfluxDB has not taken it then.
-    """
-    least = least_of(work.bucket, shard)
-    found = work.reader.counts(work.name, shard.start, shard.end)
-    if sum(found.values()) < least:
-        upload(server, work, shard, map(chosen.spooled, work.bucket.shards[shard]), Progress(""))
-        found = work.reader.counts(work.name, shard.start, shard.end)
-    if sum(found.values()) < least:
-        raise BackupFault(
-            f"{server.name} has not taken {shard}: it was brought twice, and of {least:,} points "
-            f"it has {sum(found.values()):,}. What was there is as it was; see InfluxDB's own log"
-        )
-    work.found.update(found)
+    return Work(bucket, org_id, name, made.id, made.shards)
 
 
 def swap(

@@ -14,10 +14,11 @@ from datetime import datetime
 from backup import metastore
 from backup.buckets import listed
 from backup.chosen import Chosen
+from backup.fill import check, fill
 from backup.influxdb_1 import Server1
 from backup.progress import Progress
 from backup.recount import Work, compare
-from backup.refill import Refilled, fill
+from backup.refill import Refilled
 from backup.restore import Bucket, alone, buckets_of
 from backup.shards import META
 from collector.errors import BackupFault
@@ -48,6 +49,8 @@ def refill_1(
             works = begin(server, message, name, chosen.id, filled)
             let_in(server, name, rights)
             fill(chosen, server, works, progress)
+            for work in works:
+                check(chosen, server, work)
             end(server, works, name, chosen.id, result)
     return result
 
@@ -125,7 +128,7 @@ def begin(
     for bucket in buckets:
         called = f"{name}/{policy_of(bucket)}"
         shards = shards_of(server, name, bucket)
-        works.append(Work(bucket, "", called, called, shards, server, resumed))
+        works.append(Work(bucket, "", called, called, shards, resumed))
     return works
 
 

@@ -16,7 +16,6 @@ from typing import IO
 from backup import tsm
 from backup.archive import CHUNK
 from backup.buckets import DAY, Shard
-from backup.counting import Reader
 from backup.influxdb import Gone, Refused, Server
 from backup.manifest import File
 from backup.progress import Progress
@@ -36,7 +35,6 @@ class Job:
     """What a backup of shards works with: *keep* stores a file, *scratch* is for unnamed ones."""
 
     server: Server
-    reader: Reader
     keep: Keep
     progress: Progress
     now: datetime
@@ -74,7 +72,7 @@ def read(job: Job, shard: Shard, old: Mapping[str, File]) -> Content:
     if not content.whole:
         return content
     try:
-        counted = count(job, shard)
+        counted = count(job, shard, content.points)
     except Refused:
         raise
     except BackupFault as error:
@@ -87,12 +85,20 @@ def read(job: Job, shard: Shard, old: Mapping[str, File]) -> Content:
     return replace(content, counted=counted)
 
 
-def count(job: Job, shard: Shard) -> dict[str, int]:
-    """Count the points of a shard's days until now; none of InfluxDB's own buckets."""
+def count(job: Job, shard: Shard, points: int) -> dict[str, int]:
+    """Count the points of a shard's days until now; none of InfluxDB's own buckets.
+
+    Fewer than the *points* of its files are counted again: InfluxDB 2.9.1 leaves out a shard at
+    times while it opens another one. They may be fewer, where points were written twice.
+    """
     if shard.bucket.startswith("_") or shard.first_day >= job.now:
         return {}
     end = min(shard.first_day + DAY * len(shard.days), job.now)
-    return job.reader(shard.org_id).counts(shard.bucket, shard.first_day, end)
+    found = job.server.counts(shard.bucket_id, shard.org_id, shard.first_day, end)
+    if sum(found.values()) < points:
+        again = job.server.counts(shard.bucket_id, shard.org_id, shard.first_day, end)
+        found = max(found, again, key=lambda each: sum(each.values()))
+    return found
 
 
 def insist(job: Job, shard: Shard, old: Mapping[str, File]) -> Content:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from backup.archive import pieces
 from backup.buckets import Buckets, Shard, listed, without
-from backup.counting import readers
 from backup.influxdb import Gone, Server
 from backup.manifest import File, Manifest, epoch_of, new_id
 from backup.progress import Progress
@@ -25,7 +24,6 @@ from backup.unchanged import expected_bytes, hints_of, last_sweep, unchanged
 
 KV, SQL, BUCKETS = "influxdb/kv", "influxdb/sql", "influxdb/buckets.json"
 META = "influxdb/meta"  # of InfluxDB 1, instead of both
-COUNTER = "energy-monitor backup"
 
 
 class Captured(NamedTuple):
@@ -74,35 +72,40 @@ def capture(
     try:
         files, buckets = databases(server, keep, scratch)
         shards = listed(buckets)
-        same = {each for each in shards if swept_at and unchanged(each, again, seen, now)}
-        progress.total = sum(expected_bytes(each, seen) for each in shards if each not in same)
-        taken = {each: carried(each, again) for each in shards if each in same}
-        with readers(server, COUNTER) as reader:
-            counter = reader if has_several_organisations(buckets) else lambda _: server
-            job = Job(server, counter, keep, progress, now, scratch)
-            taken |= {each: take(job, each, again, previous) for each in shards if each not in same}
+        same = [each for each in shards if swept_at and unchanged(each, again, seen, now)]
+        other = [each for each in shards if each not in same]
+        progress.total = sum(expected_bytes(each, seen) for each in other)
+        job = Job(server, keep, progress, now, scratch)
+        taken = {each: carried(each, again) for each in same}
+        taken |= {each: take(job, each, again, previous) for each in other}
         gone = {shard.id for shard, each in taken.items() if each.gone}
         files[BUCKETS] = keep([json.dumps(without(buckets, gone)).encode()])
     except OSError as error:
         raise full(error, scratch) from error
     damaged = {shard.id: each.notes[0] for shard, each in taken.items() if each.damaged}
-    return Captured(
-        version,
-        {**files, **{path: file for each in taken.values() for path, file in each.files.items()}},
-        counts_by_bucket(taken),
-        hints_of(seen, swept_at or now, damaged),
-        tuple(note for each in taken.values() for note in each.notes),
-        tuple(damaged.values()),
-    )
+    hints = hints_of(seen, swept_at or now, damaged)
+    return captured(version, files, taken, hints, tuple(damaged.values()))
+
+
+def captured(
+    version: str,
+    files: dict[str, File],
+    taken: Mapping[Shard, Taken],
+    hints: dict[str, Any],
+    damaged: tuple[str, ...],
+) -> Captured:
+    """Put together what there is of all shards, beside the *files* of InfluxDB's own databases."""
+    counts: dict[str, dict[str, int]] = {}
+    for shard, each in taken.items():
+        files |= each.files
+        if each.counts:  # where shards share a day, each was told all of it
+            counts.setdefault(shard.bucket_id, {}).update(each.counts)
+    notes = tuple(note for each in taken.values() for note in each.notes)
+    return Captured(version, files, counts, hints, notes, damaged)
 
 
 def is_same_month(previous: Manifest, now: datetime) -> bool:
     return epoch_of(new_id(now, previous.id)) == epoch_of(previous.id)
-
-
-def has_several_organisations(buckets: Buckets) -> bool:
-    """Tell whether the server's own token may not count everything; each one has two buckets."""
-    return len({each.get("organizationID") for each in buckets}) > 1
 
 
 def databases(server: Server, keep: Keep, scratch: Path) -> tuple[dict[str, File], Buckets]:
@@ -145,15 +148,6 @@ def counts_of(shard: Shard, previous: Manifest | None) -> dict[str, int]:
     return {day: known[day] for day in shard.days if day in known}
 
 
-def counts_by_bucket(taken: Mapping[Shard, Taken]) -> dict[str, dict[str, int]]:
-    """Return the points per bucket and day; where shards share one, each was told all of it."""
-    counts: dict[str, dict[str, int]] = {}
-    for shard, each in taken.items():
-        if each.counts:
-            counts.setdefault(shard.bucket_id, {}).update(each.counts)
-    return counts
-
-
 def remarks(shard: Shard, content: Content) -> tuple[str, ...]:
     """Say what a restoration of this shard should know."""
     found = []
@@ -164,7 +158,7 @@ def remarks(shard: Shard, content: Content) -> tuple[str, ...]:
         )
     if content.uncounted:
         found.append(
-            f"{shard}: all of it is in the backup, but its points were not counted: "
+            f"{shard}: what InfluxDB hands out of it is in the backup, but not counted: "
             f"{content.uncounted}"
         )
     expected = sum(content.counted.values())

@@ -6,10 +6,13 @@ import pytest
 
 from backup.archive import tar
 from backup.influxdb import Gone, Hints, Server
+from backup.influxdb_1 import Server1
 from collector.errors import BackupFault
 from tests.fakes.http_answers import Reply, serving
 
 COMPLAINT = b'{"code":"internal error","message":"disk on fire"}'
+COUNTED = b",result,table,_time,_value\r\n,_result,0,2026-01-01T00:00:00Z,1234\r\n"
+SPAN = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 WHOLE = b"".join(tar([("000000001-000000001.tsm", 3000, [bytes(3000)])]))
 METRICS = b"""# TYPE storage_shard_write_count counter
 storage_shard_write_count{bucket="b",engine="tsm1",id="7",path="/x",walPath="/y"} 12
@@ -99,12 +102,31 @@ def test_a_server_without_metrics_gives_no_hints():
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"results":[{"error":"timeout"}]}',
-        b'{"results":[]}',
         b"{}",
-        b'{"results":[{}]}' + COMPLAINT,
+        b"<html>",
+        b"error,reference\r\nfailed to read,897\r\n",
+        COUNTED + b"\r\nerror,reference\r\nfailed to read,897\r\n",
+        COUNTED + COMPLAINT,
+        COUNTED[:-4] + b"x\r\n",
     ],
 )
 def test_counts_that_are_none_are_a_fault(body):
+    with answering(Reply(200, body)) as far, pytest.raises(BackupFault, match="no counts of buck"):
+        Server(far.url, "t").counts("id", "org", *SPAN)
+
+
+def test_counts_are_summed_by_day():
+    more = b",_result,1,2026-01-02T00:00:00Z,4\r\n,_result,2,2026-01-02T06:00:00Z,1\r\n\r\n"
+    with answering(Reply(200, COUNTED + more)) as far:
+        found = Server(far.url, "t").counts("id", "org", *SPAN)
+    assert found == {"2026-01-01": 1234, "2026-01-02": 5}
+    with answering(Reply(200, b"\r\n")) as far:
+        assert Server(far.url, "t").counts("id", "org", *SPAN) == {}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"results":[{"error":"timeout"}]}', b'{"results":[]}', b"{}", b'{"results":[{}]}{']
+)
+def test_counts_of_influxdb_1_that_are_none_are_a_fault(body):
     with answering(Reply(200, body)) as far, pytest.raises(BackupFault):
-        Server(far.url, "t").counts("energy", datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC))
+        Server1(far.url, "a:b", "1.8.10").counts("energy/autogen", "", *SPAN)
