@@ -4,12 +4,10 @@ urllib3's own pool would write each address into its debug log, and ours can hol
 """
 
 import http.client
-import socket
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -17,6 +15,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 from urllib3.util import parse_url
+
+from collector.deadline import deadline
 
 CHUNK = 1 << 16
 CONNECT_S = 20.0
@@ -121,7 +121,7 @@ class Server:
                 connection.request(
                     method, self.path + target, body or None, headers, preload_content=False
                 )
-            with deadline(connection.sock, ANSWER_S - WAIT_S + self.wait_s):
+            with deadline(connection.sock, ANSWER_S - WAIT_S + self.wait_s, BROKEN):
                 response = connection.getresponse()
         except BROKEN as error:
             connection.close()
@@ -171,30 +171,6 @@ class Server:
 def hang_up(connections: list[HTTPConnection]) -> None:
     for each in connections:
         each.close()
-
-
-@contextmanager
-def deadline(sock: socket.socket, seconds: float) -> Iterator[None]:
-    """End what waits for *sock* after *seconds*. Raise TimeoutError then."""
-    late = threading.Event()
-
-    def end() -> None:
-        late.set()
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except BROKEN:
-        if not late.is_set():
-            raise
-    finally:
-        timer.cancel()
-    if late.is_set():
-        raise TimeoutError(f"no answer within {seconds:.0f} s")
 
 
 def why(error: BaseException) -> str:

@@ -6,19 +6,20 @@ The certificate of an https server is verified. A redirection is not followed.
 import http.client
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from collector.deadline import deadline
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
 
 CONNECT_S = 10.0
 ANSWER_S = 60.0  # from the first byte of the request to the last of the answer
 MOST_BYTES = 4_000_000
+BROKEN = (OSError, ValueError, http.client.HTTPException)
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,20 @@ def get(url: str, answer_s: float = ANSWER_S) -> Page:
         raw = socket.create_connection((host, port), CONNECT_S)
     except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
         raise LineAway(f"{host} cannot be reached: {error}") from error
-    with deadline(raw, host, answer_s):
-        try:
+    try:
+        with raw, raw.dup() as own, deadline(own, answer_s, BROKEN):  # ssl takes what it wraps
             context = ssl.create_default_context() if is_safe else None
             sock = context.wrap_socket(raw, server_hostname=host) if context else raw
             return exchange(sock, parts.netloc, target)
-        except ssl.SSLError as error:  # some of these are ValueErrors too
-            raise LineAway(f"{host} cannot be trusted: {error}") from error
-        except (http.client.HTTPException, ValueError) as error:
-            what = str(error) or type(error).__name__
-            raise FrameDamaged(f"{host} gives no whole answer: {what[:200]}") from error
-        except OSError as error:
-            raise LineAway(f"{host} went away: {error}") from error
+    except TimeoutError as error:
+        raise DeviceSilent(f"{host}: {error}") from error
+    except ssl.SSLError as error:  # some of these are ValueErrors too
+        raise LineAway(f"{host} cannot be trusted: {error}") from error
+    except (http.client.HTTPException, ValueError) as error:
+        what = str(error) or type(error).__name__
+        raise FrameDamaged(f"{host} gives no whole answer: {what[:200]}") from error
+    except OSError as error:
+        raise LineAway(f"{host} went away: {error}") from error
 
 
 def exchange(sock: socket.socket, host: str, target: str) -> Page:
@@ -105,34 +108,3 @@ def exchange(sock: socket.socket, host: str, target: str) -> Page:
     if headers.get("content-length", "") not in {"", str(len(body))}:
         raise ValueError(f"it is cut after {len(body)} bytes")
     return Page(response.status, body, headers)
-
-
-@contextmanager
-def deadline(sock: socket.socket, host: str, seconds: float) -> Iterator[None]:
-    """End all that waits for *sock*, even inside TLS, after *seconds*. Raise DeviceSilent then.
-
-    A time-out of the socket itself would begin anew with every byte.
-    """
-    late = threading.Event()
-    own = sock.dup()  # ssl takes the socket that it wraps away from us
-
-    def end() -> None:
-        late.set()
-        with suppress(OSError):
-            own.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (FrameDamaged, LineAway):
-        if not late.is_set():
-            raise
-    finally:
-        timer.cancel()
-        timer.join()
-        sock.close()
-        own.close()
-    if late.is_set():
-        raise DeviceSilent(f"{host}: no whole answer within {seconds:.0f} s")

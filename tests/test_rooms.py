@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "redis_line": {"errors", "tcp"},
     "redis_rows": {"fields", "reading", "redis_line"},
     "open_meteo": {"errors", "reading"},
-    "web": {"errors"},
+    "deadline": set(),
+    "web": {"deadline", "errors"},
     "backfill": {"reading"},
     "intervals": {"reading"},
     "portal": {"errors", "intervals", "scalars", "web"},
@@ -66,7 +67,7 @@ MAY_IMPORT = {
     | {"backfill", "nut", "open_meteo", "web"}
     | {"fields", "mqtt_line", "mqtt_models", "redis_line", "redis_rows"}
     | {"green_button", "intervals", "portal"},
-    "outputs": WORDS | {"contract"},
+    "outputs": WORDS | {"contract", "deadline"},
     "clock": set(),
     "frames": set(),
     "log": {"frames"},
@@ -93,7 +94,7 @@ FREE = {
 
 
 # What backups may know of the collector.
-BACKUP_MAY = {"__version__", "backup_options", "config", "errors", "secrets", "show"}
+BACKUP_MAY = {"__version__", "backup_options", "config", "deadline", "errors", "secrets", "show"}
 
 
 def modules():

@@ -9,10 +9,8 @@ import gzip
 import http.client
 import json
 import re
-import socket
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -24,12 +22,14 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from collector.contract import BadOption, Context, OutputOptions
+from collector.deadline import deadline
 from collector.errors import OutputAway, ReadingsRefused
 from collector.options import option
 from collector.secrets import Secret, SecretMissing
 
 CONNECT_S = 5.0
 READ_S = 30.0
+BROKEN = (OSError, HTTPError, http.client.HTTPException)
 EXCHANGE_S = 60.0  # READ_S begins anew with every byte; this ends an answer that only drips
 GZIP_FROM_BYTES = 1_000  # less fits one packet anyway
 GZIP_LEVEL = 6
@@ -220,7 +220,7 @@ class InfluxDB:
         target = f"{self.path}{path}?{urlencode(fields)}"
         try:
             return exchange(self.connection, method, target, headers, body)
-        except (OSError, HTTPError, http.client.HTTPException) as error:
+        except BROKEN as error:
             self.connection.close()
             raise OutputAway(f"InfluxDB at {self.options.url}: {why(error)}") from error
 
@@ -265,7 +265,7 @@ def exchange(
         connection.timeout = CONNECT_S
         connection.connect()
         connection.timeout = READ_S
-    with deadline(connection.sock):
+    with deadline(connection.sock, EXCHANGE_S, BROKEN):
         # A server may answer, 413 for instance, and hang up before it has heard everything.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, target, body, headers, preload_content=False)
@@ -275,30 +275,6 @@ def exchange(
         connection.close()
     message = message_in(said.decode("utf-8", "replace"))
     return Answer(response.status, message, retry_after_s(response.headers))
-
-
-@contextmanager
-def deadline(sock: socket.socket) -> Iterator[None]:
-    """End what waits for *sock* after EXCHANGE_S. Raise TimeoutError then."""
-    late = threading.Event()
-
-    def end() -> None:
-        late.set()
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(EXCHANGE_S, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, HTTPError, http.client.HTTPException):
-        if not late.is_set():
-            raise
-    finally:
-        timer.cancel()
-    if late.is_set():
-        raise TimeoutError(f"no whole answer within {EXCHANGE_S:.0f} s")
 
 
 def why(error: Exception) -> str:

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from collector import backfill, open_meteo, web
-from collector.backfill import Progress, Span
+from collector.backfill import Memory, Progress, Span
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused, ReadFault
 from collector.open_meteo import (
@@ -102,26 +102,21 @@ class Weather:
             raise BadOption("read", "all of the weather comes by the hour; leave 'read' out")
         self.since_ms = day_ms(options.since) if options.since else None
         self.line = options.url
-        self.file = context.state_dir / "history.json"
-        self.of = f"{options.latitude} {options.longitude}"
-        self.progress: Progress | None = None
-        self.returned: Progress | None = None
-        self.is_journalled = False
+        of = f"{options.latitude} {options.longitude}"
+        self.memory = Memory(name, context.state_dir / "history.json", of)
         self.hour_ms = 0
         self.silent_until_ms = 0
         self.told = ""
 
     def open(self) -> None:
-        """Read what was told before."""
-        if self.progress is None:
-            self.progress = backfill.load(self.file, self.of)
+        """Do nothing: each read connects anew."""
 
     def close(self) -> None:
         """Do nothing: no connection is kept."""
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
         """Fetch what is due, oldest first. Raise ReadFault."""
-        progress = self.stored()
+        progress = self.memory.begin()
         if at_ms < self.silent_until_ms:
             raise DeviceRefused(
                 f"{SERVICE} wants to be left alone until {said(self.silent_until_ms)}"
@@ -141,9 +136,9 @@ class Weather:
             spans.append(window)
             rows |= older
         readings = backfill.news(progress, self.readings(rows, quantities))
-        self.returned = backfill.after(progress, spans, readings, recent[0])
-        self.is_journalled = False
-        if window and not backfill.missing(wanted, self.returned.spans):
+        done = backfill.after(progress, spans, readings, recent[0])
+        self.memory.end(done)
+        if window and not backfill.missing(wanted, done.spans):
             log.info("%s: the history since %s is fetched", self.name, said(wanted[0]))
         return readings
 
@@ -160,20 +155,7 @@ class Weather:
         return rows
 
     def journalled(self) -> None:
-        """Remember it, and write it down at the next read, when it is on the disk for long."""
-        self.is_journalled = True
-
-    def stored(self) -> Progress:
-        """Return what is done: what the last read returned, where that is in the journal."""
-        progress = self.progress or Progress(self.of)
-        if self.returned is not None and self.is_journalled:
-            progress, self.returned = self.returned, None
-            self.progress = progress
-            try:
-                backfill.save(self.file, progress)
-            except OSError as error:
-                log.warning("%s: %s cannot be written: %s", self.name, self.file, error.strerror)
-        return progress
+        self.memory.journalled()
 
     def begins_ms(self, progress: Progress, recent: Span) -> int:
         """Return where the history begins that is wanted."""
