@@ -21,7 +21,7 @@ from collector.reading import Reading
 from collector.tcp import place
 
 if TYPE_CHECKING:
-    from collector.scan import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, FoundVEDirect
+    from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, FoundVEDirect
 
 
 def read(config: Config, name: str, *, watch: bool, raw: bool, as_json: bool) -> None:
@@ -119,16 +119,17 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
     if line and line.startswith(("mqtt:", "mqtts:")):
         return scan_broker(line, as_json=as_json)
     from collector import adapter, lutron_search, luxtronik, nut  # noqa: PLC0415  loads files
-    from collector import scan as scans  # noqa: PLC0415
+    from collector import found as report  # noqa: PLC0415
+    from collector import scan as search  # noqa: PLC0415
 
     discover = (luxtronik.discover, lutron_search.discover, nut.discover)
     network = [] if line else [found for each in discover for found in each()]
     ports = [check_line(line)] if line else [*adapter.ports(), *network]
-    found = list(follow(scans.scan(ports, thorough=thorough, own_dirs=own_dirs)))
+    found = list(follow(search.scan(ports, thorough=thorough, own_dirs=own_dirs)))
     if as_json:
         click.echo(json.dumps([entry(each) for each in found], indent=2))
     elif found:
-        click.echo(scans.render(found), nl=False)
+        click.echo(report.render(found), nl=False)
     elif line and line.startswith("tcp:"):
         click.echo(
             "no heat pump or lighting processor answered. Is it the right address, and the port "
@@ -186,41 +187,41 @@ def follow(
     events: Iterable["Event"],
 ) -> Iterator["Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs"]:
     """Show on standard error how a scan goes on; yield what it finds."""
-    from collector import scan as scans  # noqa: PLC0415
+    from collector import found as report  # noqa: PLC0415
     from collector.vedirect_labels import identity  # noqa: PLC0415
 
     for event in events:
         match event:
-            case scans.Listening():
+            case report.Listening():
                 progress(f"      listening for VE.Direct at {len(event.ports)} ports")
-            case scans.Trying():
+            case report.Trying():
                 framing = event.framing or "unit"
                 progress(f"{event.part:4.0%}  {event.port}  {framing}  {event.address}")
-            case scans.Unusable():
+            case report.Unusable():
                 progress("")
                 click.secho(event.reason, fg="yellow", err=True)
-            case scans.Found():
+            case report.Found():
                 models = event.told or ", ".join(event.models) or "a model that is not known"
                 framing = f"  {event.framing}" if event.framing else ""
                 text = f"{event.port}{framing}  address {event.address}: {models}"
                 progress("")
                 click.secho(text, fg="green", err=True)
                 yield event
-            case scans.FoundHeatPump():
+            case report.FoundHeatPump():
                 text = f"{event.port}  heat pump, firmware {event.firmware or 'not known'}"
                 progress("")
                 click.secho(text, fg="green", err=True)
                 yield event
-            case scans.FoundLights():
+            case report.FoundLights():
                 progress("")
                 click.secho(f"{event.port}  Lutron, {event.database}", fg="green", err=True)
                 yield event
-            case scans.FoundUPSs():
+            case report.FoundUPSs():
                 progress("")
                 text = f"{event.port}  NUT server with {', '.join(event.upss) or 'no UPS'}"
                 click.secho(text, fg="green", err=True)
                 yield event
-            case scans.FoundVEDirect():
+            case report.FoundVEDirect():
                 progress("")
                 click.secho(f"{event.port}  {identity(event.said)}", fg="green", err=True)
                 yield event
@@ -231,15 +232,15 @@ def entry(
     found: "Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs",
 ) -> dict[str, object]:
     """Return what was found as programs read it."""
-    from collector import scan as scans  # noqa: PLC0415
+    from collector import found as report  # noqa: PLC0415
 
-    if isinstance(found, scans.FoundHeatPump):
+    if isinstance(found, report.FoundHeatPump):
         return {"type": "luxtronik", "line": found.port, "firmware": found.firmware}
-    if isinstance(found, scans.FoundLights):
+    if isinstance(found, report.FoundLights):
         return {"type": "lutron_qs", "line": found.port, "database": found.database}
-    if isinstance(found, scans.FoundUPSs):
+    if isinstance(found, report.FoundUPSs):
         return {"type": "nut", "line": found.port, "upss": dict(found.upss)}
-    if isinstance(found, scans.FoundVEDirect):
+    if isinstance(found, report.FoundVEDirect):
         return {"type": "vedirect", "line": found.port, "said": dict(found.said)}
     return {
         "type": "modbus",

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from collector import sunspec_chain
+from collector import sunspec, sunspec_chain
 from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
+from collector.found import Found
 from collector.line import Framing
 from collector.meter import Bus
 from collector.plan import Block
@@ -86,3 +87,10 @@ def read(line: Bus, address: int, ask: Block, allowance_s: float) -> Sequence[in
     line.open()
     line.slaves[address] = Slave(slow_answer_time_s=allowance_s / ALLOWANCE_PER_ANSWER_TIME)
     return line.ask(Shape(address, ask.function, ask.words), ask.address)
+
+
+def name(line: Bus, framing: Framing | None, address: int, maps: Sequence[DeviceMap]) -> Found:
+    """Name what answers. Raise LineAway."""
+    models = recognise(line, address, maps)
+    told = "" if models else sunspec_identity(line, address)
+    return Found(line.port, framing, address, (sunspec.NAME,) if told else models, told)

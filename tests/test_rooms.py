@@ -88,8 +88,8 @@ MAY_IMPORT = {
 FREE = {
     "__main__", "arguments", "checks", "cli", "cli_backup", "cli_doctor", "cli_journal",
     "cli_import", "cli_restore", "cli_secret", "cli_setup", "demo", "doctor", "import_config",
-    "once", "recognise", "reference", "replay", "restore_here", "scan", "service",
-    "setup_influxdb", "show",
+    "found", "once", "recognise", "reference", "replay", "restore_here", "scan", "scan_network",
+    "service", "setup_influxdb", "show",
 }  # fmt: skip
 
 

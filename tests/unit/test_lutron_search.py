@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from collector import config, lutron_fetch, lutron_search, luxtronik
 from collector.cli import main
+from collector.found import FoundLights, Unusable
 from collector.lutron_search import discover, is_echo
-from collector.scan import FoundLights, Unusable, scan
+from collector.scan import scan
 from tests.fakes.http_answers import Reply
 from tests.fakes.lutron_processor import database, running
 

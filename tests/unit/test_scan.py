@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from collector import config, devicemap
+from collector.found import Found, Trying, Unusable, render
 from collector.line import Framing
 from collector.recognise import knocks
-from collector.scan import FRAMINGS, Found, Trying, Unusable, render, scan
+from collector.scan import FRAMINGS, scan
 from tests.fakes.far_end import FarEnd
 from tests.fakes.rtu_slave import parse, refusal, reply
 

@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from collector import config, lutron_search, luxtronik
 from collector.cli import main
-from collector.scan import FoundHeatPump, Unusable, scan
+from collector.found import FoundHeatPump, Unusable
+from collector.scan import scan
 from tests.fakes import luxtronik_controller as fake
 from tests.fakes.luxtronik_controller import Controller
 

@@ -13,11 +13,12 @@ from collector import config
 from collector.cli import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, LineAway
+from collector.found import FoundUPSs, render
 from collector.health import SourceHealth
 from collector.intake import feed
 from collector.line import Lines
 from collector.reading import decode, encode
-from collector.scan import FoundUPSs, render, scan
+from collector.scan import scan
 from collector.secrets import Secret
 from collector.sources import nut as source_module
 from collector.sources.nut import Nut, NutOptions

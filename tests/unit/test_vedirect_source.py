@@ -9,11 +9,12 @@ import yaml
 from collector import adapter, config, vedirect_line
 from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
+from collector.found import FoundVEDirect, Trying, render
 from collector.line import Framing, Lines
 from collector.quantity import catalogue
 from collector.reading import NAME, Reading
 from collector.rtu_line import RtuLine
-from collector.scan import FoundVEDirect, Trying, render, scan
+from collector.scan import scan
 from collector.sources.vedirect import VEDirect, VEDirectOptions
 from tests.fakes.running import wait_for
 from tests.fakes.talker import CHARGER, HISTORY, MONITOR, Talker, blocks, serial_server
