@@ -24,7 +24,7 @@ ARCHIVE = "/var/lib/docker/image.tar"
 IMAGE = "lab/stand-in:1.0.0"
 # Lines for stack.env.
 SETTINGS = f"""\
-COMPOSE_FILE=/opt/energy-monitor/current/docker-compose.yml:/root/override.yml
+COMPOSE_FILE=/opt/energy-monitor/current/docker-compose.yml:/srv/override.yml
 INFLUXDB_IMAGE={IMAGE}
 """
 PACKAGES = ("redis-server", "mosquitto", "netcat-openbsd", "victoria-metrics")
@@ -118,7 +118,7 @@ def bring(machine):
     host("umount", whole)
     shutil.rmtree(image)
     database = INFLUXDB if influxd() else VICTORIA
-    (machine.root / "root/override.yml").write_text(OVERRIDE.format(image=IMAGE, database=database))
+    (machine.root / "srv/override.yml").write_text(OVERRIDE.format(image=IMAGE, database=database))
 
 
 def load(machine):
@@ -131,10 +131,10 @@ def furnish(machine, image):
     """Put into the folder *image* what the lab's Debian lacks."""
     fetch = "apt-get install --yes --download-only --no-install-recommends"
     machine.run(
-        "mkdir -p /root/servers/partial; apt-get update; "
-        f"{fetch} -o Dir::Cache::archives=/root/servers {' '.join(PACKAGES)}"
+        "mkdir -p /srv/servers/partial; apt-get update; "
+        f"{fetch} -o Dir::Cache::archives=/srv/servers {' '.join(PACKAGES)}"
     )
-    for each in (machine.root / "root/servers").glob("*.deb"):
+    for each in (machine.root / "srv/servers").glob("*.deb"):
         host("dpkg-deb", "--extract", each, image)
     (image / "usr/bin/nc").symlink_to("nc.openbsd")
     programs = image / "usr/local/bin"

@@ -52,8 +52,8 @@ outputs:
 CONFIG = "/etc/energy-monitor/config.yaml"
 SECRETS = "/etc/energy-monitor/secrets"
 BACKUPS = "/var/lib/energy-monitor/backups"
-INSTALL = "/root/project/install.sh"
-RESTORE = f"{INSTALL} --yes --restore azure --settings /root/store --identity /root/key"
+INSTALL = "/srv/project/install.sh"
+RESTORE = f"{INSTALL} --yes --restore azure --settings /srv/store --identity /srv/key"
 TIMED = ("backup", "rotate", "upload", "rehearse")
 # Segments of the journal are of a megabyte, and looked after once a minute: here within seconds.
 SOONER = "s/^(SEGMENT_BYTES) = .*/\\1 = 2_000/; s/^(KEEP_HOUSE_EVERY_S) = .*/\\1 = 5/"
@@ -84,12 +84,12 @@ def fresh(machine_of, azure):
     def made(name):
         with machine_of(name, docker=True) as machine:
             bring(machine)
-            machine.run(f"cd /root/project/collector; sed -E -i '{SOONER}' log.py service.py")
+            machine.run(f"cd /srv/project/collector; sed -E -i '{SOONER}' log.py service.py")
             stand_ins.bring(machine)
             machine.run(f"apt-get install --yes --no-install-recommends {DOCKER}")
             stand_ins.load(machine)
             address = f"http://127.0.0.1:{PORT}/{azurite.ACCOUNT}/backups?{sas}"
-            (machine.root / "root/store").write_text(f"{address}\n")
+            (machine.root / "srv/store").write_text(f"{address}\n")
             # Only here may a store be without TLS: that on the host is brought here.
             machine.run(
                 f"systemd-run --socket-property=ListenStream=127.0.0.1:{PORT} {PROXY} {HOST}:{port}"
@@ -216,7 +216,7 @@ def test_a_user_without_rights_gets_at_no_backup(machine, attempt):
 
 def test_a_connected_store_gets_every_backup_and_docker_proves_that_it_can_be_restored(machine):
     assert "no store is connected" in start(machine, "upload")
-    said = machine.run("energy-monitor backup connect /root/store").stdout
+    said = machine.run("energy-monitor backup connect /srv/store").stdout
     assert "it is empty" in said
     start(machine, "backup")
     assert "2 backups are complete there" in start(machine, "upload")
@@ -238,7 +238,7 @@ def test_an_upgrade_ends_where_no_backup_can_be_made_first(machine):
     bring(machine, "good", "0.1.1")
     before = listed(machine)
     machine.run("docker stop energy-monitor-influxdb-1")
-    refused = machine.run("/root/good/install.sh --upgrade", check=False)
+    refused = machine.run("/srv/good/install.sh --upgrade", check=False)
     assert refused.returncode != 0
     assert "No backup could be made, and nothing was changed: " in refused.stderr
     assert "InfluxDB at http://127.0.0.1:8086 does not answer" in refused.stderr
@@ -267,7 +267,7 @@ def test_encrypted_backups_hold_the_secrets_and_tell_nothing(machine):
 def test_a_database_whose_token_is_not_here_is_left_out_and_that_is_told(machine):
     machine.before = time_of(machine.newest) - timedelta(seconds=LATEST_S)
     machine.points = counted(machine, machine.before)
-    machine.run(f"mv {SECRETS}/influxdb-admin-token /root")
+    machine.run(f"mv {SECRETS}/influxdb-admin-token /srv")
     refused = machine.run("systemctl start energy-monitor-backup", check=False)
     assert refused.returncode != 0
     machine.run(f"rm -r {BACKUPS}")  # as if it never had been
@@ -281,13 +281,13 @@ def test_a_database_whose_token_is_not_here_is_left_out_and_that_is_told(machine
 
 
 def test_on_a_terminal_a_blank_card_asks_first_and_a_wrong_key_changes_nothing(machine, blank):
-    (blank.root / "root/key").write_text(f"# of the house\n{machine.key}\n")
+    (blank.root / "srv/key").write_text(f"# of the house\n{machine.key}\n")
     wrong = str(x25519.Identity.generate())
     refused = blank.run(f"{INSTALL} --yes --restore azure", check=False)
     assert "add --settings FILE: what 'terraform output" in refused.stderr
     assert blank.ask("ls /opt/energy-monitor") == ""
     answers = [
-        ("the\r\n    address of the container with its SAS: ", "/root/store"),
+        ("the\r\n    address of the container with its SAS: ", "/srv/store"),
         ("just Enter where backups are not encrypted: ", wrong),
     ]
     status, screen = typed(blank, f"{INSTALL} --restore azure", answers)

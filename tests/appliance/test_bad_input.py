@@ -4,7 +4,7 @@ import pytest
 
 from tests.appliance.house import bring, kill_in, steps, wait_for_state
 
-INSTALL = "/root/project/install.sh --yes --no-docker"
+INSTALL = "/srv/project/install.sh --yes --no-docker"
 APART = "unshare --mount"  # what is mounted then is seen by that command only
 # Each step of an installation, and for how long it is let run before it is killed.
 KILLS = [
@@ -31,13 +31,13 @@ def machine(machine_of):
     with machine_of("wrong") as made:
         bring(made)
         made.run(
-            "printf '%s\\n' '#!/bin/sh' 'echo Python 3.9.2' 'exit 1' > /root/python3; chmod +x /root/python3"
+            "printf '%s\\n' '#!/bin/sh' 'echo Python 3.9.2' 'exit 1' > /srv/python3; chmod +x /srv/python3"
         )
         made.run(
-            "printf '%s\\n' ID=ubuntu VERSION_ID=24.04 'PRETTY_NAME=\"Ubuntu 24.04\"' > /root/ubuntu"
+            "printf '%s\\n' ID=ubuntu VERSION_ID=24.04 'PRETTY_NAME=\"Ubuntu 24.04\"' > /srv/ubuntu"
         )
         made.run(
-            "printf '%s\\n' ID=debian VERSION_ID=11 'PRETTY_NAME=\"Debian 11\"' > /root/debian11"
+            "printf '%s\\n' ID=debian VERSION_ID=11 'PRETTY_NAME=\"Debian 11\"' > /srv/debian11"
         )
         yield made
 
@@ -56,19 +56,19 @@ def changed(machine):
     [
         (f"{INSTALL} --no-such-option", "There is no option --no-such-option"),
         (f"{INSTALL} --purge", "--purge goes with --uninstall only"),
-        (f"{APART} sh -c 'mount --bind /root/ubuntu /etc/os-release; {INSTALL}'", "This is Ubuntu 24.04"),
-        (f"{APART} sh -c 'mount --bind /root/debian11 /etc/os-release; {INSTALL}'", "This is Debian 11"),
-        (f"PATH=/root:$PATH {INSTALL}", "python3 is Python 3.9.2"),
+        (f"{APART} sh -c 'mount --bind /srv/ubuntu /etc/os-release; {INSTALL}'", "This is Ubuntu 24.04"),
+        (f"{APART} sh -c 'mount --bind /srv/debian11 /etc/os-release; {INSTALL}'", "This is Debian 11"),
+        (f"PATH=/srv:$PATH {INSTALL}", "python3 is Python 3.9.2"),
         (f"{APART} sh -c 'mount -t tmpfs -o size=50M tmpfs /opt; {INSTALL}'", "50 MB are free at /opt"),
         (f"unshare --net {INSTALL}", "ping debian.org"),
-        ("/root/project/install.sh --upgrade --yes", "Nothing is installed yet"),
-        ("rm /root/project/Pipfile.lock; " + INSTALL, "lacks 'Pipfile.lock'"),
+        ("/srv/project/install.sh --upgrade --yes", "Nothing is installed yet"),
+        ("rm /srv/project/Pipfile.lock; " + INSTALL, "lacks 'Pipfile.lock'"),
     ],
 )  # fmt: skip
 def test_it_says_what_is_wrong_and_changes_nothing(machine, command, words):
     before = changed(machine)
-    refused = machine.run(f"cp /lab/project/Pipfile.lock /root/project; {command}", check=False)
-    machine.run("cp /lab/project/Pipfile.lock /root/project")
+    refused = machine.run(f"cp /lab/project/Pipfile.lock /srv/project; {command}", check=False)
+    machine.run("cp /lab/project/Pipfile.lock /srv/project")
     assert refused.returncode != 0
     assert words in refused.stderr
     assert changed(machine) == before
@@ -83,9 +83,9 @@ def test_it_needs_root(machine):
 def test_a_32_bit_system_is_told_what_it_does_not_get(machine):
     before = changed(machine)
     dpkg = "#!/bin/sh\n[ $1 = --print-architecture ] && echo armhf || exec /usr/bin/dpkg $@\n"
-    machine.run(f"mkdir /root/32; printf '{dpkg}' > /root/32/dpkg; chmod +x /root/32/dpkg")
-    without_network = "unshare --net /root/project/install.sh --yes"
-    said = machine.run(f"PATH=/root/32:$PATH {without_network}", check=False)
+    machine.run(f"mkdir /srv/32; printf '{dpkg}' > /srv/32/dpkg; chmod +x /srv/32/dpkg")
+    without_network = "unshare --net /srv/project/install.sh --yes"
+    said = machine.run(f"PATH=/srv/32:$PATH {without_network}", check=False)
     assert "InfluxDB 2 and Grafana do not exist for it" in said.stdout
     assert "the image influxdb:1.8.10 still runs" in said.stdout
     assert steps(said.stdout)[-1] == "Debian packages"
@@ -97,7 +97,7 @@ def test_a_port_that_is_taken_is_named_before_anything_is_done(machine, port):
     before = changed(machine)
     machine.run(f"systemd-run --unit=taken{port} python3 -m http.server --bind 127.0.0.1 {port}")
     machine.wait_for(lambda: machine.ask(f"ss -Hltn sport = :{port}"), "it is taken")
-    refused = machine.run("/root/project/install.sh --yes", check=False)
+    refused = machine.run("/srv/project/install.sh --yes", check=False)
     machine.run(f"systemctl stop taken{port}")
     assert refused.returncode != 0
     assert f"Port {port} is taken" in refused.stderr
@@ -118,7 +118,7 @@ def test_killed_at_each_step_and_run_again_it_completes(machine):
 def test_without_network_a_release_is_not_begun(machine):
     bring(machine, "next", "0.1.1")
     before = changed(machine)
-    refused = machine.run("unshare --net /root/next/install.sh --upgrade", check=False)
+    refused = machine.run("unshare --net /srv/next/install.sh --upgrade", check=False)
     assert refused.returncode != 0
     assert "ping python.org" in refused.stderr
     assert changed(machine) == before
@@ -135,8 +135,8 @@ def test_a_machine_with_little_memory_is_offered_what_helps(machine):
     machine.run(
         "mkdir -p /boot/firmware; echo 'console=tty1 rootwait' > /boot/firmware/cmdline.txt"
     )
-    machine.run("printf 'MemTotal:  921600 kB\\nMemAvailable: 500000 kB\\n' > /root/meminfo")
-    on_a_small_pi = f"{APART} sh -c 'mount --bind /root/meminfo /proc/meminfo; /root/project/install.sh --no-docker %s'"
+    machine.run("printf 'MemTotal:  921600 kB\\nMemAvailable: 500000 kB\\n' > /srv/meminfo")
+    on_a_small_pi = f"{APART} sh -c 'mount --bind /srv/meminfo /proc/meminfo; /srv/project/install.sh --no-docker %s'"
     assert "1 GB of memory is little" in machine.run(on_a_small_pi % "").stdout
     assert "cgroup" not in machine.run("cat /boot/firmware/cmdline.txt").stdout
     said = machine.run(on_a_small_pi % "--yes").stdout
@@ -150,5 +150,5 @@ def test_a_machine_with_little_memory_is_offered_what_helps(machine):
         in machine.run("cat /etc/systemd/zram-generator.conf.d/energy-monitor.conf").stdout
     )
     assert "Nothing was to be done" in machine.run(on_a_small_pi % "--yes").stdout
-    machine.run("/root/project/install.sh --uninstall --purge --yes")
+    machine.run("/srv/project/install.sh --uninstall --purge --yes")
     assert machine.run("cat /boot/firmware/cmdline.txt").stdout == "console=tty1 rootwait\n"

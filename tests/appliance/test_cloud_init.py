@@ -32,8 +32,8 @@ FILLED_IN = {
     },
     "network-config": {"name of your Wi-Fi": "the house's", "its password": "open sesame"},
 }
-WORDS = "/root/words"
-COMMAND = f'#!/bin/sh\n[ ! -e /root/refuse ] || exit 1\necho "$@" >> {WORDS}\n'
+WORDS = "/srv/words"
+COMMAND = f'#!/bin/sh\n[ ! -e /srv/refuse ] || exit 1\necho "$@" >> {WORDS}\n'
 SETTINGS = '{"account": "house", "key": "a/b+c==\\n"}'
 
 
@@ -109,14 +109,14 @@ def test_what_another_pi_saved_is_fetched_and_the_key_to_it_wiped(machine):
     azure = "/etc/install-energy-monitor/azure"
     filled = boot.read_text().replace("      nothing\n", f"      {SETTINGS}\n")
     assert yaml.safe_load(filled)["write_files"][0]["content"] == f"{SETTINGS}\n"
-    (machine.root / "root/command").write_text(COMMAND)
-    (machine.root / "root/azure").write_text(f"{SETTINGS}\n")
-    (machine.root / "root/user-data").write_text(filled)
-    machine.run("install -m 755 /root/command /usr/local/sbin/energy-monitor; touch /root/refuse")
-    machine.run(f"cp /root/azure {azure}; cp /root/user-data /boot/firmware")
+    (machine.root / "srv/command").write_text(COMMAND)
+    (machine.root / "srv/azure").write_text(f"{SETTINGS}\n")
+    (machine.root / "srv/user-data").write_text(filled)
+    machine.run("install -m 755 /srv/command /usr/local/sbin/energy-monitor; touch /srv/refuse")
+    machine.run(f"cp /srv/azure {azure}; cp /srv/user-data /boot/firmware")
     machine.run(f"systemctl enable {INSTALLER}; systemctl start {INSTALLER}", check=False)
     assert SETTINGS in boot.read_text()  # not connected yet: to be tried again
-    machine.run(f"rm /root/refuse; systemctl restart {INSTALLER}")
+    machine.run(f"rm /srv/refuse; systemctl restart {INSTALLER}")
     said = machine.run(f"cat {WORDS}").stdout.splitlines()
     assert said == [f"backup connect {azure}", "restore latest --from azure --replace"]
     assert boot.read_text() == filled_in("user-data")

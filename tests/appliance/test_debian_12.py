@@ -16,7 +16,7 @@ def machine(machine_of):
 
 def test_without_dockers_own_source_it_stops_before_anything_is_half_done(machine):
     machine.run("echo 127.0.0.1 download.docker.com >> /etc/hosts")
-    refused = machine.run("/root/project/install.sh --yes", check=False)
+    refused = machine.run("/srv/project/install.sh --yes", check=False)
     assert refused.returncode != 0
     assert "Docker's own package source, which Debian 12 needs, can't be reached" in refused.stderr
     assert "--no-docker" in refused.stderr
@@ -25,10 +25,10 @@ def test_without_dockers_own_source_it_stops_before_anything_is_half_done(machin
 
 
 def test_it_is_installed_and_measures(machine):
-    said = machine.run("/root/project/install.sh --yes --no-docker").stdout
+    said = machine.run("/srv/project/install.sh --yes --no-docker").stdout
     assert "meters found: 1" in said
     wait_for_state(machine, "meter1", "alive")
-    assert "Nothing was to be done" in machine.run("/root/project/install.sh --no-docker").stdout
+    assert "Nothing was to be done" in machine.run("/srv/project/install.sh --no-docker").stdout
 
 
 def test_its_systemd_knows_every_word_of_the_units(machine):

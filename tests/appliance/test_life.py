@@ -34,14 +34,14 @@ def machine(machine_of):
 
 
 def files(machine):
-    found = machine.run("find / -xdev ! -path '/root/*' ! -path '*/__pycache__*'").stdout
+    found = machine.run("find / -xdev ! -path '/srv/*' ! -path '*/__pycache__*'").stdout
     return {each for each in found.splitlines() if not NOT_OURS.match(each)}
 
 
 def test_a_fresh_debian_becomes_a_measuring_system_with_one_command(machine, tell):
     archives = machine.ask("ls /var/cache/apt/archives/*.deb | wc -l")
     began = time.monotonic()
-    said = machine.run("/root/project/install.sh --yes --no-docker").stdout
+    said = machine.run("/srv/project/install.sh --yes --no-docker").stdout
     took_s = time.monotonic() - began
     tell(f"installed in {took_s:.0f} s (at most 240; {archives} Debian packages were in the cache)")
     assert took_s < 240
@@ -58,7 +58,7 @@ def test_a_second_run_changes_nothing_and_says_so(machine):
         "find /opt /etc /usr/local -xdev -printf '%p %m %u %T@ %l\\n' | sort"
     ).stdout
     pid = property_of(machine, COLLECTOR, "MainPID")
-    said = machine.run("/root/project/install.sh --yes --no-docker").stdout
+    said = machine.run("/srv/project/install.sh --yes --no-docker").stdout
     assert "Nothing was to be done" in said
     assert (
         machine.run("find /opt /etc /usr/local -xdev -printf '%p %m %u %T@ %l\\n' | sort").stdout
@@ -136,7 +136,7 @@ def test_hung_it_is_restarted_by_the_watchdog(machine):
 
 def test_a_faulty_configuration_stops_it_once_with_every_fault_told(machine):
     file = "/etc/energy-monitor/config.yaml"
-    machine.run(f"cp -p {file} /root/right; echo 'no_such_option: 1' >> {file}")
+    machine.run(f"cp -p {file} /srv/right; echo 'no_such_option: 1' >> {file}")
     machine.run(f"systemctl restart {COLLECTOR}", check=False)
     machine.wait_for(
         lambda: property_of(machine, COLLECTOR, "ActiveState") == "failed", "it gives up"
@@ -145,10 +145,10 @@ def test_a_faulty_configuration_stops_it_once_with_every_fault_told(machine):
     log = machine.run("journalctl --boot --no-pager").stdout
     assert "no_such_option" in log
     assert f"{COLLECTOR}.service has failed" in log
-    refused = machine.run("/root/project/install.sh --yes --no-docker", check=False)
+    refused = machine.run("/srv/project/install.sh --yes --no-docker", check=False)
     assert refused.returncode != 0
     assert "no_such_option" in refused.stderr
-    machine.run(f"cp -p /root/right {file}; systemctl restart {COLLECTOR}")
+    machine.run(f"cp -p /srv/right {file}; systemctl restart {COLLECTOR}")
 
 
 def test_a_meter_that_is_pulled_and_put_back_is_read_again(machine):
@@ -187,15 +187,15 @@ def test_after_a_reboot_it_reads_by_itself(machine, tell):
 def test_a_good_release_replaces_the_old_one(machine):
     before = stored(machine, "meter1")
     bring(machine, "good", "0.1.1")
-    refused = machine.run("/root/good/install.sh --yes --no-docker", check=False)
+    refused = machine.run("/srv/good/install.sh --yes --no-docker", check=False)
     assert refused.returncode != 0
     assert "--upgrade" in refused.stderr
-    said = machine.run("/root/good/install.sh --upgrade").stdout
+    said = machine.run("/srv/good/install.sh --upgrade").stdout
     assert "release 0.1.1 has proved itself" in said
     assert "0.1.1" in machine.run("energy-monitor --version").stdout
     assert machine.run("ls /opt/energy-monitor/releases").stdout.split() == ["0.1.0", "0.1.1"]
     assert stored(machine, "meter1")[: len(before)] == before
-    assert "nothing was to be done" in machine.run("/root/good/install.sh --upgrade").stdout
+    assert "nothing was to be done" in machine.run("/srv/good/install.sh --upgrade").stdout
 
 
 BROKEN = {
@@ -209,7 +209,7 @@ BROKEN = {
 def test_a_broken_release_is_left_again_with_the_reason(machine):
     before = stored(machine, "meter1")
     bring(machine, "broken", "0.2.0", BROKEN)
-    refused = machine.run("/root/broken/install.sh --upgrade", check=False)
+    refused = machine.run("/srv/broken/install.sh --upgrade", check=False)
     assert refused.returncode != 0
     assert "does not do its work: no longer source meter1 alive" in refused.stderr
     assert "broken on purpose" in refused.stderr
@@ -224,7 +224,7 @@ def test_a_release_that_does_not_take_the_configuration_is_not_even_tried(machin
     pid = property_of(machine, COLLECTOR, "MainPID")
     unwilling = "\n\ndef load(file):\n    raise ConfigFault([Fault(str(file), 1, 'site', 'no')])\n"
     bring(machine, "unwilling", "0.3.0", {"collector/config.py": unwilling})
-    refused = machine.run("/root/unwilling/install.sh --upgrade", check=False)
+    refused = machine.run("/srv/unwilling/install.sh --upgrade", check=False)
     assert refused.returncode != 0
     assert "does not accept" in refused.stderr
     assert property_of(machine, COLLECTOR, "MainPID") == pid
@@ -234,16 +234,16 @@ def test_after_a_power_cut_it_starts_by_itself_and_lacks_only_the_last_seconds(m
     wait_for_reads(machine, "meter1", 15)
     synced = stored(machine, "meter1")
     machine.run("sync")
-    machine.run("echo not yet on the disk > /root/unsynced")
+    machine.run("echo not yet on the disk > /srv/unsynced")
     machine.cut_power()
     machine.boot()
-    assert machine.ask("cat /root/unsynced") == ""  # the lab's power cut is one
+    assert machine.ask("cat /srv/unsynced") == ""  # the lab's power cut is one
     wait_for_state(machine, "meter1", "alive")
     assert stored(machine, "meter1")[: len(synced)] == synced
 
 
 def test_a_power_cut_in_an_upgrade_ends_at_the_release_of_before(machine):
-    machine.run("systemd-run --unit=upgrade --setenv=PATH /root/broken/install.sh --upgrade")
+    machine.run("systemd-run --unit=upgrade --setenv=PATH /srv/broken/install.sh --upgrade")
     machine.wait_for(
         lambda: (
             property_of(machine, COLLECTOR, "ActiveState") == "active"
@@ -265,16 +265,16 @@ def test_uninstalling_keeps_what_was_measured(machine):
     assert "Kept: /etc/energy-monitor, /var/lib/energy-monitor" in said
     assert machine.ask("ls -d /opt/energy-monitor /usr/local/bin/energy-monitor") == ""
     assert machine.ask("systemctl list-unit-files --no-legend 'energy-monitor*'") == ""
-    machine.run("/root/project/install.sh --yes --no-docker")
+    machine.run("/srv/project/install.sh --yes --no-docker")
     wait_for_state(machine, "meter1", "alive")
     assert stored(machine, "meter1")[: len(before)] == before
 
 
 def test_purging_removes_every_trace(machine):
-    refused = machine.run("/root/project/install.sh --uninstall --purge", check=False)
+    refused = machine.run("/srv/project/install.sh --uninstall --purge", check=False)
     assert refused.returncode != 0
     assert "add --yes" in refused.stderr
-    said = machine.run("/root/project/install.sh --uninstall --purge --yes").stdout
+    said = machine.run("/srv/project/install.sh --uninstall --purge --yes").stdout
     packages = re.search(r"sudo (apt-get autoremove --purge .*)$", said, re.MULTILINE)
     assert packages, said
     machine.run(f"DEBIAN_FRONTEND=noninteractive {packages[1]} --yes")
@@ -284,6 +284,6 @@ def test_purging_removes_every_trace(machine):
 
 
 def test_a_simulated_house_is_one_word_and_moves_in_again_after_all(machine):
-    machine.run("/root/project/install.sh --yes --no-docker --demo")
+    machine.run("/srv/project/install.sh --yes --no-docker --demo")
     for name in ("house", "heat_pump", "solar", "pi"):
         wait_for_state(machine, name, "alive")

@@ -41,7 +41,7 @@ outputs:
     token: !secret influxdb-token
     read_token: !secret influxdb-read-token
 """
-INSTALL = "/root/project/install.sh --yes"
+INSTALL = "/srv/project/install.sh --yes"
 STACK = "energy-monitor-stack"
 SECRETS = "/etc/energy-monitor/secrets"
 COPIES = "/run/energy-monitor-stack/secrets"
@@ -109,8 +109,8 @@ def test_the_sandbox_lets_the_collector_ask_whether_the_clock_is_right(machine):
     ask = "python3 -c 'import ctypes; print(\"state\", ctypes.CDLL(None).adjtimex(bytes(256)))'"
     sandbox = "/run/systemd/system/energy-monitor-collector.service.d"
     machine.run(f"mkdir -p {sandbox}")
-    (machine.root / "root/ask.conf").write_text(f"[Service]\nExecStartPre={ask}\n")
-    machine.run(f"cp /root/ask.conf {sandbox}; systemctl daemon-reload")
+    (machine.root / "srv/ask.conf").write_text(f"[Service]\nExecStartPre={ask}\n")
+    machine.run(f"cp /srv/ask.conf {sandbox}; systemctl daemon-reload")
     machine.run("systemctl restart energy-monitor-collector")
     inside = machine.run("journalctl -u energy-monitor-collector -o cat -g '^state' -n 1").stdout
     assert inside == machine.run(ask).stdout
@@ -206,7 +206,7 @@ def test_secrets_are_readable_by_root_and_by_the_one_who_needs_them(machine):
 def test_a_word_in_the_settings_starts_more_servers_each_with_its_password(machine):
     settings = "/etc/energy-monitor/stack.env"
     words = "s/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=redis,mosquitto/"
-    machine.run(f"cp -p {settings} /root; sed -i {words} {settings}; systemctl restart {STACK}")
+    machine.run(f"cp -p {settings} /srv; sed -i {words} {settings}; systemctl restart {STACK}")
     assert set(containers(machine)) == {"influxdb", "grafana", "redis", "mosquitto"}
     assert all("(healthy)" in each for each in containers(machine).values())
     redis = "docker exec {} energy-monitor-redis-1 redis-cli --no-auth-warning ping"
@@ -214,7 +214,7 @@ def test_a_word_in_the_settings_starts_more_servers_each_with_its_password(machi
     password = secret(machine, "redis-password")
     assert machine.ask(redis.format(f"-e REDISCLI_AUTH={password}")) == "PONG"
     machine.run("docker rm --force energy-monitor-redis-1 energy-monitor-mosquitto-1")
-    machine.run(f"cp -p /root/stack.env {settings}")
+    machine.run(f"cp -p /srv/stack.env {settings}")
 
 
 def test_while_docker_is_stopped_readings_wait_and_are_then_delivered(machine):
@@ -238,12 +238,12 @@ def test_an_upgrade_brings_its_dashboards_and_one_that_fails_takes_its_own_back(
         machine.run("systemctl disable energy-monitor-backup.timer", check=False)
     assert "another.json" not in in_grafana(machine, DASHBOARDS)
     bring(machine, "good", "0.1.1", ANOTHER)
-    assert "has proved itself" in machine.run("/root/good/install.sh --upgrade").stdout
+    assert "has proved itself" in machine.run("/srv/good/install.sh --upgrade").stdout
     if stand_ins.influxd():
         assert "all is well" in machine.run("energy-monitor backup verify").stdout
     assert "another.json" in in_grafana(machine, DASHBOARDS)
     bring(machine, "broken", "0.2.0", BROKEN)
-    refused = machine.run("/root/broken/install.sh --upgrade", check=False)
+    refused = machine.run("/srv/broken/install.sh --upgrade", check=False)
     assert "release 0.1.1 is back" in refused.stderr
     assert "another.json" in in_grafana(machine, DASHBOARDS)
     assert started(machine, "influxdb") == before
@@ -271,12 +271,12 @@ def test_after_a_reboot_everything_returns_by_itself(machine):
 
 
 def test_purging_leaves_neither_containers_nor_their_data(machine):
-    machine.run("/root/project/install.sh --uninstall")
+    machine.run("/srv/project/install.sh --uninstall")
     assert "energy-monitor_influxdb" in machine.run("docker volume ls").stdout
     machine.run(INSTALL)
     wait_until_delivered(machine, 5)
-    machine.run("/root/project/install.sh --uninstall --purge --yes")
+    machine.run("/srv/project/install.sh --uninstall --purge --yes")
     left = "docker ps --all --quiet; docker volume ls --quiet; docker images --quiet"
     assert machine.run(left).stdout == ""
     assert "energy-monitor" not in machine.run("docker network ls").stdout
-    assert machine.run("find / -xdev -name '*energy-monitor*' ! -path '/root/*'").stdout == ""
+    assert machine.run("find / -xdev -name '*energy-monitor*' ! -path '/srv/*'").stdout == ""
