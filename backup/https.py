@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 from urllib3.util import parse_url
 
-from collector.deadline import deadline
+from collector.lines.deadline import deadline
 
 CHUNK = 1 << 16
 CONNECT_S = 20.0

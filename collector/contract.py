@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from collector.errors import EnergyMonitorError
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from collector.line import Framing
+from collector.lines.serial import Framing
 from collector.vedirect_labels import identity, kind_of
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
-from collector.tcp import TcpLine
+from collector.lines.tcp import TcpLine
 
 LOGIN_S = 10.0  # for each prompt; a processor that has just started takes its time
 ANSWER_S = 3.0  # a tenth of a second is usual

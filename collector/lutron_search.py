@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from collector.lines.tcp import TcpLine
 from collector.lutron import LOGIN
-from collector.tcp import TcpLine
 
 GROUP, GROUP_PORT = "224.0.37.42", 2647
 CALL = b"<LUTRON=1>"

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from collector.errors import FrameDamaged, ReadFault
-from collector.tcp import TcpLine
+from collector.lines.tcp import TcpLine
 
 REQUEST = struct.Struct(">ii")
 ANSWER_S = 10.0  # for a whole table; about 2000 numbers take 0.1 s where all is well

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from collector.fields import parse
-from collector.mqtt_line import Broker
+from collector.lines.mqtt import Broker
 from collector.mqtt_models import Device, forms_of, names
 
 LISTEN_S = 10.0  # Shelly tells every 30 s, Tasmota every 5 min: most is what the broker has kept

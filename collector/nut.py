@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
-from collector.tcp import TcpLine
+from collector.lines.tcp import TcpLine
 
 PORT = 3493
 HERE = f"tcp://localhost:{PORT}"

@@ -16,9 +16,9 @@ from collector.contract import Source
 from collector.errors import EnergyMonitorError, LineAway, ReadFault
 from collector.intake import Feed, Intake
 from collector.journal import Journal
-from collector.line import Framing, Lines, SerialLine
+from collector.lines.serial import Framing, Lines, SerialLine
+from collector.lines.tcp import place
 from collector.reading import Reading
-from collector.tcp import place
 
 if TYPE_CHECKING:
     from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, FoundVEDirect
@@ -118,9 +118,10 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
     """Scan, showing how far it is, and print what was found; return whether anything was."""
     if line and line.startswith(("mqtt:", "mqtts:")):
         return scan_broker(line, as_json=as_json)
-    from collector import adapter, lutron_search, luxtronik, nut  # noqa: PLC0415  loads files
     from collector import found as report  # noqa: PLC0415
+    from collector import lutron_search, luxtronik, nut  # noqa: PLC0415  loads files
     from collector import scan as search  # noqa: PLC0415
+    from collector.lines import adapter  # noqa: PLC0415
 
     discover = (luxtronik.discover, lutron_search.discover, nut.discover)
     network = [] if line else [found for each in discover for found in each()]

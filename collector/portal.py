@@ -34,9 +34,9 @@ from opower import (
 )
 from opower.exceptions import ApiException
 
-from collector import web
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.intervals import CUBIC_FOOT_M3, LONGEST_DAY_MS, THERM_WH, Interval
+from collector.lines import http
 from collector.scalars import did_you_mean
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Bounded(aiohttp.ClientResponse):
     """
 
     async def read(self) -> bytes:
-        at = web.date_in(self.headers.get("Date", ""))
+        at = http.date_in(self.headers.get("Date", ""))
         if at and abs(at.timestamp() - time.time()) > CLOCK_MAY_DIFFER_S:
             raise aiohttp.ClientPayloadError(f"the clock is not right: the portal's says {at}")
         if self._body is None:

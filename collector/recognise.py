@@ -8,7 +8,7 @@ from collector import sunspec, sunspec_chain
 from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
 from collector.found import Found
-from collector.line import Framing
+from collector.lines.serial import Framing
 from collector.meter import Bus
 from collector.plan import Block
 from collector.registers import Probe

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from collector.fields import Field, parse
+from collector.lines.redis import Answer
 from collector.reading import LATEST_MS
-from collector.redis_line import Answer
 
 EARLIEST_MS = 946_684_800_000  # 2000: a clock that was never set
 DAY_MS = 86_400_000

@@ -11,7 +11,7 @@ from collector import frames
 from collector.config import Config
 from collector.contract import Context, Output
 from collector.errors import OutputAway, ReadingsRefused
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.registry import find
 
 PATIENCE_S = 300  # a database that was just restarted looks through its files first

@@ -10,9 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from collector import adapter, rtu
+from collector import rtu
 from collector.errors import DeviceSilent, FrameDamaged, ReadFault
-from collector.line import Framing, SerialLine
+from collector.lines import adapter
+from collector.lines.serial import Framing, SerialLine
 from collector.rtu import REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
 
 MOST_NOISE_BYTES = 512  # two of the longest frames: who talks on without a pause is no slave

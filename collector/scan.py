@@ -18,7 +18,7 @@ from collector import devicemap
 from collector.devicemap import DeviceMap
 from collector.errors import LineAway, ReadFault
 from collector.found import Event, FoundVEDirect, Listening, Trying, Unusable
-from collector.line import Framing
+from collector.lines.serial import Framing
 from collector.recognise import answers, knocks, name
 from collector.rtu_line import RtuLine
 from collector.scan_network import scan_network

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
-from collector.line import Framing, SerialLine
+from collector.lines.serial import Framing, SerialLine
 from collector.vedirect import BAUDRATE, Block, Joiner, Parser
 from collector.vedirect_labels import usual_blocks
 

@@ -36,13 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "line": "lines",
-    "adapter": "lines",
-    "tcp": "lines",
-    "web": "lines",
-    "mqtt_line": "lines",
-    "redis_line": "lines",
-    "deadline": "lines",
     "fields": "decode",
     "backfill": "decode",
     "intervals": "decode",

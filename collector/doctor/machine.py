@@ -6,7 +6,7 @@ from pathlib import Path
 from collector.contract import Context
 from collector.doctor.case import Case
 from collector.doctor.finding import CannotTell, Finding, Severity
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.show import amount
 from collector.sources import host
 

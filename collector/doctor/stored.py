@@ -14,7 +14,7 @@ from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.doctor.sources import interval_s
 from collector.errors import OutputAway
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.outputs.influxdb import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
 from collector.show import duration
 

@@ -22,8 +22,8 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from collector.contract import BadOption, Context, OutputOptions
-from collector.deadline import deadline
 from collector.errors import OutputAway, ReadingsRefused
+from collector.lines.deadline import deadline
 from collector.options import option
 from collector.secrets import Secret, SecretMissing
 

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from collector import lutron, lutron_db, lutron_fetch
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused, DeviceSilent, ReadFault
+from collector.lines.tcp import CONNECT_S
 from collector.lutron import CLOCK, FIRMWARE, Point, Processor, led_state, percent
 from collector.lutron_db import Database
 from collector.lutron_readings import TOTAL, readings, summary
@@ -29,7 +30,6 @@ from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
-from collector.tcp import CONNECT_S
 
 log = logging.getLogger(__name__)
 

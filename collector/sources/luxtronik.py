@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 
 from collector import luxtronik, luxtronik_map
 from collector.contract import BadOption, Context, SourceOptions
+from collector.lines.tcp import CONNECT_S, TcpLine
 from collector.luxtronik import CALCULATIONS, PARAMETERS, VISIBILITIES
 from collector.luxtronik_map import Entry
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.tcp import CONNECT_S, TcpLine
 
 log = logging.getLogger(__name__)
 

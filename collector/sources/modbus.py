@@ -9,11 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collector import adapter, devicemap, sunspec, sunspec_chain
+from collector import devicemap, sunspec, sunspec_chain
 from collector.contract import BadOption, Context, SourceOptions
 from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, FrameDamaged
-from collector.line import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
+from collector.lines import adapter
+from collector.lines.serial import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
+from collector.lines.tcp import CONNECT_S
 from collector.mbap_line import MbapLine
 from collector.meter import Bus, Meter, words_of
 from collector.options import option
@@ -22,7 +24,6 @@ from collector.reading import Reading
 from collector.registers import Register
 from collector.rtu_line import RtuLine
 from collector.sunspec import Point
-from collector.tcp import CONNECT_S
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 from collector import nut
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused, DeviceSilent
+from collector.lines.tcp import CONNECT_S, TcpLine
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
-from collector.tcp import CONNECT_S, TcpLine
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from collector import redis_rows
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused
 from collector.fields import Field, Mapped, check_names, decode, device_name, fields_of, raw_rows
+from collector.lines.redis import ANSWER_S, RedisLine
+from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
-from collector.redis_line import ANSWER_S, RedisLine
 from collector.redis_rows import Progress, is_likely
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
-from collector.tcp import CONNECT_S
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from collector import adapter
 from collector import vedirect_labels as labels
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import LineAway
-from collector.line import LineConflict
+from collector.lines import adapter
+from collector.lines.serial import LineConflict
 from collector.options import option
 from collector.reading import Reading
 from collector.vedirect import Block

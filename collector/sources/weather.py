@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from collector import backfill, open_meteo, web
+from collector import backfill, open_meteo
 from collector.backfill import Memory, Progress, Span
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused, ReadFault
+from collector.lines import http
 from collector.open_meteo import (
     HOUR_MS,
     SERVICE,
@@ -88,14 +89,14 @@ class Weather:
 
     Options: ClassVar[type] = WeatherOptions
     quantities = tuple(quantity for quantity, _ in VARIABLES.values())
-    patience_s = 2 * (web.CONNECT_S + web.ANSWER_S)
+    patience_s = 2 * (http.CONNECT_S + http.ANSWER_S)
 
     def __init__(self, name: str, options: WeatherOptions, context: Context) -> None:
         self.name = name
         self.options = options
         for each in ("url", "archive_url"):
             try:
-                web.check(getattr(options, each))
+                http.check(getattr(options, each))
             except ValueError as error:
                 raise BadOption(each, str(error)) from error
         if options.read:
@@ -176,7 +177,7 @@ class Weather:
         address = where(self.options, window, at_ms)
         is_recent = address.endswith("/forecast")
         place = self.options.latitude, self.options.longitude
-        page = web.get(f"{address}?{open_meteo.question(place, window, current=is_recent)}")
+        page = http.get(f"{address}?{open_meteo.question(place, window, current=is_recent)}")
         if page.at and abs(page.at.timestamp() - at_ms / 1000) > CLOCK_MAY_DIFFER_S:
             told = said(round(page.at.timestamp() * 1000))
             raise DeviceRefused(f"the clock is not right: {SERVICE} says that it is {told}")
@@ -206,5 +207,5 @@ def day_ms(text: str) -> int:
 def where(options: WeatherOptions, window: Span, now_ms: int) -> str:
     """Return which of the two services knows all of *window*. Pure."""
     if window[0] < now_ms - ARCHIVED_AFTER_MS:
-        return f"{web.check(options.archive_url)}/v1/archive"
-    return f"{web.check(options.url)}/v1/forecast"
+        return f"{http.check(options.archive_url)}/v1/archive"
+    return f"{http.check(options.url)}/v1/forecast"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from collector import devicemap
 from collector.demo import meter
-from collector.line import Framing, Lines
+from collector.lines.serial import Framing, Lines
 from collector.meter import Meter
 from collector.plan import Block, Wire, cost_ms, plan
 from collector.rtu_line import RtuLine

@@ -27,7 +27,7 @@ from collector.contract import BadOption, Context, ReadGroup, Remembering, Sourc
 from collector.errors import ConfigFault, LineAway, ReadFault
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import NAME, decode, encode

@@ -6,7 +6,7 @@ import minimalmodbus
 import pytest
 
 import collector.rtu_line
-from collector.line import TICK_S
+from collector.lines.serial import TICK_S
 
 
 class VirtualTime:

@@ -17,7 +17,7 @@ import pytest
 
 from collector import nut
 from collector.errors import ReadFault
-from collector.tcp import TcpLine
+from collector.lines.tcp import TcpLine
 from tests.servers.influxd import free_port
 
 PROGRAMS = Path("/lib/nut")

@@ -12,7 +12,7 @@ from collector import setup_influxdb
 from collector.cli import main
 from collector.contract import Context
 from collector.errors import OutputAway, ReadingsRefused
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.outputs.influxdb import InfluxDB, InfluxDBOptions
 from collector.reading import Reading, encode
 from collector.secrets import Secret

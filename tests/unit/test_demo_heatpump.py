@@ -14,9 +14,9 @@ from collector.demo import heatpump
 from collector.demo.heatpump import PERFORMANCE, Server, answer, values
 from collector.demo.house import House
 from collector.errors import LineAway
+from collector.lines.tcp import TcpLine
 from collector.luxtronik import CALCULATIONS, PARAMETERS, ask
 from collector.quantity import catalogue
-from collector.tcp import TcpLine
 
 HOUSE = House(seed=3)
 WINTER = datetime(2026, 1, 12, tzinfo=UTC).timestamp()

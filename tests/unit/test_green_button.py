@@ -20,7 +20,7 @@ from collector.health import SourceHealth
 from collector.intake import feed
 from collector.intervals import QUANTITIES, THERM_WH, Interval
 from collector.intervals import reading as to_reading
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
 from collector.scalars import Seconds

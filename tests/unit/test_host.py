@@ -7,7 +7,7 @@ import pytest
 
 from collector.contract import Context
 from collector.errors import FrameDamaged
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import Reading
 from collector.sources import host

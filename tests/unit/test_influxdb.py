@@ -10,7 +10,7 @@ from urllib3.util.wait import wait_for_read
 
 from collector.contract import BadOption, Context
 from collector.errors import OutputAway, ReadingsRefused
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.outputs import influxdb
 from collector.outputs.influxdb import InfluxDB, InfluxDBOptions
 from collector.reading import Reading, encode

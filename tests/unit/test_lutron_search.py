@@ -83,7 +83,7 @@ def test_what_is_found_is_a_configuration(server, tmp_path):
 
 @pytest.mark.usefixtures("web")
 def test_one_that_is_found_by_the_call_is_shown(server, monkeypatch):
-    monkeypatch.setattr("collector.adapter.ports", list)
+    monkeypatch.setattr("collector.lines.adapter.ports", list)
     monkeypatch.setattr(luxtronik, "discover", list)
     monkeypatch.setattr(lutron_search, "discover", lambda: [server.line])
     assert f"line: {server.line}" in typed().stdout

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collector import luxtronik
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
+from collector.lines.tcp import TcpLine, place
 from collector.luxtronik import (
     CALCULATIONS,
     PARAMETERS,
@@ -22,7 +23,6 @@ from collector.luxtronik import (
     decode_numbers,
     discover,
 )
-from collector.tcp import TcpLine, place
 from tests.fakes import luxtronik_controller as fake
 from tests.fakes.luxtronik_controller import HANG_UP, Controller
 

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.line import Framing
+from collector.lines.serial import Framing
 from collector.mbap import Frame
 from collector.mbap_line import MbapLine
 from collector.rtu import Shape

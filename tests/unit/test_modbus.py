@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collector import devicemap
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.line import Lines, SerialOptions
+from collector.lines.serial import Lines, SerialOptions
 from collector.sources.modbus import Modbus, ModbusOptions
 from tests.fakes.far_end import FarEnd, cable
 from tests.fakes.pty_line import paced_line

@@ -10,7 +10,7 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 from collector import devicemap
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.line import Framing, Lines, SerialOptions
+from collector.lines.serial import Framing, Lines, SerialOptions
 from collector.sources.modbus import Modbus, ModbusOptions
 from tests.fakes.far_end import cable
 from tests.fakes.mbap_device import Device, exception, framed, units, words

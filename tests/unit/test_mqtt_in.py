@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from collector import config, mqtt_line, mqtt_search
+from collector import config, mqtt_search
 from collector.cli import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines import mqtt
+from collector.lines.serial import Lines
 from collector.mqtt_models import Device, load
 from collector.reading import Reading
 from collector.scalars import Seconds
@@ -168,7 +169,7 @@ def test_garbage_is_no_message(broker, listening):
 
 def test_a_message_that_is_too_large_is_not_even_sent_to_us(broker, listening):
     source = listening()
-    broker.say("plug", '{"power": 1, "x": "' + "y" * mqtt_line.LARGEST_MESSAGE + '"}')
+    broker.say("plug", '{"power": 1, "x": "' + "y" * mqtt.LARGEST_MESSAGE + '"}')
     broker.say("plug", '{"u": 231}')
     assert said(source, "plug")[0].values == {"voltage": 231}
 
@@ -322,7 +323,7 @@ def deaf():
 
 
 def test_a_server_that_stays_silent_is_left(deaf, monkeypatch):
-    monkeypatch.setattr(mqtt_line, "ANSWER_S", 0.2)
+    monkeypatch.setattr(mqtt, "ANSWER_S", 0.2)
     source = source_at(deaf)
     with pytest.raises(DeviceSilent, match="is it a broker"):
         source.open()
@@ -361,7 +362,7 @@ def test_a_broker_that_knows_only_the_older_version_is_spoken_to_in_it():
     "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 20, b"\x20\xff\xff"]
 )
 def test_a_server_that_is_no_broker_is_left(answer, monkeypatch):
-    monkeypatch.setattr(mqtt_line, "ANSWER_S", 0.5)
+    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
     line, _ = serve([answer])
     with pytest.raises((LineAway, DeviceSilent, DeviceRefused)):
         source_at(line).open()

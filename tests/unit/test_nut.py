@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from collector import nut
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
+from collector.lines.tcp import TcpLine
 from collector.quantity import catalogue
-from collector.tcp import TcpLine
 from tests.fakes.nut_talker import HANG_UP, Talker
 
 # The examples of net-protocol.txt.

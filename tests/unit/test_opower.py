@@ -22,7 +22,7 @@ from collector.health import SourceHealth
 from collector.intake import feed
 from collector.intervals import THERM_WH
 from collector.intervals import reading as to_reading
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.scalars import Seconds
 from collector.secrets import Secret

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import redis_line, redis_rows
+from collector import redis_rows
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines import redis
+from collector.lines.redis import RedisLine, encode
+from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading
 from collector.records import read_all
-from collector.redis_line import RedisLine, encode
 from collector.redis_rows import Progress, entries, of_stream, pack, unpack
 from collector.scalars import Seconds
 from collector.secrets import Secret
@@ -425,7 +426,7 @@ def test_what_no_redis_server_says_is_refused(answer):
     "answer", [b"", b"$5\r\nab", b"$2147483648\r\n" + b"x" * 1000, b"*2\r\n:1\r\n"]
 )
 def test_an_answer_that_does_not_end_is_waited_for_only_so_long(answer, monkeypatch):
-    monkeypatch.setattr(redis_line, "ANSWER_S", 0.3)
+    monkeypatch.setattr(redis, "ANSWER_S", 0.3)
     with pytest.raises(DeviceSilent, match="no whole answer"):
         RedisLine(serve(answer)).open("", "", 0)
 
@@ -438,7 +439,7 @@ def test_an_answer_may_come_byte_by_byte():
 
 
 def test_an_answer_is_not_kept_without_end(monkeypatch):
-    monkeypatch.setattr(redis_line, "LARGEST_ANSWER", 100)
+    monkeypatch.setattr(redis, "LARGEST_ANSWER", 100)
     line = RedisLine(serve(b"*20\r\n" + b"$8\r\n12345678\r\n" * 20))
     line.tcp.open()
     with pytest.raises(FrameDamaged, match="at once"):

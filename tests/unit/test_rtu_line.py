@@ -8,7 +8,7 @@ import minimalmodbus
 import pytest
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.line import Framing
+from collector.lines.serial import Framing
 from collector.rtu import Shape
 from collector.rtu_line import RtuLine
 from tests.fakes.far_end import FarEnd

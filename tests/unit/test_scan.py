@@ -7,7 +7,7 @@ import yaml
 
 from collector import config, devicemap
 from collector.found import Found, Trying, Unusable, render
-from collector.line import Framing
+from collector.lines.serial import Framing
 from collector.recognise import knocks
 from collector.scan import FRAMINGS, scan
 from tests.fakes.far_end import FarEnd

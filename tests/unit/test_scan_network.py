@@ -42,7 +42,7 @@ def test_what_is_found_at_a_line_is_a_configuration(controller, tmp_path):
 
 
 def test_a_heat_pump_that_answers_the_call_is_found(controller, monkeypatch):
-    monkeypatch.setattr("collector.adapter.ports", list)
+    monkeypatch.setattr("collector.lines.adapter.ports", list)
     monkeypatch.setattr(lutron_search, "discover", list)
     monkeypatch.setattr(luxtronik, "discover", lambda: [controller.line])
     assert f"line: {controller.line}" in typed().stdout

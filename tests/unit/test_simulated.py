@@ -10,7 +10,7 @@ from collector.contract import BadOption, Context
 from collector.demo.appliances import PARTS
 from collector.demo.house import House
 from collector.errors import DeviceSilent
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import Reading, decode, encode
 from collector.sources.simulated import Simulated, SimulatedOptions

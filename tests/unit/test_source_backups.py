@@ -7,7 +7,7 @@ import pytest
 from backup.state import Run, record, record_failure
 from collector.contract import Context
 from collector.errors import DeviceSilent
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.sources.backups import Backups, BackupsOptions
 

@@ -11,7 +11,7 @@ from collector.demo import lights
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.lutron_db import Area, Database, Zone
 from collector.lutron_readings import power, readings
 from collector.options import Faults, Place, read_options

@@ -11,7 +11,7 @@ from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.luxtronik_map import load
 from collector.quantity import catalogue
 from collector.reading import decode, encode

@@ -16,7 +16,7 @@ from collector.errors import DeviceRefused, LineAway
 from collector.found import FoundUPSs, render
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.scan import scan
 from collector.secrets import Secret

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from collector import adapter, config, vedirect_line
+from collector import config, vedirect_line
 from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
 from collector.found import FoundVEDirect, Trying, render
-from collector.line import Framing, Lines
+from collector.lines import adapter
+from collector.lines.serial import Framing, Lines
 from collector.quantity import catalogue
 from collector.reading import NAME, Reading
 from collector.rtu_line import RtuLine

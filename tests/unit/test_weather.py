@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import open_meteo as service
-from collector import web
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.line import Lines
+from collector.lines import http
+from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
 from collector.scalars import Seconds
@@ -272,8 +272,8 @@ def test_answers_that_do_not_come_or_are_none_are_faults(made, sky, server, monk
     with pytest.raises(FrameDamaged, match="is no JSON: b'<html>'"):
         read(source, sky)
     sky.replies["/v1/forecast"] = Reply(200, b"x" * 100, pause_s=1)
-    patient = web.get
-    monkeypatch.setattr(web, "get", lambda url: patient(url, answer_s=0.2))
+    patient = http.get
+    monkeypatch.setattr(http, "get", lambda url: patient(url, answer_s=0.2))
     with pytest.raises(DeviceSilent):
         read(source, sky)
     monkeypatch.undo()

@@ -12,7 +12,7 @@ import pytest
 import serial
 
 from collector.errors import LineAway
-from collector.line import Framing, LineConflict, Lines, SerialLine, why_away
+from collector.lines.serial import Framing, LineConflict, Lines, SerialLine, why_away
 from tests.fakes.far_end import open_pty
 
 FRAMING = Framing()  # 9600 8N1: a pseudo-terminal knows no parity

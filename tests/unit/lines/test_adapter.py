@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector import adapter
+from collector.lines import adapter
 
 
 class Port:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from collector import adapter
 from collector.errors import LineAway
+from collector.lines import adapter
 from collector.options import option
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Union
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
-from collector.tcp import TcpLine
+from collector.lines.tcp import TcpLine
 
 ANSWER_S = 5.0
 LONGEST_LINE = 1024

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import web
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
+from collector.lines import http
 from tests.fakes.certificates import make_certificate
 from tests.fakes.http_answers import Reply, serving
 from tests.fakes.nut_talker import HANG_UP, Talker
@@ -21,7 +21,7 @@ from tests.fakes.nut_talker import HANG_UP, Talker
 
 def test_an_answer_comes_with_status_body_and_headers():
     with serving(lambda _: Reply(418, b"tea", {"X-Pot": "brown"})) as server:
-        page = web.get(f"{server.url}/a/b?c=d%20e")
+        page = http.get(f"{server.url}/a/b?c=d%20e")
     assert (page.status, page.body, page.headers["x-pot"]) == (418, b"tea", "brown")
     (asked,) = server.asked
     assert (asked.method, asked.path, asked.fields) == ("GET", "/a/b", {"c": "d e"})
@@ -30,7 +30,7 @@ def test_an_answer_comes_with_status_body_and_headers():
 
 def test_a_redirection_is_not_followed():
     with serving(lambda _: Reply(302, b"", {"Location": "http://127.0.0.1:1/"})) as server:
-        assert web.get(server.url).status == 302
+        assert http.get(server.url).status == 302
 
 
 @pytest.mark.parametrize("at_once", [0, 60])
@@ -39,12 +39,12 @@ def test_an_answer_that_only_drips_ends_with_the_patience(at_once):
         serving(lambda _: Reply(200, b"x" * 1000, pause_s=0.05, at_once=at_once)) as server,
         pytest.raises(DeviceSilent, match="no whole answer within 0 s"),
     ):
-        web.get(server.url, answer_s=0.4)
+        http.get(server.url, answer_s=0.4)
 
 
 def test_a_handshake_without_an_answer_ends_too():
     with socket.create_server(("127.0.0.1", 0)) as door, pytest.raises(DeviceSilent):
-        web.get(f"https://127.0.0.1:{door.getsockname()[1]}/", answer_s=0.4)
+        http.get(f"https://127.0.0.1:{door.getsockname()[1]}/", answer_s=0.4)
 
 
 def cut_reply(at, _):
@@ -57,15 +57,15 @@ def test_a_cut_answer_is_none():
             serving(partial(cut_reply, at)) as server,
             pytest.raises(FrameDamaged, match="gives no whole answer"),
         ):
-            web.get(server.url)
+            http.get(server.url)
 
 
 def test_an_answer_without_end_is_given_up():
     with (
-        serving(lambda _: Reply(200, b"x" * (web.MOST_BYTES + 1))) as server,
+        serving(lambda _: Reply(200, b"x" * (http.MOST_BYTES + 1))) as server,
         pytest.raises(FrameDamaged, match="longer than 4,000,000 bytes"),
     ):
-        web.get(server.url)
+        http.get(server.url)
 
 
 @pytest.mark.parametrize(
@@ -76,16 +76,16 @@ def test_what_is_no_http_is_damaged(said):
         Talker(lambda _: [said, HANG_UP]) as talker,
         pytest.raises((FrameDamaged, LineAway)),
     ):
-        web.get(talker.line.replace("tcp:", "http:"))
+        http.get(talker.line.replace("tcp:", "http:"))
 
 
 def test_nobody_there_is_away():
     with serving(lambda _: Reply()) as server:
         url = server.url
     with pytest.raises(LineAway, match=r"127\.0\.0\.1 cannot be reached"):
-        web.get(url)
+        http.get(url)
     with pytest.raises(LineAway, match="cannot be reached"):
-        web.get(f"http://{'a' * 100}.invalid/")
+        http.get(f"http://{'a' * 100}.invalid/")
 
 
 @contextmanager
@@ -124,9 +124,9 @@ def serving_tls(folder):
 def test_only_a_server_with_a_certificate_that_holds_is_asked(tmp_path, monkeypatch):
     with serving_tls(tmp_path) as (url, certificate):
         with pytest.raises(LineAway, match="CERTIFICATE_VERIFY_FAILED"):
-            web.get(url)
+            http.get(url)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        assert web.get(url).body == b"safe"
+        assert http.get(url).body == b"safe"
 
 
 @pytest.mark.parametrize(
@@ -141,28 +141,28 @@ def test_only_a_server_with_a_certificate_that_holds_is_asked(tmp_path, monkeypa
     ],
 )
 def test_a_wish_to_be_left_alone_is_seconds_or_a_date_after_the_servers(wish, date, seconds):
-    page = web.Page(429, b"", {"retry-after": wish, "date": date})
+    page = http.Page(429, b"", {"retry-after": wish, "date": date})
     assert page.retry_after_s == seconds
 
 
 @given(st.text(), st.text())
 def test_any_header_is_a_wish_or_none(wish, date):
-    page = web.Page(429, b"", {"retry-after": wish, "date": date})
+    page = http.Page(429, b"", {"retry-after": wish, "date": date})
     assert page.retry_after_s is None or page.retry_after_s >= 0
 
 
 def test_the_servers_own_time_is_told():
-    page = web.Page(200, b"", {"date": "Fri, 20 Nov 2026 10:00:00 GMT"})
+    page = http.Page(200, b"", {"date": "Fri, 20 Nov 2026 10:00:00 GMT"})
     assert page.at == datetime(2026, 11, 20, 10, tzinfo=UTC)
-    assert web.Page(200, b"", {}).at is None
+    assert http.Page(200, b"", {}).at is None
 
 
 def test_an_address_has_a_scheme_and_a_host_and_no_more_than_a_path():
-    assert web.check("https://api.open-meteo.com/") == "https://api.open-meteo.com"
-    assert web.check("http://[::1]:8080/weather") == "http://[::1]:8080/weather"
+    assert http.check("https://api.open-meteo.com/") == "https://api.open-meteo.com"
+    assert http.check("http://[::1]:8080/weather") == "http://[::1]:8080/weather"
     for wrong in (
         *("", "api.open-meteo.com", "ftp://a", "https://", "https://a:b", "https://a:0"),
         *("https://me:secret@a", "https://a?key=1", "https://a#b", "https://[::1"),
     ):
         with pytest.raises(ValueError, match="is no address such as"):
-            web.check(wrong)
+            http.check(wrong)

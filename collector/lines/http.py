@@ -13,8 +13,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from collector.deadline import deadline
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
+from collector.lines.deadline import deadline
 
 CONNECT_S = 10.0
 ANSWER_S = 60.0  # from the first byte of the request to the last of the answer

@@ -1,0 +1,1 @@
+"""Bytes and time-outs on serial ports and sockets, for sources and outputs."""
