@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from collector.decode.intervals import CUBIC_FOOT_M3, THERM_WH, Interval
 from collector.errors import DeviceRefused, FrameDamaged
 from collector.espi import Entry, Numbers, walk
-from collector.intervals import CUBIC_FOOT_M3, THERM_WH, Interval
 from collector.reading import LATEST_MS
 
 MOST_ENTRIES = 100_000

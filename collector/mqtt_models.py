@@ -19,8 +19,8 @@ from importlib.resources import files
 from typing import Any
 
 from collector.contract import BadOption
+from collector.decode.fields import Field, Mapped, decode, fields_of, parse, pick
 from collector.errors import ConfigFault
-from collector.fields import Field, Mapped, decode, fields_of, parse, pick
 from collector.options import Faults, Place, option, read_options
 from collector.options import parse as parse_file
 from collector.scalars import did_you_mean

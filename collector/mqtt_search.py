@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from collector.fields import parse
+from collector.decode.fields import parse
 from collector.lines.mqtt import Broker
 from collector.mqtt_models import Device, forms_of, names
 

@@ -34,8 +34,8 @@ from opower import (
 )
 from opower.exceptions import ApiException
 
+from collector.decode.intervals import CUBIC_FOOT_M3, LONGEST_DAY_MS, THERM_WH, Interval
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
-from collector.intervals import CUBIC_FOOT_M3, LONGEST_DAY_MS, THERM_WH, Interval
 from collector.lines import http
 from collector.scalars import did_you_mean
 

@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-from collector.fields import Field, parse
+from collector.decode.fields import Field, parse
 from collector.lines.redis import Answer
 from collector.reading import LATEST_MS
 

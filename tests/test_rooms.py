@@ -36,9 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "fields": "decode",
-    "backfill": "decode",
-    "intervals": "decode",
     "journal": "journal",
     "log": "journal",
     "records": "journal",

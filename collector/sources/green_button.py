@@ -14,12 +14,13 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from collector import green_button, intervals
-from collector.backfill import Memory, Progress
+from collector import green_button
 from collector.contract import BadOption, Context, SourceOptions
+from collector.decode import intervals
+from collector.decode.backfill import Memory, Progress
+from collector.decode.intervals import Interval
 from collector.errors import FrameDamaged, LineAway, ReadFault
 from collector.green_button import Series
-from collector.intervals import Interval
 from collector.options import option
 from collector.reading import Reading, encode
 from collector.scalars import Seconds

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, SourceOptions
+from collector.decode.fields import Field, check_names, device_name, parse, raw_rows
 from collector.errors import DeviceRefused, DeviceSilent
-from collector.fields import Field, check_names, device_name, parse, raw_rows
 from collector.lines.mqtt import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
 from collector.mqtt_models import Device, Form, forms_of
 from collector.options import option

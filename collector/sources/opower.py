@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from collector import backfill, intervals
-from collector.backfill import Memory, Span
 from collector.contract import BadOption, Context, SourceOptions
+from collector.decode import backfill, intervals
+from collector.decode.backfill import Memory, Span
+from collector.decode.intervals import Interval
 from collector.errors import DeviceRefused, LineAway, ReadFault
-from collector.intervals import Interval
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds

@@ -13,8 +13,16 @@ from typing import Any, ClassVar, Literal
 
 from collector import redis_rows
 from collector.contract import BadOption, Context, SourceOptions
+from collector.decode.fields import (
+    Field,
+    Mapped,
+    check_names,
+    decode,
+    device_name,
+    fields_of,
+    raw_rows,
+)
 from collector.errors import DeviceRefused
-from collector.fields import Field, Mapped, check_names, decode, device_name, fields_of, raw_rows
 from collector.lines.redis import ANSWER_S, RedisLine
 from collector.lines.tcp import CONNECT_S
 from collector.options import option

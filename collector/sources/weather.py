@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from collector import backfill, open_meteo
-from collector.backfill import Memory, Progress, Span
+from collector import open_meteo
 from collector.contract import BadOption, Context, SourceOptions
+from collector.decode import backfill
+from collector.decode.backfill import Memory, Progress, Span
 from collector.errors import DeviceRefused, ReadFault
 from collector.lines import http
 from collector.open_meteo import (

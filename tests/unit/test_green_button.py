@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from collector import green_button, once
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
+from collector.decode.intervals import QUANTITIES, THERM_WH, Interval
+from collector.decode.intervals import reading as to_reading
 from collector.errors import DeviceRefused, FrameDamaged, LineAway, ReadFault
 from collector.espi import walk
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.intervals import QUANTITIES, THERM_WH, Interval
-from collector.intervals import reading as to_reading
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode

@@ -14,7 +14,7 @@ from collector import checks, config
 from collector.cli import main
 from collector.cli_import import PROGRAMS
 from collector.contract import ReadGroup
-from collector.fields import fields_of, value_of
+from collector.decode.fields import fields_of, value_of
 from collector.import_config import foreign, vemonitor_columns
 from collector.scalars import Seconds
 from collector.vedirect_labels import table

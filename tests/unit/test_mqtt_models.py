@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.contract import BadOption
-from collector.fields import device_name
+from collector.decode.fields import device_name
 from collector.mqtt_models import Device, Form, Message, forms_of, load, names, told
 from collector.reading import NAME
 

@@ -17,11 +17,11 @@ from yarl import URL
 from collector import once, portal
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
+from collector.decode.intervals import THERM_WH
+from collector.decode.intervals import reading as to_reading
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
-from collector.intervals import THERM_WH
-from collector.intervals import reading as to_reading
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.scalars import Seconds

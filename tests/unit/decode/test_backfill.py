@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import backfill
-from collector.backfill import Progress
+from collector.decode import backfill
+from collector.decode.backfill import Progress
 from collector.reading import Reading
 
 moment = st.integers(0, 60)

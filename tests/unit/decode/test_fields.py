@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.contract import BadOption
-from collector.fields import (
+from collector.decode.fields import (
     Mapped,
     conversion,
     decode,
