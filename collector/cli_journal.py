@@ -16,7 +16,7 @@ from collector.errors import EnergyMonitorError
 
 if TYPE_CHECKING:
     from collector.config import Config
-    from collector.journal import Journal
+    from collector.journal.journal import Journal
 
 RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 16 MiB, and holds others up
 
@@ -45,7 +45,7 @@ def tail(lines: int, follow: bool, data_dir: Path | None, file: Path) -> None:
     Example:
       energy-monitor journal tail -f
     """
-    from collector.records import newest  # noqa: PLC0415  only this command needs it
+    from collector.journal.reader import newest  # noqa: PLC0415  only this command needs it
 
     folder = log_folder(file, data_dir)
     records = newest(folder, max(lines, 1), after=0)
@@ -87,8 +87,8 @@ def export(
       energy-monitor journal export --data-dir demo-data --format lp
     """
     from collector.clock import utc  # noqa: PLC0415
+    from collector.journal.reader import read_all  # noqa: PLC0415
     from collector.reading import decode, time_ms  # noqa: PLC0415
-    from collector.records import read_all  # noqa: PLC0415
 
     first, end = since or 0, 1 << 62 if until is None else until
     lines = (
@@ -141,7 +141,8 @@ def dead_letters(output: str | None, resend: bool, as_json: bool, file: Path) ->
       energy-monitor journal dead-letters
       energy-monitor journal dead-letters history --resend
     """
-    from collector import config, notes  # noqa: PLC0415
+    from collector import config  # noqa: PLC0415
+    from collector.journal import notes  # noqa: PLC0415
 
     loaded = config.load(file)
     if output:
@@ -176,7 +177,7 @@ def resend_letters(loaded: "Config", name: str, letters: Sequence[dict[str, Any]
 
     Only then is their list put aside. Raise EnergyMonitorError where one is no reading.
     """
-    from collector import notes  # noqa: PLC0415
+    from collector.journal import notes  # noqa: PLC0415
 
     folder = loaded.data_dir / "journal"
     try:
@@ -226,7 +227,7 @@ def have(
 def opened(loaded: "Config") -> "Iterator[Journal]":
     """Open the journal of a service that is not running, as its owner where we are root."""
     from collector.clock import boot_id  # noqa: PLC0415
-    from collector.journal import Journal  # noqa: PLC0415
+    from collector.journal.journal import Journal  # noqa: PLC0415
 
     folder = loaded.data_dir / "journal"
     if not folder.is_dir():

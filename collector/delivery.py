@@ -12,7 +12,7 @@ from collector.clock import Clock, utc
 from collector.contract import Output, OutputOptions
 from collector.errors import OutputAway, ReadingsRefused
 from collector.health import OutputHealth
-from collector.journal import Journal
+from collector.journal.journal import Journal
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from collector.config import Config
 from collector.contract import Source
 from collector.errors import EnergyMonitorError, LineAway, ReadFault
 from collector.intake import Feed, Intake
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from collector.lines.serial import Framing, Lines, SerialLine
 from collector.lines.tcp import place
 from collector.reading import Reading

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from collector import frames
 from collector.config import Config
 from collector.contract import Context, Output
 from collector.errors import OutputAway, ReadingsRefused
+from collector.journal import frames
 from collector.lines.serial import Lines
 from collector.registry import find
 

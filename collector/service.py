@@ -25,7 +25,7 @@ from collector.delivery import Delivery
 from collector.errors import ConfigFault
 from collector.health import Health, OutputHealth, SourceHealth, resident_memory
 from collector.intake import Feed, Intake, feed
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading, encode
 from collector.registry import find

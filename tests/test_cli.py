@@ -18,10 +18,10 @@ from collector.cli_setup import token_files
 from collector.config import load
 from collector.demo import command as demo
 from collector.errors import EnergyMonitorError, LineAway
-from collector.journal import Journal
-from collector.notes import dead_letters
+from collector.journal.journal import Journal
+from collector.journal.notes import dead_letters
+from collector.journal.reader import read_all
 from collector.reading import Reading, decode, encode
-from collector.records import read_all
 from tests.fakes.running import (
     ask,
     collector,

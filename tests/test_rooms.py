@@ -36,13 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "journal": "journal",
-    "log": "journal",
-    "records": "journal",
-    "frames": "journal",
-    "cursor": "journal",
-    "losses": "journal",
-    "notes": "journal",
     "service": "run",
     "intake": "run",
     "delivery": "run",

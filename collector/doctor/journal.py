@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collector import notes
 from collector.clock import utc
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
-from collector.log import NAME
+from collector.journal import notes
+from collector.journal.segments import NAME
 from collector.show import amount, duration
 
 NEARLY = 0.8  # of ``journal.max_size``

@@ -84,7 +84,9 @@ def fresh(machine_of, azure):
     def made(name):
         with machine_of(name, docker=True) as machine:
             bring(machine)
-            machine.run(f"cd /srv/project/collector; sed -E -i '{SOONER}' log.py service.py")
+            machine.run(
+                f"cd /srv/project/collector; sed -E -i '{SOONER}' journal/segments.py service.py"
+            )
             stand_ins.bring(machine)
             machine.run(f"apt-get install --yes --no-install-recommends {DOCKER}")
             stand_ins.load(machine)

@@ -202,7 +202,7 @@ BROKEN = {
     "collector/sources/modbus.py": (
         "\ndef read(*_):\n    raise DeviceRefused('broken on purpose')\n\n\nModbus.read = read\n"
     ),
-    "collector/journal.py": "\nFORMAT = 99\n",
+    "collector/journal/__init__.py": "\nFORMAT = 99\n",
 }
 
 

@@ -9,7 +9,7 @@ from collector.clock import Clock
 from collector.config import load
 from collector.delivery import Delivery
 from collector.health import Health, OutputHealth, SourceHealth
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from collector.service import build
 from tests.bench.readings import lines
 from tests.bench.servers import database

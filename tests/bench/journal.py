@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from collector.reading import decode
 from tests.bench.readings import lines
 

@@ -13,9 +13,9 @@ from backup.capture import capture
 from backup.progress import Progress
 from collector.clock import boot_id
 from collector.config import load
-from collector.journal import Journal
+from collector.journal.journal import Journal
+from collector.journal.reader import read_all
 from collector.reading import Reading, encode
-from collector.records import read_all
 from tests.fakes.running import configure, energy_monitor
 from tests.servers import influxd
 from tests.servers.test_restore_real import age_key, buckets, make

@@ -8,8 +8,8 @@ from collector.contract import OutputOptions
 from collector.delivery import Delivery
 from collector.errors import OutputAway, ReadingsRefused
 from collector.health import OutputHealth
-from collector.journal import Journal
-from collector.notes import dead_letters
+from collector.journal.journal import Journal
+from collector.journal.notes import dead_letters
 from collector.reading import Reading, decode, encode
 from tests.fakes.time_machine import FakeClock
 

@@ -15,11 +15,11 @@ from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.health import SourceHealth
 from collector.intake import feed
+from collector.journal.reader import read_all
 from collector.lines import redis
 from collector.lines.redis import RedisLine, encode
 from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading
-from collector.records import read_all
 from collector.redis_rows import Progress, entries, of_stream, pack, unpack
 from collector.scalars import Seconds
 from collector.secrets import Secret

@@ -7,7 +7,7 @@ import pytest
 from collector import replay as replaying
 from collector.clock import boot_id
 from collector.errors import OutputAway, ReadingsRefused
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from collector.reading import Reading, encode
 from collector.replay import readings, write
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.losses import FILE, Losses, without
+from collector.journal.losses import FILE, Losses, without
 
 RANGES = st.tuples(st.integers(1, 60), st.integers(0, 20)).map(lambda it: (it[0], it[0] + it[1]))
 

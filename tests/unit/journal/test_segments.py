@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from collector.log import Log
-from collector.records import Reader, newest, read_all
+from collector.journal.reader import Reader, newest, read_all
+from collector.journal.segments import Log
 
 SEGMENT = 2000
 

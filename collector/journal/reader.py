@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from collector import frames
-from collector.log import NAME, Log, Segment
+from collector.journal import frames
+from collector.journal.segments import NAME, Log, Segment
 
 Record = tuple[int, bytes]
 

@@ -20,17 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from collector.cursor import Cursor, read_cursor, write_cursor
 from collector.errors import JournalFault
-from collector.log import Log
-from collector.losses import Losses
-from collector.notes import append_dead_letters
+from collector.journal import FORMAT
+from collector.journal.cursor import Cursor, read_cursor, write_cursor
+from collector.journal.losses import Losses
+from collector.journal.notes import append_dead_letters
+from collector.journal.reader import Reader, Record, read_all
+from collector.journal.segments import Log
 from collector.reading import check_line, time_ms
-from collector.records import Reader, Record, read_all
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

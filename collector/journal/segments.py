@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from collector import frames
+from collector.journal import frames
 
 NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
 SEGMENT_BYTES = 1 << 20

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import frames
+from collector.journal import frames
 
 BODIES = st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=30)
 

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from collector.notes import append_json, losses
+from collector.journal.notes import append_json, losses
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.cursor import read_cursor
 from collector.errors import JournalFault
-from collector.journal import Journal
-from collector.notes import dead_letters, losses
+from collector.journal.cursor import read_cursor
+from collector.journal.journal import Journal
+from collector.journal.notes import dead_letters, losses
+from collector.journal.reader import Reader, read_all
 from collector.reading import Reading, decode, encode
-from collector.records import Reader, read_all
 
 DAY_MS = 86_400_000
 BOOT = "boot-1"
@@ -387,7 +387,7 @@ def test_what_is_no_reading_is_not_sent_again(journal, text):
 def test_the_list_of_refused_readings_is_bounded_and_what_is_left_out_counted(
     journal, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("collector.notes.DEAD_LETTERS_BYTES", 2000)
+    monkeypatch.setattr("collector.journal.notes.DEAD_LETTERS_BYTES", 2000)
     for number in range(100):
         journal.set_aside("history", {line(number): "refused"})
     kept = len(list(dead_letters(tmp_path, "history")))

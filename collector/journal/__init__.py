@@ -1,0 +1,11 @@
+"""What is kept on disk of every reading, before anything is sent.
+
+journal        what is kept how long, and how far each output has got
+segments       files of records, appended to, closed, compressed and dropped
+reader         records of a segment, read forwards
+frames         one record on disk, which proves itself
+cursor         how far one output has got
+losses, notes  what was lost, and what was refused
+"""
+
+FORMAT = 1  # of what is written; a release reads this one and all before it
