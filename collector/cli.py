@@ -77,7 +77,8 @@ def run(file: Path) -> None:
     Example:
       energy-monitor run --config /etc/energy-monitor/config.yaml
     """
-    from collector import config, service  # noqa: PLC0415  only this command needs them
+    from collector import config  # noqa: PLC0415
+    from collector.run import service  # noqa: PLC0415  only this command needs them
 
     log_to_stderr()
     sys.exit(service.Service(config.load(file)).run())
@@ -94,7 +95,8 @@ def check(file: Path) -> None:
     Example:
       energy-monitor check --config config.yaml
     """
-    from collector import checks, config  # noqa: PLC0415
+    from collector import config  # noqa: PLC0415
+    from collector.run import checks  # noqa: PLC0415
 
     loaded = config.load(file)
     for advice in checks.check(loaded):
@@ -198,7 +200,8 @@ def status(as_json: bool, file: Path) -> None:
       energy-monitor status
       energy-monitor status --json | jq .outputs
     """
-    from collector import config, control, show  # noqa: PLC0415
+    from collector import config, show  # noqa: PLC0415
+    from collector.run import control  # noqa: PLC0415
 
     answer = control.ask(config.load(file).socket, {"ask": "status"})
     click.echo(json.dumps(answer, indent=2) if as_json else show.status(answer))

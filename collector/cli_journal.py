@@ -212,7 +212,7 @@ def have(
     loaded: "Config", request: dict[str, Any], answer: str, otherwise: "Callable[[Journal], int]"
 ) -> int:
     """Have the service do something; where none is running, do it in the journal itself."""
-    from collector import control  # noqa: PLC0415
+    from collector.run import control  # noqa: PLC0415
 
     try:
         return int(control.ask(loaded.socket, request)[answer])

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector import service, show
+from collector import show
 from collector.clock import Clock, utc
 from collector.config import Config
 from collector.contract import Source
 from collector.errors import EnergyMonitorError, LineAway, ReadFault
-from collector.intake import Feed, Intake
 from collector.journal.journal import Journal
 from collector.lines.serial import Framing, Lines, SerialLine
 from collector.lines.tcp import place
 from collector.reading import Reading
+from collector.run import service
+from collector.run.intake import Feed, Intake
 
 if TYPE_CHECKING:
     from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, FoundVEDirect

@@ -27,7 +27,7 @@ from collector import cli_journal, config, show
 from collector.cli_restore import into_server
 from collector.config import Config
 from collector.errors import BackupFault
-from collector.replay import replay
+from collector.run.replay import replay
 from collector.secrets import Secret, SecretMissing
 
 STACK = "energy-monitor-stack.service"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from collector import control, once, show
+from collector import once, show
 from collector.arguments import Time
 from collector.cli import main
 from collector.cli_setup import token_files
@@ -22,6 +22,7 @@ from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
 from collector.journal.reader import read_all
 from collector.reading import Reading, decode, encode
+from collector.run import control
 from tests.fakes.running import (
     ask,
     collector,

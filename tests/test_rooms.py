@@ -36,13 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "service": "run",
-    "intake": "run",
-    "delivery": "run",
-    "health": "run",
-    "control": "run",
-    "replay": "run",
-    "checks": "run",
     "outputs.influxdb": "outputs.influxdb",
     "setup_influxdb": "outputs.influxdb",
     "sources.modbus": "sources.modbus",

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import pytest
 
-from collector.control import short_name
 from collector.errors import EnergyMonitorError
 from collector.journal.reader import read_all
 from collector.reading import decode
+from collector.run.control import short_name
 from tests.fakes.running import ask, collector, configure, energy_monitor, wait_for, wait_for_reads
 
 HOUSE = "  house: {type: simulated, every: 100ms}\n"

@@ -15,9 +15,10 @@ from typing import IO, Any
 
 import click
 
-from collector import control, show
+from collector import show
 from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
+from collector.run import control
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
 CONFIG = """\

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collector import control
 from collector.clock import kernel_synchronised
 from collector.config import Config, MainOptions, load
 from collector.doctor.finding import CannotTell
 from collector.errors import ConfigFault, Fault
+from collector.run import control
 from collector.secrets import Secret
 
 COMMAND_S = 10  # docker takes some seconds on a Pi that is busy

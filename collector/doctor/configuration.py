@@ -3,12 +3,12 @@
 import stat
 from collections.abc import Iterator
 
-from collector import service
 from collector.config import load
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import Finding
 from collector.errors import ConfigFault
-from collector.intake import Feed
+from collector.run import service
+from collector.run.intake import Feed
 from collector.secrets import Secret, SecretMissing
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from collector import checks
 from collector.doctor.case import RESTART, Case, Machine
 from collector.doctor.configuration import feeds
 from collector.doctor.finding import CannotTell, Finding
 from collector.errors import ConfigFault
-from collector.intake import Feed
 from collector.lines import adapter
+from collector.run import checks
+from collector.run.intake import Feed
 
 SERVICE_USER = "energy-monitor"
 UNLASTING = ("/dev/ttyUSB", "/dev/ttyACM")

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from collector import config, service
+from collector import config
 from collector.errors import ConfigFault, Fault
 from collector.import_config.foreign import Malformed, Part
+from collector.run import service
 from collector.secrets import Secret
 
 SECRETS = config.DEFAULT_FILE.parent / "secrets"

@@ -85,7 +85,7 @@ def fresh(machine_of, azure):
         with machine_of(name, docker=True) as machine:
             bring(machine)
             machine.run(
-                f"cd /srv/project/collector; sed -E -i '{SOONER}' journal/segments.py service.py"
+                f"cd /srv/project/collector; sed -E -i '{SOONER}' journal/segments.py run/service.py"
             )
             stand_ins.bring(machine)
             machine.run(f"apt-get install --yes --no-install-recommends {DOCKER}")

@@ -229,7 +229,7 @@ def test_while_docker_is_stopped_readings_wait_and_are_then_delivered(machine):
 
 DASHBOARDS = "ls /etc/grafana/provisioning/dashboards"
 ANOTHER = {"grafana-provisioning/dashboards/another.json": '{"uid": "another", "title": "Another"}'}
-BROKEN = {"collector/service.py": "\n\nService.run = None\n"}
+BROKEN = {"collector/run/service.py": "\n\nService.run = None\n"}
 
 
 def test_an_upgrade_brings_its_dashboards_and_one_that_fails_takes_its_own_back(machine):

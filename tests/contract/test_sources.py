@@ -21,16 +21,17 @@ from typing import Any
 import pytest
 import yaml
 
-from collector import checks, config, registry
+from collector import config, registry
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup, Remembering, SourceOptions
 from collector.errors import ConfigFault, LineAway, ReadFault
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import NAME, decode, encode
+from collector.run import checks
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources import mqtt_in
 from tests.fakes import green_button as green_button_files

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 
-from collector import control
+from collector.run import control
 
 DEADLINE_S = 20
 

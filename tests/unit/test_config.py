@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector import registry
-from collector.checks import check
 from collector.config import MainOptions, load
 from collector.errors import ConfigFault
+from collector.run.checks import check
 
 GOOD = """\
 site: home

@@ -18,11 +18,11 @@ from collector.decode.intervals import QUANTITIES, THERM_WH, Interval
 from collector.decode.intervals import reading as to_reading
 from collector.errors import DeviceRefused, FrameDamaged, LineAway, ReadFault
 from collector.espi import walk
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources import green_button as source_module
 from collector.sources.green_button import GreenButton, GreenButtonOptions

@@ -10,12 +10,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import checks, config
+from collector import config
 from collector.cli import main
 from collector.cli_import import PROGRAMS
 from collector.contract import ReadGroup
 from collector.decode.fields import fields_of, value_of
 from collector.import_config import foreign, vemonitor_columns
+from collector.run import checks
 from collector.scalars import Seconds
 from collector.vedirect_labels import table
 

@@ -16,12 +16,12 @@ from collector import config, mqtt_search
 from collector.cli import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, LineAway
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines import mqtt
 from collector.lines.serial import Lines
 from collector.mqtt_models import Device, load
 from collector.reading import Reading
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources import mqtt_in

@@ -20,10 +20,10 @@ from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import THERM_WH
 from collector.decode.intervals import reading as to_reading
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources.opower import Opower, OpowerOptions

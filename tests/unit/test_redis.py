@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from collector import redis_rows
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.journal.reader import read_all
 from collector.lines import redis
 from collector.lines.redis import RedisLine, encode
 from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading
 from collector.redis_rows import Progress, entries, of_stream, pack, unpack
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources import redis as source_module

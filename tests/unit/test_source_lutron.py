@@ -9,14 +9,14 @@ from collector import lutron
 from collector.contract import BadOption, Context
 from collector.demo import lights
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines.serial import Lines
 from collector.lutron_db import Area, Database, Zone
 from collector.lutron_readings import power, readings
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.secrets import Secret
 from collector.sources import lutron_qs
 from collector.sources.lutron_qs import Lutron, LutronOptions

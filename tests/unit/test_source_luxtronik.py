@@ -9,12 +9,12 @@ import pytest
 from collector import luxtronik
 from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines.serial import Lines
 from collector.luxtronik_map import load
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources.luxtronik import Luxtronik, LuxtronikOptions, counted, performance
 from tests.fakes import luxtronik_controller as fake

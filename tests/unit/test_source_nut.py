@@ -14,10 +14,10 @@ from collector.cli import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, LineAway
 from collector.found import FoundUPSs, render
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scan import scan
 from collector.secrets import Secret
 from collector.sources import nut as source_module

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from collector import open_meteo as service
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.health import SourceHealth
-from collector.intake import feed
 from collector.lines import http
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.health import SourceHealth
+from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources import weather
 from collector.sources.weather import Weather, WeatherOptions

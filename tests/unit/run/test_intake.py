@@ -7,11 +7,11 @@ import pytest
 
 from collector.contract import BadOption, ReadGroup, SourceOptions
 from collector.errors import DeviceSilent, LineAway
-from collector.health import SourceHealth
-from collector.intake import Intake, feed
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all
 from collector.reading import Reading, decode
+from collector.run.health import SourceHealth
+from collector.run.intake import Intake, feed
 from collector.scalars import Seconds
 from tests.fakes.time_machine import FakeClock, Turns
 

@@ -17,18 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from collector import control
 from collector.clock import Clock
 from collector.config import Config
 from collector.contract import BadOption, Context, Output, OutputOptions, Source
-from collector.delivery import Delivery
 from collector.errors import ConfigFault
-from collector.health import Health, OutputHealth, SourceHealth, resident_memory
-from collector.intake import Feed, Intake, feed
 from collector.journal.journal import Journal
 from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading, encode
 from collector.registry import find
+from collector.run import control
+from collector.run.delivery import Delivery
+from collector.run.health import Health, OutputHealth, SourceHealth, resident_memory
+from collector.run.intake import Feed, Intake, feed
 
 log = logging.getLogger(__name__)
 

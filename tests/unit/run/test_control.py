@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from collector import control
 from collector.errors import EnergyMonitorError
+from collector.run import control
 
 
 @pytest.fixture

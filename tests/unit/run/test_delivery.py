@@ -5,12 +5,12 @@ import threading
 import pytest
 
 from collector.contract import OutputOptions
-from collector.delivery import Delivery
 from collector.errors import OutputAway, ReadingsRefused
-from collector.health import OutputHealth
 from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
 from collector.reading import Reading, decode, encode
+from collector.run.delivery import Delivery
+from collector.run.health import OutputHealth
 from tests.fakes.time_machine import FakeClock
 
 

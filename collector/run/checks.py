@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from collector import service
 from collector.config import Config
 from collector.errors import ConfigFault
-from collector.intake import Feed
+from collector.run import service
+from collector.run.intake import Feed
 from collector.secrets import Secret, SecretMissing
 
 

@@ -11,8 +11,8 @@ import threading
 from collector.clock import Clock, utc
 from collector.contract import Output, OutputOptions
 from collector.errors import OutputAway, ReadingsRefused
-from collector.health import OutputHealth
 from collector.journal.journal import Journal
+from collector.run.health import OutputHealth
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from typing import ClassVar
 
 import pytest
 
-from collector import replay as replaying
 from collector.clock import boot_id
 from collector.errors import OutputAway, ReadingsRefused
 from collector.journal.journal import Journal
 from collector.reading import Reading, encode
-from collector.replay import readings, write
+from collector.run import replay as replaying
+from collector.run.replay import readings, write
 
 
 @pytest.fixture

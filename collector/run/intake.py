@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from collector.clock import Clock, Frame, next_slot
 from collector.contract import BadOption, Remembering, Source, SourceOptions
 from collector.errors import LineAway, ReadFault
-from collector.health import SourceHealth
 from collector.journal.journal import Journal
 from collector.quantity import QuantityNotKnown, catalogue, matching
 from collector.reading import Reading, encode
+from collector.run.health import SourceHealth
 
 log = logging.getLogger(__name__)
 
