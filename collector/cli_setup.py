@@ -10,7 +10,7 @@ from collector.arguments import Duration, config_option
 from collector.errors import EnergyMonitorError
 
 if TYPE_CHECKING:
-    from collector.setup_influxdb import Done
+    from collector.outputs.influxdb.setup import Done
 
 
 @click.group()
@@ -55,11 +55,12 @@ def influxdb(
       energy-monitor setup influxdb --retention 90d
       energy-monitor setup influxdb history --config config.yaml
     """
-    from collector import config, setup_influxdb  # noqa: PLC0415  30 MB that only this needs
+    from collector import config  # noqa: PLC0415
+    from collector.outputs.influxdb import setup  # noqa: PLC0415  30 MB that only this needs
 
     name, options = find_output(config.load(file), output)
     files = token_files(name, options)
-    wanted = setup_influxdb.Wanted(
+    wanted = setup.Wanted(
         url=options.url,
         org=options.org,
         bucket=options.bucket,
@@ -69,8 +70,8 @@ def influxdb(
         change=change,
         renew=renew,
     )
-    admin_token = setup_influxdb.read_secret(admin_token_file) if admin_token_file else None
-    tell(name, options, setup_influxdb.set_up(wanted, admin_token))
+    admin_token = setup.read_secret(admin_token_file) if admin_token_file else None
+    tell(name, options, setup.set_up(wanted, admin_token))
     if options.read_token is None:
         click.echo(
             f"  add 'read_token: !secret {files['read'].name}' to outputs.{name}: then readings "
@@ -93,7 +94,7 @@ def tell(name: str, options: Any, done: "Done") -> None:
 
 def token_files(name: str, options: Any) -> dict[str, Path]:
     """Return the secret files of an output's tokens; one that may read is always made."""
-    from collector.setup_influxdb import TOKENS  # noqa: PLC0415
+    from collector.outputs.influxdb.setup import TOKENS  # noqa: PLC0415
 
     write, read = options.token, options.read_token
     files = {

@@ -22,8 +22,8 @@ import yaml
 
 from collector.demo.appliances import PARTS
 from collector.demo.house import House
+from collector.outputs.influxdb.setup import Wanted, set_up
 from collector.quantity import catalogue
-from collector.setup_influxdb import Wanted, set_up
 from tests.servers import grafana as grafana_server
 from tests.servers import influxd
 

@@ -36,8 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "outputs.influxdb": "outputs.influxdb",
-    "setup_influxdb": "outputs.influxdb",
     "sources.modbus": "sources.modbus",
     "devicemap": "sources.modbus",
     "registers": "sources.modbus",

@@ -15,7 +15,7 @@ from collector.doctor.finding import CannotTell, Finding
 from collector.doctor.sources import interval_s
 from collector.errors import OutputAway
 from collector.lines.serial import Lines
-from collector.outputs.influxdb import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
+from collector.outputs.influxdb.output import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
 from collector.show import duration
 
 SLACK_S = 30

@@ -8,15 +8,15 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from collector import setup_influxdb
 from collector.cli import main
 from collector.contract import Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.lines.serial import Lines
-from collector.outputs.influxdb import InfluxDB, InfluxDBOptions
+from collector.outputs.influxdb import setup
+from collector.outputs.influxdb.output import InfluxDB, InfluxDBOptions
+from collector.outputs.influxdb.setup import SetupRefused, Wanted, set_up
 from collector.reading import Reading, encode
 from collector.secrets import Secret
-from collector.setup_influxdb import SetupRefused, Wanted, set_up
 from tests.servers import influxd, victoria
 
 DAY_S = 86_400
@@ -301,7 +301,7 @@ def test_setting_up_again_changes_nothing(fresh):
 
 def test_the_two_tokens_do_only_what_their_names_say(fresh, output_at):
     server, wanted, _ = fresh
-    write, read = (secret(wanted, setup_influxdb.TOKENS[each]) for each in ("write", "read"))
+    write, read = (secret(wanted, setup.TOKENS[each]) for each in ("write", "read"))
     place = {"org": "house", "bucket": "energy", "precision": "ms"}
     line = f"electricity,device=mains,site=home voltage=230 {NOW_MS}"
     assert server.ask("POST", "/api/v2/write", place, write, line).status == 204
@@ -324,7 +324,7 @@ def test_another_bucket_on_the_same_server_needs_no_password(fresh, tmp_path):
     done = set_up(more, admin)
     assert (done.fresh, done.bucket) == (False, "created")
     assert (done.retention_s, done.shard_group_s) == (0, DAY_S)
-    assert {file.name for file in done.written} == set(setup_influxdb.TOKENS.values())
+    assert {file.name for file in done.written} == set(setup.TOKENS.values())
     assert set_up(more, admin).stale == ()
 
 
@@ -349,7 +349,7 @@ def test_renewed_tokens_replace_the_old_ones_which_are_revoked(fresh, tmp_path):
     set_up(mine, admin)
     old = secret(mine, "influxdb-token")
     done = set_up(wanted_at(server.url, tmp_path, bucket="renewed", renew=True), admin)
-    assert {file.name for file in done.written} == set(setup_influxdb.TOKENS.values())
+    assert {file.name for file in done.written} == set(setup.TOKENS.values())
     place = {"org": "house", "bucket": "renewed"}
     assert server.ask("POST", "/api/v2/write", place, old, "a v=1").status == 401
     new = secret(mine, "influxdb-token")

@@ -11,8 +11,7 @@ from urllib3.util.wait import wait_for_read
 from collector.contract import BadOption, Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.lines.serial import Lines
-from collector.outputs import influxdb
-from collector.outputs.influxdb import InfluxDB, InfluxDBOptions
+from collector.outputs.influxdb.output import FAILURES_BEFORE_SEARCH, InfluxDB, InfluxDBOptions
 from collector.reading import Reading, encode
 from collector.secrets import Secret
 from tests.fakes.http_answers import Asked, HttpAnswers, Reply, serving
@@ -336,7 +335,7 @@ def test_a_reading_that_the_server_fails_on_is_found_after_the_fifth_failure(out
     influx, server = output
     batch = batch_of(100)
     database = server.answer = Database(batch, {42}, "failing")
-    for _ in range(influxdb.FAILURES_BEFORE_SEARCH - 1):
+    for _ in range(FAILURES_BEFORE_SEARCH - 1):
         with pytest.raises(OutputAway):
             influx.write(batch)
     assert database.stored == set()
@@ -409,7 +408,7 @@ def test_a_server_that_says_that_it_hangs_up_has_not_restarted(output):
 
 def test_a_server_that_never_answers_is_given_up(output, monkeypatch):
     influx, server = output
-    monkeypatch.setattr(influxdb, "READ_S", 0.2)
+    monkeypatch.setattr("collector.outputs.influxdb.output.READ_S", 0.2)
     server.answer = lambda _: Reply(204, pause_s=60)
     with pytest.raises(OutputAway, match="timed out"):
         influx.write(batch_of(3))
@@ -417,7 +416,7 @@ def test_a_server_that_never_answers_is_given_up(output, monkeypatch):
 
 def test_a_server_that_only_drips_is_given_up(output, monkeypatch):
     influx, server = output
-    monkeypatch.setattr(influxdb, "EXCHANGE_S", 0.5)
+    monkeypatch.setattr("collector.outputs.influxdb.output.EXCHANGE_S", 0.5)
     server.answer = lambda _: Reply(200, b"x" * 10_000, pause_s=0.02)
     with pytest.raises(OutputAway, match="no whole answer within"):
         influx.write(batch_of(3))
@@ -425,7 +424,7 @@ def test_a_server_that_only_drips_is_given_up(output, monkeypatch):
 
 def test_an_answer_without_end_is_read_only_so_far(output, monkeypatch):
     influx, server = output
-    monkeypatch.setattr(influxdb, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr("collector.outputs.influxdb.output.ANSWER_BYTES", 1000)
     server.answer = lambda _: Reply(500, b"x" * 10_000_000)
     with pytest.raises(OutputAway) as away:
         influx.write(batch_of(3))

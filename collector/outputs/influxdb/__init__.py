@@ -1,0 +1,1 @@
+"""InfluxDB: ``output`` delivers readings to it, ``setup`` makes its bucket and tokens."""
