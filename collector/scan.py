@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from collector import devicemap
-from collector.devicemap import DeviceMap
 from collector.errors import LineAway, ReadFault
 from collector.found import Event, FoundVEDirect, Listening, Trying, Unusable
 from collector.lines.serial import Framing
-from collector.recognise import answers, knocks, name
-from collector.rtu_line import RtuLine
 from collector.scan_network import scan_network
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.devicemap import DeviceMap
+from collector.sources.modbus.recognise import answers, knocks, name
+from collector.sources.modbus.rtu_line import RtuLine
 from collector.vedirect_line import search
 
 FRAMINGS = (

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from collector import lutron_fetch, luxtronik, luxtronik_map, nut
-from collector.devicemap import DeviceMap
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, Trying
 from collector.lines.tcp import TcpLine, place
 from collector.lutron_db import parse
 from collector.lutron_readings import summary
 from collector.lutron_search import greets
-from collector.mbap_line import MbapLine
-from collector.plan import Block
-from collector.recognise import answers, knocks, name
+from collector.sources.modbus.devicemap import DeviceMap
+from collector.sources.modbus.mbap_line import MbapLine
+from collector.sources.modbus.plan import Block
+from collector.sources.modbus.recognise import answers, knocks, name
 
 UNITS = (*range(1, 11), 71, 100, 126, 240, 247, 255)  # the latter Kostal, Victron, SMA, Fronius
 NO_UNIT = 213  # where nobody puts a device: what answers here as well, answers everywhere

@@ -174,7 +174,7 @@ def values(readings: Iterable[Reading]) -> str:
 
 def models(own_dirs: Sequence[Path], *, as_json: bool) -> str:
     """Set out the device maps: name, maker and model, how many quantities, document."""
-    from collector import devicemap  # noqa: PLC0415  loads files
+    from collector.sources.modbus import devicemap  # noqa: PLC0415  loads files
 
     maps = [devicemap.load(name, own_dirs) for name in devicemap.names(own_dirs)]
     if as_json:
@@ -198,8 +198,8 @@ def models(own_dirs: Sequence[Path], *, as_json: bool) -> str:
 
 def model(name: str, own_dirs: Sequence[Path], *, as_json: bool) -> str:
     """Set out one device map, register by register. Raise MapNotKnown."""
-    from collector import devicemap  # noqa: PLC0415  loads files
     from collector.quantity import catalogue  # noqa: PLC0415
+    from collector.sources.modbus import devicemap  # noqa: PLC0415  loads files
 
     found = devicemap.load(name, own_dirs)
     known = catalogue()

@@ -36,18 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.modbus": "sources.modbus",
-    "devicemap": "sources.modbus",
-    "registers": "sources.modbus",
-    "plan": "sources.modbus",
-    "meter": "sources.modbus",
-    "rtu": "sources.modbus",
-    "rtu_line": "sources.modbus",
-    "mbap": "sources.modbus",
-    "mbap_line": "sources.modbus",
-    "sunspec": "sources.modbus",
-    "sunspec_chain": "sources.modbus",
-    "recognise": "sources.modbus",
     "sources.vedirect": "sources.vedirect",
     "vedirect": "sources.vedirect",
     "vedirect_labels": "sources.vedirect",

@@ -6,12 +6,12 @@ import time
 from itertools import product
 from pathlib import Path
 
-from collector import devicemap
 from collector.demo import meter
 from collector.lines.serial import Framing, Lines
-from collector.meter import Meter
-from collector.plan import Block, Wire, cost_ms, plan
-from collector.rtu_line import RtuLine
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.meter import Meter
+from collector.sources.modbus.plan import Block, Wire, cost_ms, plan
+from collector.sources.modbus.rtu_line import RtuLine
 
 CYCLES = 20
 MOST_REGISTERS = 125  # of the protocol (Modbus Application Protocol V1.1b3, 6.3)

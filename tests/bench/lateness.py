@@ -6,9 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from collector import devicemap
 from collector.demo import meter
 from collector.demo.house import House
+from collector.sources.modbus import devicemap
 from tests.fakes.pty_line import paced_line
 from tests.fakes.running import ask, collector, configure, wait_for_reads
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import minimalmodbus
 import pytest
 
-import collector.rtu_line
+import collector.sources.modbus.rtu_line
 from collector.lines.serial import TICK_S
 
 
@@ -61,7 +61,7 @@ class VirtualPort:
 def virtual_time():
     time = VirtualTime()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collector.rtu_line, "time", time)
+        patch.setattr(collector.sources.modbus.rtu_line, "time", time)
         patch.setattr(minimalmodbus, "time", time)
         patch.setattr(minimalmodbus, "_latest_read_times", {})
         yield time

@@ -5,11 +5,12 @@ import termios
 import pytest
 import yaml
 
-from collector import config, devicemap
+from collector import config
 from collector.found import Found, Trying, Unusable, render
 from collector.lines.serial import Framing
-from collector.recognise import knocks
 from collector.scan import FRAMINGS, scan
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.recognise import knocks
 from tests.fakes.far_end import FarEnd
 from tests.fakes.rtu_slave import parse, refusal, reply
 

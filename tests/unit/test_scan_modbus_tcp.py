@@ -25,7 +25,7 @@ def found(line, **others):
 def few_units(monkeypatch):
     """Servers that stay silent for other units take their time."""
     monkeypatch.setattr(scan_network, "UNITS", (1, 7))
-    monkeypatch.setattr("collector.mbap_line.MOST_ALLOWANCE_S", 0.5)
+    monkeypatch.setattr("collector.sources.modbus.mbap_line.MOST_ALLOWANCE_S", 0.5)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from collector.lines import adapter
 from collector.lines.serial import Framing, Lines
 from collector.quantity import catalogue
 from collector.reading import NAME, Reading
-from collector.rtu_line import RtuLine
 from collector.scan import scan
+from collector.sources.modbus.rtu_line import RtuLine
 from collector.sources.vedirect import VEDirect, VEDirectOptions
 from tests.fakes.running import wait_for
 from tests.fakes.talker import CHARGER, HISTORY, MONITOR, Talker, blocks, serial_server

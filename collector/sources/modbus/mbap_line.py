@@ -8,12 +8,19 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from collector import mbap, rtu
 from collector.errors import DeviceSilent, FrameDamaged, ReadFault
 from collector.lines.serial import DEAD_PEER_MS, Framing
 from collector.lines.tcp import TcpLine
-from collector.mbap import TRANSACTIONS, Frame
-from collector.rtu import MOST_ALLOWANCE_S, MOST_OWED, REFUSAL_BIT, REQUEST_BYTES, Shape, Slave
+from collector.sources.modbus import mbap, rtu
+from collector.sources.modbus.mbap import TRANSACTIONS, Frame
+from collector.sources.modbus.rtu import (
+    MOST_ALLOWANCE_S,
+    MOST_OWED,
+    REFUSAL_BIT,
+    REQUEST_BYTES,
+    Shape,
+    Slave,
+)
 
 LEAST_ALLOWANCE_S = 0.5  # TCP sends a lost packet again after 0.2 s, and then after 0.4 s
 SILENCES = 3  # then a new connection: some devices answer nothing any more on an old one

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import devicemap
 from collector.demo import meter
 from collector.demo.house import House
 from collector.demo.meter import answer, encode, registers, serve
 from collector.demo.terminal import Wire, pseudo_terminal
 from collector.errors import EnergyMonitorError
-from collector.registers import Cell, decode
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.registers import Cell, decode
 
 WE515 = devicemap.load("orno-we-515")
 NOON = 1_781_000_000

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import devicemap
-from collector.devicemap import MapNotKnown, check_proofs, load
 from collector.errors import ConfigFault
-from collector.registers import Register, Type, WordOrder, decode
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.devicemap import MapNotKnown, check_proofs, load
+from collector.sources.modbus.registers import Register, Type, WordOrder, decode
 
 TYPES = get_args(Type)
 WORD = st.integers(0, 65535)

@@ -7,11 +7,11 @@ from contextlib import closing, contextmanager
 import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
-from collector import devicemap
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Framing, Lines, SerialOptions
-from collector.sources.modbus import Modbus, ModbusOptions
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.source import Modbus, ModbusOptions
 from tests.fakes.far_end import cable
 from tests.fakes.mbap_device import Device, exception, framed, units, words
 from tests.fakes.sunspec_image import HYBRID, INVERTER, METER, common, image, model
@@ -131,8 +131,8 @@ def test_what_is_no_modbus_is_hung_up_on_and_the_next_read_connects_anew(tmp_pat
 
 
 def test_a_dead_device_is_asked_in_short_and_no_block_is_blamed_for_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("collector.mbap_line.LEAST_ALLOWANCE_S", 0.02)
-    monkeypatch.setattr("collector.mbap_line.MOST_ALLOWANCE_S", 0.02)
+    monkeypatch.setattr("collector.sources.modbus.mbap_line.LEAST_ALLOWANCE_S", 0.02)
+    monkeypatch.setattr("collector.sources.modbus.mbap_line.MOST_ALLOWANCE_S", 0.02)
     with Device(lambda _: b"") as device, opened(modbus(device.line, context(tmp_path))) as source:
         source.meter.slave.slow_answer_time_s = 0.001
         for _ in range(4):
@@ -204,7 +204,7 @@ def test_a_unit_may_have_any_number_on_the_network(tmp_path):
 
 
 def test_a_sunspec_device_is_read_as_an_independent_client_reads_it(tmp_path, caplog):
-    caplog.set_level(logging.INFO, "collector.sources.modbus")
+    caplog.set_level(logging.INFO, "collector.sources.modbus.source")
     with pymodbus_units({126: image(*HYBRID)}) as line:
         with opened(modbus(line, context(tmp_path), "sunspec", "roof", address=126)) as source:
             readings = source.read(AT_MS, frozenset(source.quantities))

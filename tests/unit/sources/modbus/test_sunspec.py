@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import sunspec, sunspec_chain
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
 from collector.quantity import catalogue
+from collector.sources.modbus import sunspec, sunspec_chain
 from tests.fakes.sunspec_image import (
     HYBRID,
     INVERTER,

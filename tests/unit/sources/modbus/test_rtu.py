@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import rtu
-from collector.rtu import MOST_OWED, Shape, Slave
+from collector.sources.modbus import rtu
+from collector.sources.modbus.rtu import MOST_OWED, Shape, Slave
 from tests.fakes import rtu_slave
 
 ASKED = Shape(slave=1, function=3, words=2)

@@ -7,9 +7,9 @@ import pytest
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Framing
-from collector.mbap import Frame
-from collector.mbap_line import MbapLine
-from collector.rtu import Shape
+from collector.sources.modbus.mbap import Frame
+from collector.sources.modbus.mbap_line import MbapLine
+from collector.sources.modbus.rtu import Shape
 from tests.fakes.mbap_device import HANG_UP, Device, exception, framed, units, words
 
 SHAPE = Shape(1, 3, 2)
@@ -21,7 +21,7 @@ SOON_S = 0.03
 def asking(reply, **patched):
     with Device(reply) as device, pytest.MonkeyPatch.context() as patch:
         for name, value in patched.items():
-            patch.setattr(f"collector.mbap_line.{name}", value)
+            patch.setattr(f"collector.sources.modbus.mbap_line.{name}", value)
         with closing(MbapLine(device.line)) as line:
             line.open()
             yield line, device

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import devicemap
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Lines, SerialOptions
-from collector.sources.modbus import Modbus, ModbusOptions
+from collector.sources.modbus import devicemap
+from collector.sources.modbus.source import Modbus, ModbusOptions
 from tests.fakes.far_end import FarEnd, cable
 from tests.fakes.pty_line import paced_line
 from tests.fakes.rtu_slave import answer, parse, refusal, reply

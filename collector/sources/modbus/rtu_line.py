@@ -10,11 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from collector import rtu
 from collector.errors import DeviceSilent, FrameDamaged, ReadFault
 from collector.lines import adapter
 from collector.lines.serial import Framing, SerialLine
-from collector.rtu import REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
+from collector.sources.modbus import rtu
+from collector.sources.modbus.rtu import REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
 
 MOST_NOISE_BYTES = 512  # two of the longest frames: who talks on without a pause is no slave
 

@@ -31,8 +31,16 @@ from typing import Literal, TypeVar
 from collector.errors import ConfigFault, EnergyMonitorError, Fault
 from collector.options import Faults, Place, option, parse, read_options
 from collector.quantity import catalogue
-from collector.registers import ADDRESSES, Cell, Function, Probe, Register, WordOrder, decode
 from collector.scalars import did_you_mean
+from collector.sources.modbus.registers import (
+    ADDRESSES,
+    Cell,
+    Function,
+    Probe,
+    Register,
+    WordOrder,
+    decode,
+)
 
 
 class MapNotKnown(EnergyMonitorError):

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from collector.rtu import Shape
+from collector.sources.modbus.rtu import Shape
 
 HEAD = struct.Struct(">HHH")
 REQUEST = struct.Struct(">HHHBBHH")

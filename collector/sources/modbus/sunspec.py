@@ -13,11 +13,11 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Literal
 
-from collector.devicemap import DeviceMap, Serial
 from collector.errors import ConfigFault
 from collector.options import Faults, Place, option, parse, read_options
-from collector.registers import Register, Type, Words, reader
-from collector.sunspec_chain import BASES, COMMON, Model, Read
+from collector.sources.modbus.devicemap import DeviceMap, Serial
+from collector.sources.modbus.registers import Register, Type, Words, reader
+from collector.sources.modbus.sunspec_chain import BASES, COMMON, Model, Read
 
 NAME = "sunspec"
 MOST_WORDS = 125  # in one read; every SunSpec device sends as many

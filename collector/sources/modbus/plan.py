@@ -11,7 +11,7 @@ from itertools import chain, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
-from collector.rtu import REQUEST_BYTES, Shape
+from collector.sources.modbus.rtu import REQUEST_BYTES, Shape
 
 LAST_ADDRESS = 0xFFFF
 

@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.plan import Block, Split, Wire, best_split, block_ms, cost_ms, plan, unlike
-from collector.rtu import Shape
+from collector.sources.modbus.plan import (
+    Block,
+    Split,
+    Wire,
+    best_split,
+    block_ms,
+    cost_ms,
+    plan,
+    unlike,
+)
+from collector.sources.modbus.rtu import Shape
 
 WIRE = Wire(character_ms=1.146, silence_ms=4.01, answer_ms=8)
 NO_SPLITS: frozenset[Split] = frozenset()

@@ -9,8 +9,8 @@ import pytest
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Framing
-from collector.rtu import Shape
-from collector.rtu_line import RtuLine
+from collector.sources.modbus.rtu import Shape
+from collector.sources.modbus.rtu_line import RtuLine
 from tests.fakes.far_end import FarEnd
 from tests.fakes.pty_line import paced_line
 from tests.fakes.rtu_slave import answer, refusal

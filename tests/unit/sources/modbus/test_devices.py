@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from collector.devicemap import check_proofs, load, names
 from collector.quantity import catalogue
-from collector.registers import decode
+from collector.sources.modbus.devicemap import check_proofs, load, names
+from collector.sources.modbus.registers import decode
 
-FACTS = Path(__file__).parents[3] / "shared" / "facts" / "meters.json"
+FACTS = Path(__file__).parents[5] / "shared" / "facts" / "meters.json"
 TYPES = {"u16": "uint16", "s16": "int16", "u32": "uint32", "s32": "int32", "f32": "float32"}
 PREFIXES = {"kWh": "Wh", "kvarh": "varh", "kVAh": "VAh", "kW": "W", "kvar": "var", "kVA": "VA"}
 UNITS = {"deg": "°", **PREFIXES}
@@ -136,7 +136,7 @@ def test_the_serial_port_is_set_as_the_facts_say(device_map):
 
 def test_a_remark_on_a_register_tells_the_unit_and_the_scale(device_map):
     text = (
-        Path(__file__).parents[2] / f"collector/devices/modbus/{device_map.name}.yaml"
+        Path(__file__).parents[4] / f"collector/devices/modbus/{device_map.name}.yaml"
     ).read_text(encoding="utf-8")
     remarks = dict(re.findall(r"- \{quantity: (\w+),.*\}  +# (.*)", text))
     for register in device_map.registers:

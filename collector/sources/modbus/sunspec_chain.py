@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
-from collector.registers import ADDRESSES
+from collector.sources.modbus.registers import ADDRESSES
 
 BASES = (40000, 50000, 0)
 MARK = (0x5375, 0x6E53)  # "SunS"

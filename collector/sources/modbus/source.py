@@ -9,21 +9,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collector import devicemap, sunspec, sunspec_chain
 from collector.contract import BadOption, Context, SourceOptions
-from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, FrameDamaged
 from collector.lines import adapter
 from collector.lines.serial import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
 from collector.lines.tcp import CONNECT_S
-from collector.mbap_line import MbapLine
-from collector.meter import Bus, Meter, words_of
 from collector.options import option
-from collector.plan import Block
 from collector.reading import Reading
-from collector.registers import Register
-from collector.rtu_line import RtuLine
-from collector.sunspec import Point
+from collector.sources.modbus import devicemap, sunspec, sunspec_chain
+from collector.sources.modbus.devicemap import DeviceMap
+from collector.sources.modbus.mbap_line import MbapLine
+from collector.sources.modbus.meter import Bus, Meter, words_of
+from collector.sources.modbus.plan import Block
+from collector.sources.modbus.registers import Register
+from collector.sources.modbus.rtu_line import RtuLine
+from collector.sources.modbus.sunspec import Point
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU
 from pymodbus.pdu.register_message import ReadInputRegistersRequest
 
-from collector import mbap
-from collector.mbap import Frame
-from collector.rtu import Shape
+from collector.sources.modbus import mbap
+from collector.sources.modbus.mbap import Frame
+from collector.sources.modbus.rtu import Shape
 
 ANSWER = bytes.fromhex("00 07 00 00 00 07 11 03 04 01 02 03 04")
 SHAPE = Shape(0x11, 3, 2)

@@ -9,13 +9,13 @@ And one that answers other reads but never a certain block is taken to refuse th
 import logging
 from collections.abc import Collection, Mapping
 
-from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, DeviceSilent
-from collector.mbap_line import MbapLine
-from collector.plan import Block, Split, Wire, best_split, cost_ms, plan, unlike
-from collector.registers import Register
-from collector.rtu import Shape
-from collector.rtu_line import RtuLine
+from collector.sources.modbus.devicemap import DeviceMap
+from collector.sources.modbus.mbap_line import MbapLine
+from collector.sources.modbus.plan import Block, Split, Wire, best_split, cost_ms, plan, unlike
+from collector.sources.modbus.registers import Register
+from collector.sources.modbus.rtu import Shape
+from collector.sources.modbus.rtu_line import RtuLine
 
 log = logging.getLogger(__name__)
 

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from collector import sunspec, sunspec_chain
-from collector.devicemap import DeviceMap
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
 from collector.found import Found
 from collector.lines.serial import Framing
-from collector.meter import Bus
-from collector.plan import Block
-from collector.registers import Probe
-from collector.rtu import ALLOWANCE_PER_ANSWER_TIME, Shape, Slave
+from collector.sources.modbus import sunspec, sunspec_chain
+from collector.sources.modbus.devicemap import DeviceMap
+from collector.sources.modbus.meter import Bus
+from collector.sources.modbus.plan import Block
+from collector.sources.modbus.registers import Probe
+from collector.sources.modbus.rtu import ALLOWANCE_PER_ANSWER_TIME, Shape, Slave
 
 PROBE_S = 0.5  # nearly every device answers within a tenth of a second; this is for the others
 NOBODY_THERE = (10, 11)  # says a gateway of what is behind it
