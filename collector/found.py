@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.lines.serial import Framing
-from collector.vedirect_labels import identity, kind_of
+from collector.sources.vedirect.labels import identity, kind_of
 
 
 @dataclass(frozen=True)

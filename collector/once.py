@@ -190,7 +190,7 @@ def follow(
 ) -> Iterator["Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs"]:
     """Show on standard error how a scan goes on; yield what it finds."""
     from collector import found as report  # noqa: PLC0415
-    from collector.vedirect_labels import identity  # noqa: PLC0415
+    from collector.sources.vedirect.labels import identity  # noqa: PLC0415
 
     for event in events:
         match event:

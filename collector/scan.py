@@ -22,7 +22,7 @@ from collector.sources.modbus import devicemap
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.recognise import answers, knocks, name
 from collector.sources.modbus.rtu_line import RtuLine
-from collector.vedirect_line import search
+from collector.sources.vedirect.listener import search
 
 FRAMINGS = (
     Framing(9600, "even"),

@@ -36,10 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.vedirect": "sources.vedirect",
-    "vedirect": "sources.vedirect",
-    "vedirect_labels": "sources.vedirect",
-    "vedirect_line": "sources.vedirect",
     "sources.luxtronik": "sources.luxtronik",
     "luxtronik": "sources.luxtronik",
     "luxtronik_map": "sources.luxtronik",

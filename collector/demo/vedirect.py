@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from collector import vedirect_labels as labels
 from collector.demo.house import House
 from collector.demo.shed import Shed
 from collector.demo.terminal import pseudo_terminal, send
 from collector.errors import EnergyMonitorError
+from collector.sources.vedirect import labels
 
 READY = b"ready\n"
 EVERY_S = 1.0

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from collector import vedirect_labels
 from collector.import_config.draft import Draft, Options
 from collector.import_config.foreign import Malformed, Part, read_yaml
 from collector.import_config.vemonitor_columns import (
@@ -19,6 +18,7 @@ from collector.import_config.vemonitor_columns import (
     quantity_of,
 )
 from collector.scalars import NotAccepted, seconds_of
+from collector.sources.vedirect import labels
 
 REDIS_PORT = "6379"
 REDIS_DATABASE = "3"  # where vemonitor begins to look for one that is its own
@@ -201,7 +201,7 @@ def devices_of(item: Part, node: str, draft: Draft) -> dict[str, Options]:
         if FALSE_ZEROS & set(paths.values()):
             draft.note(columns.place, "vemonitor writes 0 where its device knows no SOC, TTG or T")
         units = {each: UNITS[column] for each, column in paths.items() if column in UNITS}
-        kind = vedirect_labels.kind_of(dict.fromkeys(paths.values(), ""))
+        kind = labels.kind_of(dict.fromkeys(paths.values(), ""))
         devices[name] = {"key": f"{node}_{name}", "layout": "series", "kind": kind}
         devices[name] |= {"quantities": paths} | ({"units": units} if units else {})
     return devices

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from collector import vedirect_labels
 from collector.import_config.draft import Draft
 from collector.import_config.foreign import Part
+from collector.sources.vedirect import labels
 
 # Its own thermometers, whose values are in its Redis nodes.
 THERMOMETERS = {
@@ -31,7 +31,7 @@ WHY_NO_COLUMN = {
 
 def quantity_of(column: Part, draft: Draft, own: Mapping[str, str] | None = None) -> str:
     """Return the quantity of a column; nothing, and say so, where there is none."""
-    name, table = column.text(), vedirect_labels.table()
+    name, table = column.text(), labels.table()
     if name in table.fields:
         return table.fields[name].quantity
     if own and name in own:

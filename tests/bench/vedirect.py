@@ -15,8 +15,8 @@ from vedirect_m8.vedirect import Vedirect
 from collector.demo.house import House
 from collector.demo.shed import Shed
 from collector.demo.vedirect import CHARGER, MONITOR, said
-from collector.vedirect import Parser
-from collector.vedirect_labels import values
+from collector.sources.vedirect.blocks import Parser
+from collector.sources.vedirect.labels import values
 from tests.fakes.far_end import open_pty
 from tests.fakes.running import collector, configure, energy_monitor, wait_for_reads
 from tests.fakes.talker import HISTORY, blocks

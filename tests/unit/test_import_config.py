@@ -18,7 +18,7 @@ from collector.decode.fields import fields_of, value_of
 from collector.import_config import foreign, vemonitor_columns
 from collector.run import checks
 from collector.scalars import Seconds
-from collector.vedirect_labels import table
+from collector.sources.vedirect.labels import table
 
 SECRETS = {"redis-shed": "pass-of-redis", "influxdb-base": "token-of-influx"}
 BMV = {

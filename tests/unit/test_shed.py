@@ -11,8 +11,8 @@ from collector.demo.house import BUILT, House
 from collector.demo.shed import CAPACITY_WH, Shed
 from collector.demo.vedirect import CHARGER, MONITOR, said
 from collector.quantity import catalogue
-from collector.vedirect import Joiner, Parser
-from collector.vedirect_labels import table, usual_blocks, values
+from collector.sources.vedirect.blocks import Joiner, Parser
+from collector.sources.vedirect.labels import table, usual_blocks, values
 
 HOUSE = House()
 SHED = Shed(HOUSE)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from collector import config, vedirect_line
+from collector import config
 from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
 from collector.found import FoundVEDirect, Trying, render
@@ -16,7 +16,8 @@ from collector.quantity import catalogue
 from collector.reading import NAME, Reading
 from collector.scan import scan
 from collector.sources.modbus.rtu_line import RtuLine
-from collector.sources.vedirect import VEDirect, VEDirectOptions
+from collector.sources.vedirect import listener
+from collector.sources.vedirect.source import VEDirect, VEDirectOptions
 from tests.fakes.running import wait_for
 from tests.fakes.talker import CHARGER, HISTORY, MONITOR, Talker, blocks, serial_server
 
@@ -49,9 +50,9 @@ def make():
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(vedirect_line, "WAIT_S", 0.3)
-    monkeypatch.setattr(vedirect_line, "SEARCH_S", 1.0)
-    monkeypatch.setattr(vedirect_line, "QUIET_S", 1.0)
+    monkeypatch.setattr(listener, "WAIT_S", 0.3)
+    monkeypatch.setattr(listener, "SEARCH_S", 1.0)
+    monkeypatch.setattr(listener, "QUIET_S", 1.0)
 
 
 def read(source):
@@ -99,7 +100,7 @@ def test_the_newest_block_is_read_at_once_however_often(make):
 
 @pytest.mark.usefixtures("short")
 def test_what_a_dead_device_said_is_not_read_again(make, monkeypatch):
-    monkeypatch.setattr(vedirect_line, "FRESH_S", 0.2)
+    monkeypatch.setattr(listener, "FRESH_S", 0.2)
     with Talker(MONITOR_SAYS) as device:
         source = opened(make(line=device.path))
         assert read(source)
@@ -112,7 +113,7 @@ def test_what_a_dead_device_said_is_not_read_again(make, monkeypatch):
 
 
 def test_the_next_block_is_waited_for_where_the_newest_is_old(make, monkeypatch):
-    monkeypatch.setattr(vedirect_line, "FRESH_S", 0.1)
+    monkeypatch.setattr(listener, "FRESH_S", 0.1)
     with Talker(MONITOR_SAYS, every_s=0.4) as device:
         source = opened(make(line=device.path))
         for _ in range(3):
@@ -146,7 +147,7 @@ def test_the_first_block_is_read_alone_where_the_second_is_damaged(make):
 
 @pytest.mark.usefixtures("short")
 def test_a_line_that_stays_silent_is_opened_anew(make, monkeypatch):
-    monkeypatch.setattr(vedirect_line, "LOST_AFTER_S", 0.2)
+    monkeypatch.setattr(listener, "LOST_AFTER_S", 0.2)
     with Talker() as device:
         source = opened(make(line=device.path))
         with pytest.raises(LineAway, match="opening it again"):

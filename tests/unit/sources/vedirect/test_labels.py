@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import vedirect_labels as labels
 from collector.quantity import catalogue
-from collector.vedirect import Joiner, Parser
+from collector.sources.vedirect import labels
+from collector.sources.vedirect.blocks import Joiner, Parser
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[5] / "shared"
 IN_OURS = {"kWh": ("Wh", 1000), "min": ("s", 60), "degC": ("°C", 1)}
 
 

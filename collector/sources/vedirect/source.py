@@ -12,15 +12,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from collector import vedirect_labels as labels
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import LineAway
 from collector.lines import adapter
 from collector.lines.serial import LineConflict
 from collector.options import option
 from collector.reading import Reading
-from collector.vedirect import Block
-from collector.vedirect_line import (
+from collector.sources.vedirect import labels
+from collector.sources.vedirect.blocks import Block
+from collector.sources.vedirect.listener import (
     FRAMING,
     SEARCH_S,
     WAIT_S,

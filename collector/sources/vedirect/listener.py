@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.lines.serial import Framing, SerialLine
-from collector.vedirect import BAUDRATE, Block, Joiner, Parser
-from collector.vedirect_labels import usual_blocks
+from collector.sources.vedirect.blocks import BAUDRATE, Block, Joiner, Parser
+from collector.sources.vedirect.labels import usual_blocks
 
 FRAMING = Framing(BAUDRATE)
 MOST_BYTES = 4096  # at once; two seconds of the line

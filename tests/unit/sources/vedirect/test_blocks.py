@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from vedirect_m8.vedirect import Vedirect
 
 from collector.demo.vedirect import encode
-from collector.vedirect import LONGEST_BLOCK, LONGEST_HEX, Joiner, Parser, fields_of
+from collector.sources.vedirect.blocks import LONGEST_BLOCK, LONGEST_HEX, Joiner, Parser, fields_of
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings" / "vedirect"
+RECORDINGS = Path(__file__).parents[5] / "shared" / "recordings" / "vedirect"
 HEX = b":A501000000000000000000000ED04C6040000000000C200000000000B0000000900C80D120172\n"
 FIRST = {"PID": "0x204", "V": "26201", "SOC": "876", "Alarm": "OFF"}
 SECOND = {"H1": "-149322", "H18": "8527"}
