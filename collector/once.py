@@ -120,11 +120,12 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
     if line and line.startswith(("mqtt:", "mqtts:")):
         return scan_broker(line, as_json=as_json)
     from collector import found as report  # noqa: PLC0415
-    from collector import lutron_search, luxtronik, nut  # noqa: PLC0415  loads files
+    from collector import lutron_search, nut  # noqa: PLC0415
     from collector import scan as search  # noqa: PLC0415
     from collector.lines import adapter  # noqa: PLC0415
+    from collector.sources.luxtronik import protocol  # noqa: PLC0415  loads files
 
-    discover = (luxtronik.discover, lutron_search.discover, nut.discover)
+    discover = (protocol.discover, lutron_search.discover, nut.discover)
     network = [] if line else [found for each in discover for found in each()]
     ports = [check_line(line)] if line else [*adapter.ports(), *network]
     found = list(follow(search.scan(ports, thorough=thorough, own_dirs=own_dirs)))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from collector import lutron_fetch, luxtronik, luxtronik_map, nut
+from collector import lutron_fetch, nut
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, Trying
 from collector.lines.tcp import TcpLine, place
 from collector.lutron_db import parse
 from collector.lutron_readings import summary
 from collector.lutron_search import greets
+from collector.sources.luxtronik import meaning, protocol
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.plan import Block
@@ -77,8 +78,8 @@ def behind_tcp(port: str) -> FoundHeatPump | FoundLights | FoundUPSs:
             return FoundUPSs(port, nut.upss(line))
         if greets(line):
             return lights(port)
-        numbers = luxtronik.ask(line, luxtronik.CALCULATIONS)
-        return FoundHeatPump(port, luxtronik_map.decode_firmware(numbers))
+        numbers = protocol.ask(line, protocol.CALCULATIONS)
+        return FoundHeatPump(port, meaning.decode_firmware(numbers))
     finally:
         line.close()
 

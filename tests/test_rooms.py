@@ -36,9 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.luxtronik": "sources.luxtronik",
-    "luxtronik": "sources.luxtronik",
-    "luxtronik_map": "sources.luxtronik",
     "sources.lutron_qs": "sources.lutron_qs",
     "lutron": "sources.lutron_qs",
     "lutron_db": "sources.lutron_qs",

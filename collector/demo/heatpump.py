@@ -19,12 +19,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from collector import luxtronik_map
 from collector.demo.appliances import HEAT_PUMP_W, mean_outside_c
 from collector.demo.house import House
 from collector.errors import EnergyMonitorError
-from collector.luxtronik import CALCULATIONS, PARAMETERS, REQUEST, VISIBILITIES, Table
-from collector.luxtronik_map import Entry
+from collector.sources.luxtronik import meaning
+from collector.sources.luxtronik.meaning import Entry
+from collector.sources.luxtronik.protocol import (
+    CALCULATIONS,
+    PARAMETERS,
+    REQUEST,
+    VISIBILITIES,
+    Table,
+)
 
 PERFORMANCE = 3.6
 FIRMWARE, MODEL = b"V3.88.0", 74
@@ -87,13 +93,13 @@ def numbers(table: Table, entries: Sequence[Entry], shown: Mapping[str, float]) 
 
 def answer(house: House, t: float, command: int) -> bytes | None:
     """Return what the controller answers to *command* at *t*; None where it hangs up instead."""
-    known = luxtronik_map.load()
+    known = meaning.load()
     entries = {CALCULATIONS: known.calculations, PARAMETERS: known.parameters, VISIBILITIES: ()}
     for table, each in entries.items():
         if table.command == command:
             held = numbers(table, each, values(house, t))
             if table is CALCULATIONS:
-                held[luxtronik_map.FIRMWARE] = FIRMWARE.ljust(10, b"\0")
+                held[meaning.FIRMWARE] = FIRMWARE.ljust(10, b"\0")
             return table.head.pack(command, len(held)) + b"".join(map(table.number.pack, held))
     return None
 

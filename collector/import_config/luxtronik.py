@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from collector import luxtronik_map
 from collector.import_config.draft import Draft
 from collector.import_config.foreign import Malformed, read_yaml
+from collector.sources.luxtronik import meaning
 
 # Where that exporter, whose file does not tell, looks for the controller.
 LINE = "tcp://192.168.2.5:8889"
@@ -34,6 +34,6 @@ def read(file: Path) -> Draft:
 
 def quantities() -> dict[str, str]:
     """Return the quantity of each calculation by its name, and by its place."""
-    entries = luxtronik_map.load().calculations
+    entries = meaning.load().calculations
     by_name = {entry.name: entry.quantity for entry in entries if entry.name}
     return by_name | {str(entry.index): entry.quantity for entry in entries}

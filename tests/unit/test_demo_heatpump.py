@@ -9,14 +9,14 @@ from itertools import count
 import pytest
 from luxtronik import Luxtronik as Oracle
 
-from collector import luxtronik_map
 from collector.demo import heatpump
 from collector.demo.heatpump import PERFORMANCE, Server, answer, values
 from collector.demo.house import House
 from collector.errors import LineAway
 from collector.lines.tcp import TcpLine
-from collector.luxtronik import CALCULATIONS, PARAMETERS, ask
 from collector.quantity import catalogue
+from collector.sources.luxtronik import meaning
+from collector.sources.luxtronik.protocol import CALCULATIONS, PARAMETERS, ask
 
 HOUSE = House(seed=3)
 WINTER = datetime(2026, 1, 12, tzinfo=UTC).timestamp()
@@ -90,9 +90,9 @@ def test_the_oracle_reads_it(server, monkeypatch):
 
 def test_our_client_reads_what_is_shown(line, monkeypatch):
     monkeypatch.setattr("time.time", lambda: HEATS)
-    known = luxtronik_map.load()
-    read = luxtronik_map.decode(known.calculations, ask(line, CALCULATIONS), ())
-    read |= luxtronik_map.decode(known.parameters, ask(line, PARAMETERS), ())
+    known = meaning.load()
+    read = meaning.decode(known.calculations, ask(line, CALCULATIONS), ())
+    read |= meaning.decode(known.parameters, ask(line, PARAMETERS), ())
     scales = {each.quantity: each.scale for each in (*known.calculations, *known.parameters)}
     for quantity, value in values(HOUSE, HEATS).items():
         if value:

@@ -9,11 +9,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import config, lutron_fetch, lutron_search, luxtronik
+from collector import config, lutron_fetch, lutron_search
 from collector.cli import main
 from collector.found import FoundLights, Unusable
 from collector.lutron_search import discover, is_echo
 from collector.scan import scan
+from collector.sources.luxtronik import protocol
 from tests.fakes.http_answers import Reply
 from tests.fakes.lutron_processor import database, running
 
@@ -84,7 +85,7 @@ def test_what_is_found_is_a_configuration(server, tmp_path):
 @pytest.mark.usefixtures("web")
 def test_one_that_is_found_by_the_call_is_shown(server, monkeypatch):
     monkeypatch.setattr("collector.lines.adapter.ports", list)
-    monkeypatch.setattr(luxtronik, "discover", list)
+    monkeypatch.setattr(protocol, "discover", list)
     monkeypatch.setattr(lutron_search, "discover", lambda: [server.line])
     assert f"line: {server.line}" in typed().stdout
 

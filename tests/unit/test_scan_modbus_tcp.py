@@ -98,7 +98,7 @@ def test_what_is_found_is_a_configuration_that_check_accepts_and_read_reads(at_5
 
 @pytest.mark.usefixtures("few_units")
 def test_modbus_is_looked_for_last_where_the_port_does_not_tell(monkeypatch):
-    monkeypatch.setattr("collector.luxtronik.ANSWER_S", 0.5)
+    monkeypatch.setattr("collector.sources.luxtronik.protocol.ANSWER_S", 0.5)
     with pymodbus_units({1: image(*HYBRID)}) as line:
         assert [each.models for each in found(line)] == [("sunspec",)]
 

@@ -13,14 +13,14 @@ from luxtronik import datatypes
 from luxtronik.calculations import Calculations
 from luxtronik.parameters import Parameters
 
-from collector import luxtronik_map
-from collector.luxtronik_map import Memory, decode, decode_firmware, decode_memories
 from collector.quantity import catalogue
+from collector.sources.luxtronik import meaning
+from collector.sources.luxtronik.meaning import Memory, decode, decode_firmware, decode_memories
 from tests.fakes import luxtronik_controller as fake
 from tests.fakes.luxtronik_controller import Controller
 
-SHARED = Path(__file__).parents[3] / "shared"
-MAP = luxtronik_map.load()
+SHARED = Path(__file__).parents[5] / "shared"
+MAP = meaning.load()
 ENTRIES = [*MAP.calculations, *MAP.parameters]
 IN_ORACLE = [each for each in MAP.calculations if each.index in Calculations.calculations]
 NAMED = [

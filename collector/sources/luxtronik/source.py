@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from collector import luxtronik, luxtronik_map
 from collector.contract import BadOption, Context, SourceOptions
 from collector.lines.tcp import CONNECT_S, TcpLine
-from collector.luxtronik import CALCULATIONS, PARAMETERS, VISIBILITIES
-from collector.luxtronik_map import Entry
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
+from collector.sources.luxtronik import meaning as luxtronik_map
+from collector.sources.luxtronik import protocol
+from collector.sources.luxtronik.meaning import Entry
+from collector.sources.luxtronik.protocol import CALCULATIONS, PARAMETERS, VISIBILITIES
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Luxtronik:
     """Reads one heat pump."""
 
     Options: ClassVar[type] = LuxtronikOptions
-    patience_s = CONNECT_S + 2 * luxtronik.ANSWER_S
+    patience_s = CONNECT_S + 2 * protocol.ANSWER_S
 
     def __init__(self, name: str, options: LuxtronikOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
         self.name = name
@@ -87,11 +88,11 @@ class Luxtronik:
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
         """Read what is due. Raise ReadFault; the next read then begins with a new connection."""
         self.tcp.open()
-        numbers = luxtronik.ask(self.tcp, CALCULATIONS)
+        numbers = protocol.ask(self.tcp, CALCULATIONS)
         values = luxtronik_map.decode(self.map.calculations, numbers, self.known)
         values |= luxtronik_map.decode_memories(self.map.memories, numbers)
         if self.slow & quantities and abs(at_ms - self.slow_read_ms) >= PARAMETERS_EVERY_MS:
-            parameters = luxtronik.ask(self.tcp, PARAMETERS)
+            parameters = protocol.ask(self.tcp, PARAMETERS)
             self.slow_read_ms = at_ms
             values |= luxtronik_map.decode(self.map.parameters, parameters, self.known)
             values |= self.performance(at_ms, values)
@@ -107,7 +108,7 @@ class Luxtronik:
         rows = []
         for table in (CALCULATIONS, PARAMETERS, VISIBILITIES):
             entries = {entry.index: entry for entry in known.get(table, ())}
-            numbers = luxtronik.ask(self.tcp, table)
+            numbers = protocol.ask(self.tcp, table)
             for index, number in enumerate(numbers):
                 row = {"label": f"{table.name} {index}", "text": str(number)}
                 rows.append(row | self.meaning(entries.get(index), numbers))

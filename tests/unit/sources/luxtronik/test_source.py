@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from collector import luxtronik
 from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Lines
-from collector.luxtronik_map import load
 from collector.quantity import catalogue
 from collector.reading import decode, encode
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
-from collector.sources.luxtronik import Luxtronik, LuxtronikOptions, counted, performance
+from collector.sources.luxtronik import protocol
+from collector.sources.luxtronik.meaning import load
+from collector.sources.luxtronik.source import Luxtronik, LuxtronikOptions, counted, performance
 from tests.fakes import luxtronik_controller as fake
 from tests.fakes.luxtronik_controller import HANG_UP, Controller
 from tests.fakes.running import (
@@ -197,7 +197,7 @@ def test_performance_begins_anew_with_a_counter_that_was_reset(controller, sourc
 
 
 def test_a_silent_controller_is_asked_anew_over_a_new_connection(controller, source, monkeypatch):
-    monkeypatch.setattr(luxtronik, "ANSWER_S", 0.1)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.1)
     controller.manner = lambda reply: [reply[:100], 0.3, reply[100:]]
     with pytest.raises(DeviceSilent):
         read(source)

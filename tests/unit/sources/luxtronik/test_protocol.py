@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import luxtronik
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.lines.tcp import TcpLine, place
-from collector.luxtronik import (
+from collector.sources.luxtronik import protocol
+from collector.sources.luxtronik.protocol import (
     CALCULATIONS,
     PARAMETERS,
     VISIBILITIES,
@@ -75,7 +75,7 @@ def test_a_cut_in_the_middle_is_told_and_the_next_connection_is_in_step(controll
 
 @pytest.mark.parametrize("kept", [0, 1, 11, 12, 27])
 def test_a_controller_that_falls_silent_is_not_waited_for(controller, line, kept, monkeypatch):
-    monkeypatch.setattr(luxtronik, "ANSWER_S", 0.1)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.1)
     controller.manner = lambda reply: [reply[:kept]]
     with pytest.raises(DeviceSilent, match=r"[0-9]+ of [0-9]+ bytes came in time"):
         ask(line, CALCULATIONS)
@@ -83,7 +83,7 @@ def test_a_controller_that_falls_silent_is_not_waited_for(controller, line, kept
 
 
 def test_drops_that_never_end_are_not_waited_for(controller, line, monkeypatch):
-    monkeypatch.setattr(luxtronik, "ANSWER_S", 0.2)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.2)
     controller.manner = lambda reply: [part for each in reply for part in (bytes([each]), 0.1)]
     with pytest.raises(DeviceSilent):
         ask(line, CALCULATIONS)
@@ -119,7 +119,7 @@ def test_more_than_was_announced_does_no_harm_to_the_next_answer(controller, lin
 @given(data=st.binary(max_size=64))
 def test_any_bytes_are_decoded_or_refused(table, data):
     with contextlib.suppress(FrameDamaged):
-        assert 0 <= decode_head(table, data) <= luxtronik.MOST_NUMBERS
+        assert 0 <= decode_head(table, data) <= protocol.MOST_NUMBERS
     with contextlib.suppress(FrameDamaged):
         assert b"".join(map(table.number.pack, decode_numbers(table, data))) == data
 
