@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from collector import lutron_fetch, nut
+from collector import nut
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, Trying
 from collector.lines.tcp import TcpLine, place
-from collector.lutron_db import parse
-from collector.lutron_readings import summary
-from collector.lutron_search import greets
+from collector.sources.lutron_qs import fetch
+from collector.sources.lutron_qs.database import parse
+from collector.sources.lutron_qs.discover import greets
+from collector.sources.lutron_qs.readings import summary
 from collector.sources.luxtronik import meaning, protocol
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
@@ -86,9 +87,9 @@ def behind_tcp(port: str) -> FoundHeatPump | FoundLights | FoundUPSs:
 
 def lights(port: str) -> FoundLights:
     """Tell a Lutron processor by its database from all else that asks for a login."""
-    url = lutron_fetch.usual_place(port)
+    url = fetch.usual_place(port)
     try:
-        data = lutron_fetch.read(url, "")
+        data = fetch.read(url, "")
         assert data is not None, "no other is known"
         return FoundLights(port, summary(parse(data)))
     except ReadFault as error:

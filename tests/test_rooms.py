@@ -36,12 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.lutron_qs": "sources.lutron_qs",
-    "lutron": "sources.lutron_qs",
-    "lutron_db": "sources.lutron_qs",
-    "lutron_fetch": "sources.lutron_qs",
-    "lutron_readings": "sources.lutron_qs",
-    "lutron_search": "sources.lutron_qs",
     "sources.nut": "sources.nut",
     "nut": "sources.nut",
     "sources.mqtt_in": "sources.mqtt_in",

@@ -9,11 +9,11 @@ import pylutron
 import pytest
 import telnetlib3
 
-from collector import lutron_db
 from collector.demo import lights
 from collector.demo.house import House
 from collector.errors import LineAway
-from collector.lutron import Processor
+from collector.sources.lutron_qs import database
+from collector.sources.lutron_qs.protocol import Processor
 from tests.fakes.lutron_processor import PASSWORD, USER, running
 
 HOUSE = House(seed=3)
@@ -60,7 +60,7 @@ def oracle(server, tmp_path):
 def test_pylutron_reads_its_database_and_its_zones(oracle):
     theirs = oracle()
     outputs = {each.id: each for area in theirs.areas for each in area.outputs}
-    ours = {zone.id: zone for zone in lutron_db.parse(lights.database()).zones}
+    ours = {zone.id: zone for zone in database.parse(lights.database()).zones}
     assert {number: each.watts or None for number, each in outputs.items()} == {
         number: zone.nominal_w for number, zone in ours.items()
     }

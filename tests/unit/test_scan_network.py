@@ -5,10 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from collector import config, lutron_search
+from collector import config
 from collector.cli import main
 from collector.found import FoundHeatPump, Unusable
 from collector.scan import scan
+from collector.sources.lutron_qs import discover
 from collector.sources.luxtronik import protocol
 from tests.fakes import luxtronik_controller as fake
 from tests.fakes.luxtronik_controller import Controller
@@ -44,7 +45,7 @@ def test_what_is_found_at_a_line_is_a_configuration(controller, tmp_path):
 
 def test_a_heat_pump_that_answers_the_call_is_found(controller, monkeypatch):
     monkeypatch.setattr("collector.lines.adapter.ports", list)
-    monkeypatch.setattr(lutron_search, "discover", list)
+    monkeypatch.setattr(discover, "discover", list)
     monkeypatch.setattr(protocol, "discover", lambda: [controller.line])
     assert f"line: {controller.line}" in typed().stdout
     monkeypatch.setattr(protocol, "discover", list)

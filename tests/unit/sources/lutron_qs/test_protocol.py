@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import lutron
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
-from collector.lutron import (
+from collector.sources.lutron_qs import protocol
+from collector.sources.lutron_qs.protocol import (
     CLOCK,
     FIRMWARE,
     Processor,
@@ -154,7 +154,7 @@ def test_a_wrong_password_is_told(server, processor):
 
 
 def test_one_that_accepts_and_stays_silent_is_left(server, processor, monkeypatch):
-    monkeypatch.setattr(lutron, "LOGIN_S", 0.1)
+    monkeypatch.setattr(protocol, "LOGIN_S", 0.1)
     server.manner = silent
     with pytest.raises(DeviceSilent, match="no login prompt in 0 s"):
         processor.open(USER, PASSWORD)
@@ -162,7 +162,7 @@ def test_one_that_accepts_and_stays_silent_is_left(server, processor, monkeypatc
 
 
 def test_one_that_falls_silent_is_told(server, processor, monkeypatch):
-    monkeypatch.setattr(lutron, "ANSWER_S", 0.1)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.1)
     processor.open(USER, PASSWORD)
     server.manner = silent
     with pytest.raises(DeviceSilent, match="no answer in 0 s"):
@@ -170,7 +170,7 @@ def test_one_that_falls_silent_is_told(server, processor, monkeypatch):
 
 
 def test_one_that_talks_on_and_on_and_does_not_answer_is_told(server, processor, monkeypatch):
-    monkeypatch.setattr(lutron, "ANSWER_S", 0.3)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.3)
     processor.open(USER, PASSWORD)
     processor.ask(CLOCK)
     server.manner = lambda _: [b"~OUTPUT,1,1,5.00\r\n"] * 1_000_000

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from collector.lines.tcp import TcpLine
-from collector.lutron import LOGIN
+from collector.sources.lutron_qs.protocol import LOGIN
 
 GROUP, GROUP_PORT = "224.0.37.42", 2647
 CALL = b"<LUTRON=1>"

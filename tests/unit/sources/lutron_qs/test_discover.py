@@ -9,11 +9,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import config, lutron_fetch, lutron_search
+from collector import config
 from collector.cli import main
 from collector.found import FoundLights, Unusable
-from collector.lutron_search import discover, is_echo
 from collector.scan import scan
+from collector.sources.lutron_qs import discover as lutron_search
+from collector.sources.lutron_qs import fetch
+from collector.sources.lutron_qs.discover import discover, is_echo
 from collector.sources.luxtronik import protocol
 from tests.fakes.http_answers import Reply
 from tests.fakes.lutron_processor import database, running
@@ -31,7 +33,7 @@ def server():
 @pytest.fixture
 def web(monkeypatch):
     with database() as (served, url):
-        monkeypatch.setattr(lutron_fetch, "usual_place", lambda _: url)
+        monkeypatch.setattr(fetch, "usual_place", lambda _: url)
         yield served
 
 

@@ -5,21 +5,21 @@ import logging
 import pytest
 import yaml
 
-from collector import lutron
 from collector.contract import BadOption, Context
 from collector.demo import lights
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Lines
-from collector.lutron_db import Area, Database, Zone
-from collector.lutron_readings import power, readings
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import decode, encode
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.secrets import Secret
-from collector.sources import lutron_qs
-from collector.sources.lutron_qs import Lutron, LutronOptions
+from collector.sources.lutron_qs import protocol
+from collector.sources.lutron_qs import source as lutron_qs
+from collector.sources.lutron_qs.database import Area, Database, Zone
+from collector.sources.lutron_qs.readings import power, readings
+from collector.sources.lutron_qs.source import Lutron, LutronOptions
 from tests.fakes.http_answers import Reply
 from tests.fakes.lutron_processor import (
     HANG_UP,
@@ -170,7 +170,7 @@ def test_a_level_that_is_none_makes_the_sum_absent_and_never_0(make, server, ans
 
 
 def test_a_zone_that_never_answers_is_left_alone(make, server, monkeypatch):
-    monkeypatch.setattr(lutron, "ANSWER_S", 0.2)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.2)
     server.manner = lambda said: [] if b"~OUTPUT,12" in said else [said]
     found = read(make())
     assert TABLE not in found
@@ -240,7 +240,7 @@ def test_levels_of_an_earlier_connection_are_not_told(make, server):
 
 
 def test_one_that_falls_silent_or_is_cut_is_told_and_asked_anew(make, server, monkeypatch):
-    monkeypatch.setattr(lutron, "ANSWER_S", 0.1)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.1)
     source = make()
     read(source)
     server.manner = silent

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from collector.errors import FrameDamaged, LineAway
 from collector.lines.tcp import place
-from collector.lutron_db import Database, exported, parse
+from collector.sources.lutron_qs.database import Database, exported, parse
 
 LARGEST = 8_000_000  # a house with 190 zones has 1.1 MB
 CONNECT_S = 5.0

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import lutron_db, lutron_fetch
 from collector.demo import lights
 from collector.errors import FrameDamaged, LineAway
-from collector.lutron_db import Area, Led, Zone, exported, parse, word
 from collector.reading import NAME
+from collector.sources.lutron_qs import database as lutron_db
+from collector.sources.lutron_qs import fetch
+from collector.sources.lutron_qs.database import Area, Led, Zone, exported, parse, word
 from tests.fakes.http_answers import Reply
 from tests.fakes.lutron_processor import database
 
@@ -122,62 +123,62 @@ def test_any_bytes_are_a_database_or_damaged(noise, at):
 
 def test_it_is_got_and_not_again_while_it_is_the_same():
     with database() as (_, url):
-        data = lutron_fetch.read(url, "")
+        data = fetch.read(url, "")
         assert data == lights.database()
-        assert lutron_fetch.read(url, exported(data)) is None
-        assert lutron_fetch.read(url, "01/01/2020 00:00:00") == data
+        assert fetch.read(url, exported(data)) is None
+        assert fetch.read(url, "01/01/2020 00:00:00") == data
 
 
 def test_it_is_whole_at_its_end_tag_though_the_server_does_not_hang_up():
     with database() as (server, url):
         told = {"Content-Length": str(len(lights.database()) + 1000)}
         server.answer = lambda _: Reply(200, lights.database(), told)
-        assert lutron_fetch.read(url, "") == lights.database()
+        assert fetch.read(url, "") == lights.database()
 
 
 @pytest.mark.parametrize("at_once", [0, 60])
 def test_one_byte_at_a_time_has_an_end(monkeypatch, at_once):
-    monkeypatch.setattr(lutron_fetch, "FETCH_S", 0.5)
+    monkeypatch.setattr(fetch, "FETCH_S", 0.5)
     with database() as (server, url):
         server.answer = lambda _: Reply(200, lights.database(), pause_s=0.05, at_once=at_once)
         with pytest.raises((LineAway, FrameDamaged), match=r"cannot be fetched|ended after"):
-            lutron_fetch.read(url, "")
+            fetch.read(url, "")
 
 
 def test_one_that_is_cut_refused_or_endless_is_told(monkeypatch):
     with database() as (server, url):
         server.answer = lambda _: Reply(200, lights.database(), cut_after=500)
         with pytest.raises((LineAway, FrameDamaged)):
-            lutron_fetch.read(url, "")
+            fetch.read(url, "")
         server.answer = lambda _: Reply(404)
         with pytest.raises(LineAway, match="the answer is 404"):
-            lutron_fetch.read(url, "")
-        monkeypatch.setattr(lutron_fetch, "LARGEST", 10_000)
+            fetch.read(url, "")
+        monkeypatch.setattr(fetch, "LARGEST", 10_000)
         server.answer = lambda _: Reply(200, b"x" * 100_000)
         with pytest.raises(FrameDamaged, match="larger than 0 MB"):
-            lutron_fetch.read(url, "")
+            fetch.read(url, "")
     with pytest.raises(LineAway, match=r"cannot be fetched: .*refused"):
-        lutron_fetch.read(url, "")
+        fetch.read(url, "")
 
 
 def test_it_is_read_from_a_file(tmp_path):
     file = tmp_path / "db.xml"
     with pytest.raises(LineAway, match="No such file"):
-        lutron_fetch.read(str(file), "")
+        fetch.read(str(file), "")
     file.write_bytes(lights.database())
-    assert lutron_fetch.read(str(file), "") == lights.database()
-    assert lutron_fetch.read(str(file), exported(lights.database())) is None
+    assert fetch.read(str(file), "") == lights.database()
+    assert fetch.read(str(file), exported(lights.database())) is None
 
 
 def test_a_copy_is_kept_whole_or_not_at_all(tmp_path):
     file = tmp_path / "state" / "DbXmlInfo.xml"
-    assert lutron_fetch.kept(file) is None
-    lutron_fetch.keep(file, lights.database())
-    assert lutron_fetch.kept(file) == lutron_db.parse(lights.database())
+    assert fetch.kept(file) is None
+    fetch.keep(file, lights.database())
+    assert fetch.kept(file) == lutron_db.parse(lights.database())
     file.write_bytes(lights.database()[:300])
-    assert lutron_fetch.kept(file) is None
+    assert fetch.kept(file) is None
 
 
 def test_the_usual_place_is_on_the_same_host():
-    assert lutron_fetch.usual_place("tcp://lutron:23") == "http://lutron/DbXmlInfo.xml"
-    assert lutron_fetch.usual_place("tcp://[::1]:23") == "http://[::1]/DbXmlInfo.xml"
+    assert fetch.usual_place("tcp://lutron:23") == "http://lutron/DbXmlInfo.xml"
+    assert fetch.usual_place("tcp://[::1]:23") == "http://[::1]/DbXmlInfo.xml"

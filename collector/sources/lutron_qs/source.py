@@ -19,17 +19,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from collector import lutron, lutron_db, lutron_fetch
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.lines.tcp import CONNECT_S
-from collector.lutron import CLOCK, FIRMWARE, Point, Processor, led_state, percent
-from collector.lutron_db import Database
-from collector.lutron_readings import TOTAL, readings, summary
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
+from collector.sources.lutron_qs import database as lutron_db
+from collector.sources.lutron_qs import fetch, protocol
+from collector.sources.lutron_qs.database import Database
+from collector.sources.lutron_qs.protocol import (
+    CLOCK,
+    FIRMWARE,
+    Point,
+    Processor,
+    led_state,
+    percent,
+)
+from collector.sources.lutron_qs.readings import TOTAL, readings, summary
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +84,7 @@ class Lutron:
 
     Options: ClassVar[type] = LutronOptions
     quantities = ("level", "estimated_power", "nominal_power", "led_state")
-    patience_s = (
-        CONNECT_S + 3 * lutron.LOGIN_S + lutron_fetch.FETCH_S + ZONES_S + 2 * lutron.ANSWER_S
-    )
+    patience_s = CONNECT_S + 3 * protocol.LOGIN_S + fetch.FETCH_S + ZONES_S + 2 * protocol.ANSWER_S
 
     def __init__(self, name: str, options: LutronOptions, context: Context) -> None:
         self.name = name
@@ -172,9 +178,9 @@ class Lutron:
         """
         if self.looked_s is not None and time.monotonic() - self.looked_s < DATABASE_EVERY_S:
             return
-        known = self.database if self.database.zones else lutron_fetch.kept(self.file)
+        known = self.database if self.database.zones else fetch.kept(self.file)
         try:
-            data = lutron_fetch.read(self.place, known.exported if known else "")
+            data = fetch.read(self.place, known.exported if known else "")
             if data is not None:
                 known = lutron_db.parse(data)
                 self.keep(data)
@@ -192,7 +198,7 @@ class Lutron:
 
     def keep(self, data: bytes) -> None:
         try:
-            lutron_fetch.keep(self.file, data)
+            fetch.keep(self.file, data)
         except OSError as error:
             reason = f"{self.file} cannot be written: {error.strerror}"
             self.tell("keep", f"{reason}; the database is not there while the processor is not")
@@ -254,7 +260,7 @@ class Lutron:
 def place_of(options: LutronOptions, folder: Path) -> str:
     """Return where the database is: a URL or a file. Raise BadOption."""
     if not options.database:
-        return lutron_fetch.usual_place(options.line)
+        return fetch.usual_place(options.line)
     if "://" not in options.database:
         return str(folder / options.database)
     with suppress(ValueError):  # a port that is no number

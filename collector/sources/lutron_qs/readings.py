@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from collector.lutron import Point, led_state, percent
-from collector.lutron_db import Database, Zone
 from collector.reading import Reading
+from collector.sources.lutron_qs.database import Database, Zone
+from collector.sources.lutron_qs.protocol import Point, led_state, percent
 
 TOTAL = "lighting_total"
 
