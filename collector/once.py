@@ -120,11 +120,11 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
     if line and line.startswith(("mqtt:", "mqtts:")):
         return scan_broker(line, as_json=as_json)
     from collector import found as report  # noqa: PLC0415
-    from collector import nut  # noqa: PLC0415
     from collector import scan as search  # noqa: PLC0415
     from collector.lines import adapter  # noqa: PLC0415
     from collector.sources.lutron_qs import discover as lutron_search  # noqa: PLC0415
     from collector.sources.luxtronik import protocol  # noqa: PLC0415  loads files
+    from collector.sources.nut import protocol as nut  # noqa: PLC0415
 
     discover = (protocol.discover, lutron_search.discover, nut.discover)
     network = [] if line else [found for each in discover for found in each()]

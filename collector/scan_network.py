@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from collector import nut
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, Trying
 from collector.lines.tcp import TcpLine, place
@@ -15,6 +14,7 @@ from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.plan import Block
 from collector.sources.modbus.recognise import answers, knocks, name
+from collector.sources.nut import protocol as nut
 
 UNITS = (*range(1, 11), 71, 100, 126, 240, 247, 255)  # the latter Kostal, Victron, SMA, Fronius
 NO_UNIT = 213  # where nobody puts a device: what answers here as well, answers everywhere

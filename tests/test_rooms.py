@@ -36,8 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.nut": "sources.nut",
-    "nut": "sources.nut",
     "sources.mqtt_in": "sources.mqtt_in",
     "mqtt_models": "sources.mqtt_in",
     "mqtt_search": "sources.mqtt_in",

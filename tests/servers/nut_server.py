@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import nut
 from collector.errors import ReadFault
 from collector.lines.tcp import TcpLine
+from collector.sources.nut import protocol
 from tests.servers.influxd import free_port
 
 PROGRAMS = Path("/lib/nut")
@@ -57,7 +57,7 @@ class Server:
         with suppress(ReadFault):
             line.open()
             try:
-                return nut.variables(line, ups)
+                return protocol.variables(line, ups)
             finally:
                 line.close()
         return {}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import nut
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.tcp import TcpLine
 from collector.quantity import catalogue
+from collector.sources.nut import protocol
 from tests.fakes.nut_talker import HANG_UP, Talker
 
 # The examples of net-protocol.txt.
@@ -31,8 +31,8 @@ def quoted(said):
 
 
 def test_the_examples_of_the_document_are_read():
-    assert nut.decode_upss(UPSS) == {"su700": "Development box"}
-    assert nut.decode_variables("su700", VARIABLES) == {
+    assert protocol.decode_upss(UPSS) == {"su700": "Development box"}
+    assert protocol.decode_variables("su700", VARIABLES) == {
         "ups.mfr": "APC",
         "ups.mfr.date": "10/17/96",
     }
@@ -42,13 +42,13 @@ def test_the_examples_of_the_document_are_read():
 def test_every_text_comes_through_its_quotes(ups, values):
     lines = [f"VAR {ups} {name} {quoted(said)}\n" for name, said in values.items()]
     answer = f"BEGIN LIST VAR {ups}\n{''.join(lines)}END LIST VAR {ups}\n"
-    assert nut.decode_variables(ups, answer) == values
-    assert nut.is_whole(f"LIST VAR {ups}", answer.encode())
+    assert protocol.decode_variables(ups, answer) == values
+    assert protocol.is_whole(f"LIST VAR {ups}", answer.encode())
 
 
 @given(st.text() | st.text(alphabet='BEGINDLSTVARUP \n"\\').map(lambda each: VARIABLES + each))
 def test_anything_else_is_damaged(answer):
-    for decode in (nut.decode_upss, lambda said: nut.decode_variables("su700", said)):
+    for decode in (protocol.decode_upss, lambda said: protocol.decode_variables("su700", said)):
         with contextlib.suppress(FrameDamaged):
             assert isinstance(decode(answer), dict)
 
@@ -57,46 +57,46 @@ def test_the_answer_for_another_ups_is_no_answer():
     other = VARIABLES.replace("VAR su700 ups.mfr ", "VAR su900 ups.mfr ")
     for answer in (other, VARIABLES.replace("LIST VAR su700", "LIST VAR su900")):
         with pytest.raises(FrameDamaged, match="su900"):
-            nut.decode_variables("su700", answer)
+            protocol.decode_variables("su700", answer)
 
 
 def test_more_upss_than_can_be_are_refused():
     many = "".join(f'UPS u{number} ""\n' for number in range(101))
     with pytest.raises(FrameDamaged, match="101 UPSs are more than 100"):
-        nut.decode_upss(f"BEGIN LIST UPS\n{many}END LIST UPS\n")
+        protocol.decode_upss(f"BEGIN LIST UPS\n{many}END LIST UPS\n")
 
 
 # What the variables mean
 
 
-@given(st.dictionaries(st.sampled_from([*nut.QUANTITIES, "ups.status"]), st.text()))
+@given(st.dictionaries(st.sampled_from([*protocol.QUANTITIES, "ups.status"]), st.text()))
 def test_whatever_the_variables_hold_values_are_numbers_of_the_catalogue(told):
-    values = nut.decode_values(told)
+    values = protocol.decode_values(told)
     assert values.keys() <= catalogue().keys()
     assert all(isinstance(value, float) for value in values.values())
 
 
 def test_every_quantity_is_in_the_catalogue_and_every_flag_in_its_help():
-    assert set(nut.ALL) <= set(catalogue())
+    assert set(protocol.ALL) <= set(catalogue())
     known = catalogue()["ups_status"]
-    assert known.high == 2 ** len(nut.FLAGS) - 1
-    for bit, flag in enumerate(nut.FLAGS):
+    assert known.high == 2 ** len(protocol.FLAGS) - 1
+    for bit, flag in enumerate(protocol.FLAGS):
         assert f" {1 << bit} {flag}" in known.help
 
 
 @pytest.mark.parametrize("said", ["", "nan", "inf", "1e5", "1,5", "0x1f", "5 V", "9" * 21, "٣"])
 def test_what_is_no_number_as_nut_writes_it_is_absent(said):
-    assert nut.decode_values({"input.voltage": said}) == {}
+    assert protocol.decode_values({"input.voltage": said}) == {}
 
 
 def test_measured_power_is_power_and_computed_power_is_estimated():
     nominal = {"ups.load": "30", "ups.realpower.nominal": "480"}
-    assert nut.decode_values(nominal)["estimated_power"] == 144
-    assert "active_power" not in nut.decode_values(nominal)
-    measured = nut.decode_values(nominal | {"ups.realpower": "151.5"})
+    assert protocol.decode_values(nominal)["estimated_power"] == 144
+    assert "active_power" not in protocol.decode_values(nominal)
+    measured = protocol.decode_values(nominal | {"ups.realpower": "151.5"})
     assert measured["active_power"] == 151.5
     assert "estimated_power" not in measured
-    assert "estimated_power" not in nut.decode_values({"ups.load": "30"})
+    assert "estimated_power" not in protocol.decode_values({"ups.load": "30"})
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_measured_power_is_power_and_computed_power_is_estimated():
     ],
 )
 def test_the_status_is_bits_and_states(status, bits, on):
-    values = nut.decode_status(status)
+    values = protocol.decode_status(status)
     assert values.pop("ups_status") == bits
     assert {name for name, value in values.items() if value} == on
-    assert values.keys() == nut.STATES.keys()
+    assert values.keys() == protocol.STATES.keys()
 
 
 @pytest.mark.parametrize("status", ["", "WAIT", "ol", "\0"])
 def test_a_status_without_a_known_word_is_absent(status):
-    assert nut.decode_status(status) == {}
+    assert protocol.decode_status(status) == {}
 
 
 # Over a line
@@ -142,30 +142,30 @@ def talking():
 
 def test_an_answer_may_come_byte_by_byte(talking):
     line = talking(*(UPSS.encode()[at : at + 1] for at in range(len(UPSS))))
-    assert nut.upss(line) == {"su700": "Development box"}
+    assert protocol.upss(line) == {"su700": "Development box"}
 
 
 @pytest.mark.parametrize(
     "pieces", [[1.0], [b"BEGIN LIST UPS\n", 1.0], [b"ERR DATA", 1.0], [b"x", 0.2] * 10]
 )
 def test_silence_ends_and_the_line_is_closed(talking, monkeypatch, pieces):
-    monkeypatch.setattr(nut, "ANSWER_S", 0.3)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.3)
     line = talking(*pieces)
     with pytest.raises(DeviceSilent, match="no whole answer to LIST UPS in time"):
-        nut.upss(line)
+        protocol.upss(line)
     assert line.connection is None
 
 
 def test_a_cut_answer_is_a_line_that_went_away(talking):
     with pytest.raises(LineAway, match="it hung up"):
-        nut.upss(talking(b"BEGIN LIST UPS\nUPS su7", HANG_UP))
+        protocol.upss(talking(b"BEGIN LIST UPS\nUPS su7", HANG_UP))
 
 
 @pytest.mark.parametrize("piece", [b"x" * 10_000, b'UPS u "d"\n' * 1000])
 def test_an_answer_without_end_is_given_up(talking, piece):
     line = talking(*itertools.repeat(piece, 1000))
     with pytest.raises(FrameDamaged, match="are no answer that ends"):
-        nut.upss(line)
+        protocol.upss(line)
     assert line.connection is None
 
 
@@ -182,14 +182,14 @@ def test_an_answer_without_end_is_given_up(talking, piece):
 def test_a_refusal_is_a_sentence_and_the_line_stays(talking, code, why):
     line = talking(f"ERR {code}\n".encode())
     with pytest.raises(DeviceRefused, match=f"LIST VAR su700 is answered '{code}': .*{why}"):
-        nut.variables(line, "su700")
+        protocol.variables(line, "su700")
     assert line.connection is not None
 
 
 def test_a_password_is_in_no_message(talking, monkeypatch):
-    monkeypatch.setattr(nut, "ANSWER_S", 0.2)
+    monkeypatch.setattr(protocol, "ANSWER_S", 0.2)
     for pieces in ([b"ERR INVALID-PASSWORD\n"], [0.5], [b"HELLO\n"]):
         with pytest.raises((DeviceRefused, DeviceSilent, FrameDamaged)) as fault:
-            nut.log_in(talking(*pieces), "monitor-user", "open sesame")
+            protocol.log_in(talking(*pieces), "monitor-user", "open sesame")
         assert "sesame" not in str(fault.value)
         assert "monitor-user" not in str(fault.value)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from collector import nut
 from collector.contract import BadOption, Context, SourceOptions
 from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.tcp import CONNECT_S, TcpLine
@@ -20,6 +19,7 @@ from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
+from collector.sources.nut import protocol
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ class Nut:
     """Reads the UPSs of one server."""
 
     Options: ClassVar[type] = NutOptions
-    quantities = nut.ALL
-    patience_s = CONNECT_S + READ_S + nut.ANSWER_S
+    quantities = protocol.ALL
+    patience_s = CONNECT_S + READ_S + protocol.ANSWER_S
 
     def __init__(self, name: str, options: NutOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
         self.name = name
@@ -103,7 +103,7 @@ class Nut:
             self.tcp.close()
             raise DeviceRefused(f"secret {self.options.password.name!r} is not one line of text")
         try:
-            nut.log_in(self.tcp, self.options.user, password)
+            protocol.log_in(self.tcp, self.options.user, password)
         except DeviceRefused:
             self.tcp.close()
             raise
@@ -115,7 +115,7 @@ class Nut:
         """Read what is due. Raise ReadFault; the next read then begins with a new connection."""
         readings = []
         for device, told in self.ask().items():
-            values = nut.decode_values(told)
+            values = protocol.decode_values(told)
             wanted = {name: value for name, value in values.items() if name in quantities}
             if wanted:
                 readings.append(Reading("ups", device, at_ms, wanted))
@@ -133,14 +133,14 @@ class Nut:
         """Return the variables of each UPS by its device. Raise ReadFault where none answers."""
         self.open()
         until_s = time.monotonic() + READ_S
-        names = [self.options.ups] if self.options.ups else list(nut.upss(self.tcp))
+        names = [self.options.ups] if self.options.ups else list(protocol.upss(self.tcp))
         found: dict[str, Mapping[str, str]] = {}
         refused: dict[str, DeviceRefused] = {}
         for name in names:
             if time.monotonic() > until_s:
                 raise DeviceSilent(f"{self.line}: {len(names)} UPSs take more than {READ_S:.0f} s")
             try:
-                told = found[self.device(name)] = nut.variables(self.tcp, name)
+                told = found[self.device(name)] = protocol.variables(self.tcp, name)
             except DeviceRefused as error:
                 refused[name] = error
             else:
@@ -173,6 +173,6 @@ def news(told: Mapping[str, str]) -> str:
 
 
 def raw_row(label: str, name: str, text: str) -> dict[str, Any]:
-    quantity = nut.QUANTITIES.get(name, "ups_status" if name == "ups.status" else "")
-    value = nut.decode_values({name: text}).get(quantity)
+    quantity = protocol.QUANTITIES.get(name, "ups_status" if name == "ups.status" else "")
+    value = protocol.decode_values({name: text}).get(quantity)
     return {"label": label, "text": text, "quantity": quantity, "value": value, "meaning": ""}

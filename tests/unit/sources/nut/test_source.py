@@ -20,8 +20,8 @@ from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scan import scan
 from collector.secrets import Secret
-from collector.sources import nut as source_module
-from collector.sources.nut import Nut, NutOptions
+from collector.sources.nut import source as source_module
+from collector.sources.nut.source import Nut, NutOptions
 from tests.fakes.nut_talker import Talker
 from tests.fakes.running import collector, configure, energy_monitor, wait_for_reads
 from tests.servers import nut_server
@@ -235,8 +235,12 @@ def test_scan_finds_the_server_and_writes_its_configuration(server, tmp_path, mo
     assert config.load(file).sources["ups1"].line == server.line
     told = json.loads(CliRunner().invoke(main, ["scan", "--line", server.line, "--json"]).stdout)
     assert told[0]["type"] == "nut"
-    monkeypatch.setattr("collector.nut.HERE", server.line)
-    for each in ("adapter.ports", "luxtronik.discover", "lutron_search.discover"):
+    monkeypatch.setattr("collector.sources.nut.protocol.HERE", server.line)
+    for each in (
+        "lines.adapter.ports",
+        "sources.luxtronik.protocol.discover",
+        "sources.lutron_qs.discover.discover",
+    ):
         monkeypatch.setattr(f"collector.{each}", list)
     assert server.line in CliRunner().invoke(main, ["scan"]).stdout
 
