@@ -155,7 +155,7 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
 
 def scan_broker(line: str, *, as_json: bool) -> bool:
     """Print which known devices talk at an MQTT broker; return whether any does."""
-    from collector import mqtt_search  # noqa: PLC0415  loads files
+    from collector.sources.mqtt_in import discover as mqtt_search  # noqa: PLC0415  loads files
 
     progress(f"      listening at {line} for {mqtt_search.LISTEN_S:.0f} s")
     try:

@@ -36,9 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.mqtt_in": "sources.mqtt_in",
-    "mqtt_models": "sources.mqtt_in",
-    "mqtt_search": "sources.mqtt_in",
     "sources.redis": "sources.redis",
     "redis_rows": "sources.redis",
     "sources.weather": "sources.weather",

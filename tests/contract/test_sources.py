@@ -33,7 +33,7 @@ from collector.run import checks
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
-from collector.sources import mqtt_in
+from collector.sources.mqtt_in import source as mqtt_in
 from tests.fakes import green_button as green_button_files
 from tests.fakes import lutron_processor
 from tests.fakes.far_end import FarEnd

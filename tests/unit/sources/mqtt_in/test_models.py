@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from collector.contract import BadOption
 from collector.decode.fields import device_name
-from collector.mqtt_models import Device, Form, Message, forms_of, load, names, told
 from collector.reading import NAME
+from collector.sources.mqtt_in.models import Device, Form, Message, forms_of, load, names, told
 
 PROOFS = [(name, number) for name in names() for number in range(len(load(name).proofs))]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from collector.decode.fields import parse
 from collector.lines.mqtt import Broker
-from collector.mqtt_models import Device, forms_of, names
+from collector.sources.mqtt_in.models import Device, forms_of, names
 
 LISTEN_S = 10.0  # Shelly tells every 30 s, Tasmota every 5 min: most is what the broker has kept
 MOST_FOUND = 200

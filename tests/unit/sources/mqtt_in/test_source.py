@@ -12,20 +12,21 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from collector import config, mqtt_search
+from collector import config
 from collector.cli import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, LineAway
 from collector.lines import mqtt
 from collector.lines.serial import Lines
-from collector.mqtt_models import Device, load
 from collector.reading import Reading
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
-from collector.sources import mqtt_in
-from collector.sources.mqtt_in import MQTTIn, MQTTOptions
+from collector.sources.mqtt_in import discover
+from collector.sources.mqtt_in import source as mqtt_in
+from collector.sources.mqtt_in.models import Device, load
+from collector.sources.mqtt_in.source import MQTTIn, MQTTOptions
 from tests.fakes.certificates import make_certificate
 from tests.fakes.running import ask, collector, configure, energy_monitor, wait_for, wait_for_reads
 from tests.servers import mosquitto
@@ -488,8 +489,8 @@ def test_the_service_reads_through_a_broker_s_restart(tmp_path):
 
 
 def test_what_talks_at_a_broker_is_found_as_a_configuration(broker, tmp_path, monkeypatch):
-    monkeypatch.setattr(mqtt_search, "LISTEN_S", 0.5)
-    monkeypatch.setattr(mqtt_search.listen, "__defaults__", (0.5,))
+    monkeypatch.setattr(discover, "LISTEN_S", 0.5)
+    monkeypatch.setattr(discover.listen, "__defaults__", (0.5,))
     topics = {"tele/DVES_1A/SENSOR": TASMOTA, "zigbee2mqtt/Küche": '{"power": 5}', "other": "5"}
     for topic, payload in topics.items():
         broker.say(topic, payload, retain=True)

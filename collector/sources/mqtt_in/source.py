@@ -17,11 +17,11 @@ from collector.contract import BadOption, Context, SourceOptions
 from collector.decode.fields import Field, check_names, device_name, parse, raw_rows
 from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.mqtt import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
-from collector.mqtt_models import Device, Form, forms_of
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
+from collector.sources.mqtt_in.models import Device, Form, forms_of
 
 log = logging.getLogger(__name__)
 
