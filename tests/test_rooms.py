@@ -36,8 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.redis": "sources.redis",
-    "redis_rows": "sources.redis",
     "sources.weather": "sources.weather",
     "open_meteo": "sources.weather",
     "sources.opower": "sources.opower",

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import redis_rows
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.journal.reader import read_all
@@ -18,13 +17,14 @@ from collector.lines import redis
 from collector.lines.redis import RedisLine, encode
 from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading
-from collector.redis_rows import Progress, entries, of_stream, pack, unpack
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
-from collector.sources import redis as source_module
-from collector.sources.redis import Device, Redis, RedisOptions
+from collector.sources.redis import rows as redis_rows
+from collector.sources.redis import source as source_module
+from collector.sources.redis.rows import Progress, entries, of_stream, pack, unpack
+from collector.sources.redis.source import Device, Redis, RedisOptions
 from tests.fakes.running import collector, configure, energy_monitor, wait_for_reads
 from tests.servers import redis_server
 

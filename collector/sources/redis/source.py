@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from collector import redis_rows
 from collector.contract import BadOption, Context, SourceOptions
 from collector.decode.fields import (
     Field,
@@ -27,9 +26,10 @@ from collector.lines.redis import ANSWER_S, RedisLine
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
-from collector.redis_rows import Progress, is_likely
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
+from collector.sources.redis import rows as redis_rows
+from collector.sources.redis.rows import Progress, is_likely
 
 log = logging.getLogger(__name__)
 
