@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import open_meteo as service
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines import http
@@ -22,8 +21,9 @@ from collector.reading import decode, encode
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
-from collector.sources import weather
-from collector.sources.weather import Weather, WeatherOptions
+from collector.sources.weather import open_meteo as service
+from collector.sources.weather import source as weather
+from collector.sources.weather.source import Weather, WeatherOptions
 from tests.fakes import open_meteo
 from tests.fakes.http_answers import Reply, serving
 from tests.fakes.open_meteo import UNITS, Sky

@@ -19,13 +19,16 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from collector import open_meteo
 from collector.contract import BadOption, Context, SourceOptions
 from collector.decode import backfill
 from collector.decode.backfill import Memory, Progress, Span
 from collector.errors import DeviceRefused, ReadFault
 from collector.lines import http
-from collector.open_meteo import (
+from collector.options import option
+from collector.reading import Reading
+from collector.scalars import Seconds
+from collector.sources.weather import open_meteo
+from collector.sources.weather.open_meteo import (
     HOUR_MS,
     SERVICE,
     VARIABLES,
@@ -35,9 +38,6 @@ from collector.open_meteo import (
     decode_hours,
     decode_reason,
 )
-from collector.options import option
-from collector.reading import Reading
-from collector.scalars import Seconds
 
 log = logging.getLogger(__name__)
 
