@@ -36,8 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.opower": "sources.opower",
-    "portal": "sources.opower",
     "sources.green_button": "sources.green_button",
     "green_button": "sources.green_button",
     "espi": "sources.green_button",

@@ -32,7 +32,7 @@ from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
 
 if TYPE_CHECKING:
-    from collector.portal import Login, Meter
+    from collector.sources.opower.portal import Login, Meter
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ WINDOW_MS = 90 * DAY_MS
 KEPT_MS = 5 * 365 * DAY_MS  # portals keep some three years
 LEAVE_ALONE_MS = 12 * HOUR_MS
 NOTHING_THERE = {400, 404, 410}  # what portals say of the time before an account was opened
-PATIENCE_S = 300.0  # collector.portal ends after 240 s; names may take some more to look up
+PATIENCE_S = (
+    300.0  # collector.sources.opower.portal ends after 240 s; names may take some more to look up
+)
 HOW_TO_GET_IT = (
     "it needs the Python package 'opower', which is not installed: run "
     "'sudo /opt/energy-monitor/current/venv/bin/pip install opower' and restart the collector"
@@ -186,7 +188,7 @@ class Opower:
     ) -> "tuple[list[Meter], list[list[Interval] | ReadFault]]":
         """Log in and return the meters, and what they counted in *windows*. Raise ReadFault."""
         try:
-            from collector import portal  # noqa: PLC0415  24 MB, only where it is needed
+            from collector.sources.opower import portal  # noqa: PLC0415  24 MB, only where it is needed
         except ImportError as error:
             raise LineAway(HOW_TO_GET_IT) from error
         login = self.login()
@@ -203,7 +205,7 @@ class Opower:
         return meters, answers
 
     def login(self) -> "Login":
-        from collector.portal import Login  # noqa: PLC0415  see above
+        from collector.sources.opower.portal import Login  # noqa: PLC0415  see above
 
         options = self.options
         try:

@@ -14,7 +14,7 @@ from opower import CostRead, MfaChallenge, UnitOfMeasure
 from opower.utilities.glendalewaterandpower import GlendaleWaterAndPower
 from yarl import URL
 
-from collector import once, portal
+from collector import once
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import THERM_WH
@@ -26,7 +26,8 @@ from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
-from collector.sources.opower import Opower, OpowerOptions
+from collector.sources.opower import portal
+from collector.sources.opower.source import Opower, OpowerOptions
 from tests.fakes.http_answers import Reply, serving
 from tests.fakes.opower_portal import PASSWORD, ZONE, Portal, as_json, midnight
 from tests.fakes.running import configure
@@ -367,8 +368,8 @@ def test_a_portal_that_is_not_there_is_away(made, monkeypatch):
 
 def test_without_the_library_it_is_told_how_to_get_it(made, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "opower", None)
-    monkeypatch.delitem(__import__("sys").modules, "collector.portal")
-    monkeypatch.delattr("collector.portal")
+    monkeypatch.delitem(__import__("sys").modules, "collector.sources.opower.portal")
+    monkeypatch.delattr("collector.sources.opower.portal")
     with pytest.raises(LineAway, match=r"sudo .*/pip install opower"):
         read(made())
 
