@@ -36,9 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.green_button": "sources.green_button",
-    "green_button": "sources.green_button",
-    "espi": "sources.green_button",
     "sources.simulated": "sources.simulated",
     "demo.house": "sources.simulated",
     "demo.appliances": "sources.simulated",

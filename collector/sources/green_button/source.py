@@ -14,16 +14,16 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from collector import green_button
 from collector.contract import BadOption, Context, SourceOptions
 from collector.decode import intervals
 from collector.decode.backfill import Memory, Progress
 from collector.decode.intervals import Interval
 from collector.errors import FrameDamaged, LineAway, ReadFault
-from collector.green_button import Series
 from collector.options import option
 from collector.reading import Reading, encode
 from collector.scalars import Seconds
+from collector.sources.green_button import meaning as green_button
+from collector.sources.green_button.meaning import Series
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from collector.decode.intervals import CUBIC_FOOT_M3, THERM_WH, Interval
 from collector.errors import DeviceRefused, FrameDamaged
-from collector.espi import Entry, Numbers, walk
 from collector.reading import LATEST_MS
+from collector.sources.green_button.espi import Entry, Numbers, walk
 
 MOST_ENTRIES = 100_000
 LONGEST_S = 400 * 86_400  # a bill of a year

@@ -11,21 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import green_button, once
+from collector import once
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import QUANTITIES, THERM_WH, Interval
 from collector.decode.intervals import reading as to_reading
 from collector.errors import DeviceRefused, FrameDamaged, LineAway, ReadFault
-from collector.espi import walk
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
-from collector.sources import green_button as source_module
-from collector.sources.green_button import GreenButton, GreenButtonOptions
+from collector.sources.green_button import meaning
+from collector.sources.green_button import source as source_module
+from collector.sources.green_button.espi import walk
+from collector.sources.green_button.source import GreenButton, GreenButtonOptions
 from tests.fakes import green_button as fake
 from tests.fakes.running import configure, energy_monitor
 
@@ -41,9 +42,9 @@ REACHING_OUT = b"""<?xml version="1.0"?><!DOCTYPE feed [<!ENTITY a SYSTEM "file:
 
 def intervals(data, usage_point=""):
     file = io.BytesIO(data)
-    known = green_button.survey(file, usage_point)
+    known = meaning.survey(file, usage_point)
     file.seek(0)
-    return [interval for _, _, interval in green_button.intervals(file, known)]
+    return [interval for _, _, interval in meaning.intervals(file, known)]
 
 
 def one(data):
@@ -52,7 +53,7 @@ def one(data):
 
 
 def left_out(data):
-    known = green_button.survey(io.BytesIO(data))
+    known = meaning.survey(io.BytesIO(data))
     assert not known.series
     return known.left_out
 
@@ -153,7 +154,7 @@ def test_the_same_told_by_the_quarter_hour_and_the_hour_is_read_once_and_days_be
     )
     found = intervals(data)
     assert [each.span for each in found] == ["interval"] * 8 + ["daily"]
-    assert green_button.survey(io.BytesIO(data)).left_out == [
+    assert meaning.survey(io.BytesIO(data)).left_out == [
         "2 intervals that stand in the file already"
     ]
 
@@ -198,14 +199,14 @@ def test_of_several_usage_points_one_must_be_named():
 )
 def test_what_is_hostile_or_no_such_file_is_refused(data, words):
     with pytest.raises(FrameDamaged, match=words):
-        green_button.survey(io.BytesIO(data))
+        meaning.survey(io.BytesIO(data))
 
 
 @given(st.integers(0, 100))
 def test_a_file_cut_off_is_refused(percent):
     data = fake.house(fake.hours(NEW_YEAR_S, range(24)))
     with pytest.raises(FrameDamaged):
-        green_button.survey(io.BytesIO(data[: (len(data) - 1) * percent // 100]))
+        meaning.survey(io.BytesIO(data[: (len(data) - 1) * percent // 100]))
 
 
 texts = st.text("<>&abcXML/='\" \n:0123456789", max_size=40)
@@ -246,9 +247,9 @@ def test_a_huge_file_is_read_in_bounded_memory(tmp_path):
         file.writelines(pieces())
         file.seek(0)
         tracemalloc.start()
-        known = green_button.survey(file)
+        known = meaning.survey(file)
         file.seek(0)
-        count = len([1 for _ in green_button.intervals(file, known)])
+        count = len([1 for _ in meaning.intervals(file, known)])
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert count == 48_000
