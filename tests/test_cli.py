@@ -272,7 +272,9 @@ def test_one_reading_is_what_the_service_would_store(tmp_path, monkeypatch):
     shown = typed("read", "house", "--json", "--config", file)
     assert set(json.loads(shown.stdout)["values"]) == {"active_energy", "voltage"}
     impossible = {"voltage": 9e9, "active_energy_import": 1.0}
-    monkeypatch.setattr("collector.sources.simulated.Simulated.values", lambda *_: impossible)
+    monkeypatch.setattr(
+        "collector.sources.simulated.source.Simulated.values", lambda *_: impossible
+    )
     shown = typed("read", "house", "--json", "--config", file)
     assert set(json.loads(shown.stdout)["values"]) == {"active_energy"}
     assert "house: 1 that cannot be true left out, the last voltage = 9e+09 V" in shown.stderr

@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from collector.demo.appliances import PARTS
-from collector.demo.house import House
 from collector.outputs.influxdb.setup import Wanted, set_up
 from collector.quantity import catalogue
+from collector.sources.simulated.appliances import PARTS
+from collector.sources.simulated.house import House
 from tests.servers import grafana as grafana_server
 from tests.servers import influxd
 

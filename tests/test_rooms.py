@@ -36,10 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "sources.simulated": "sources.simulated",
-    "demo.house": "sources.simulated",
-    "demo.appliances": "sources.simulated",
-    "demo.curve": "sources.simulated",
     "scan": "scan",
     "scan_network": "scan",
     "found": "scan",

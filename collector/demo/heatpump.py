@@ -19,8 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from collector.demo.appliances import HEAT_PUMP_W, mean_outside_c
-from collector.demo.house import House
 from collector.errors import EnergyMonitorError
 from collector.sources.luxtronik import meaning
 from collector.sources.luxtronik.meaning import Entry
@@ -31,6 +29,8 @@ from collector.sources.luxtronik.protocol import (
     VISIBILITIES,
     Table,
 )
+from collector.sources.simulated.appliances import HEAT_PUMP_W, mean_outside_c
+from collector.sources.simulated.house import House
 
 PERFORMANCE = 3.6
 FIRMWARE, MODEL = b"V3.88.0", 74

@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from collector.demo.house import House
 from collector.errors import EnergyMonitorError
+from collector.sources.simulated.house import House
 
 USER, PASSWORD = "demo", "demo-lights"
 EXPORTED = ("11/05/2026", "18:30:00")

@@ -20,13 +20,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from collector.demo.house import House
 from collector.demo.terminal import Wire, pseudo_terminal, send
 from collector.errors import EnergyMonitorError
 from collector.sources.modbus import devicemap
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.registers import Cell
 from collector.sources.modbus.rtu import READ_FUNCTIONS, REFUSAL_BIT, REQUEST_BYTES, crc
+from collector.sources.simulated.house import House
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 SHORTEST_FRAME = 4

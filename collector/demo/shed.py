@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
-from collector.demo.appliances import SWITCHING_S, Day, solar, steps
-from collector.demo.curve import (
+from collector.sources.simulated.appliances import SWITCHING_S, Day, solar, steps
+from collector.sources.simulated.curve import (
     SECONDS_PER_HOUR,
     Corners,
     Curve,
@@ -24,7 +24,7 @@ from collector.demo.curve import (
     through,
     weighted_sum,
 )
-from collector.demo.house import DAYS_AT_HAND, House, add
+from collector.sources.simulated.house import DAYS_AT_HAND, House, add
 
 SOLAR_SHARE = 0.2  # of what the panels on the house's roof have
 CAPACITY_WH, NOMINAL_V = 1280.0, 25.6

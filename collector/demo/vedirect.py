@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from collector.demo.house import House
 from collector.demo.shed import Shed
 from collector.demo.terminal import pseudo_terminal, send
 from collector.errors import EnergyMonitorError
+from collector.sources.simulated.house import House
 from collector.sources.vedirect import labels
 
 READY = b"ready\n"

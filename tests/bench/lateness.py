@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from collector.demo import meter
-from collector.demo.house import House
 from collector.sources.modbus import devicemap
+from collector.sources.simulated.house import House
 from tests.fakes.pty_line import paced_line
 from tests.fakes.running import ask, collector, configure, wait_for_reads
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from vedirect.vedirect import VEDirect
 from vedirect_m8.vedirect import Vedirect
 
-from collector.demo.house import House
 from collector.demo.shed import Shed
 from collector.demo.vedirect import CHARGER, MONITOR, said
+from collector.sources.simulated.house import House
 from collector.sources.vedirect.blocks import Parser
 from collector.sources.vedirect.labels import values
 from tests.fakes.far_end import open_pty

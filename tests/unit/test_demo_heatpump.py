@@ -11,12 +11,12 @@ from luxtronik import Luxtronik as Oracle
 
 from collector.demo import heatpump
 from collector.demo.heatpump import PERFORMANCE, Server, answer, values
-from collector.demo.house import House
 from collector.errors import LineAway
 from collector.lines.tcp import TcpLine
 from collector.quantity import catalogue
 from collector.sources.luxtronik import meaning
 from collector.sources.luxtronik.protocol import CALCULATIONS, PARAMETERS, ask
+from collector.sources.simulated.house import House
 
 HOUSE = House(seed=3)
 WINTER = datetime(2026, 1, 12, tzinfo=UTC).timestamp()

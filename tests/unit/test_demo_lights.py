@@ -10,10 +10,10 @@ import pytest
 import telnetlib3
 
 from collector.demo import lights
-from collector.demo.house import House
 from collector.errors import LineAway
 from collector.sources.lutron_qs import database
 from collector.sources.lutron_qs.protocol import Processor
+from collector.sources.simulated.house import House
 from tests.fakes.lutron_processor import PASSWORD, USER, running
 
 HOUSE = House(seed=3)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.demo import shed as shed_module
-from collector.demo.house import BUILT, House
 from collector.demo.shed import CAPACITY_WH, Shed
 from collector.demo.vedirect import CHARGER, MONITOR, said
 from collector.quantity import catalogue
+from collector.sources.simulated.house import BUILT, House
 from collector.sources.vedirect.blocks import Joiner, Parser
 from collector.sources.vedirect.labels import table, usual_blocks, values
 

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.demo import meter
-from collector.demo.house import House
 from collector.demo.meter import answer, encode, registers, serve
 from collector.demo.terminal import Wire, pseudo_terminal
 from collector.errors import EnergyMonitorError
 from collector.sources.modbus import devicemap
 from collector.sources.modbus.registers import Cell, decode
+from collector.sources.simulated.house import House
 
 WE515 = devicemap.load("orno-we-515")
 NOON = 1_781_000_000

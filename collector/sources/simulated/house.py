@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
-from collector.demo.appliances import PARTS, Day
-from collector.demo.curve import (
+from collector.sources.simulated.appliances import PARTS, Day
+from collector.sources.simulated.curve import (
     Curve,
     above_zero,
     cut_at_zero,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.demo.appliances import PARTS, Day
-from collector.demo.curve import (
+from collector.sources.simulated.appliances import PARTS, Day
+from collector.sources.simulated.curve import (
     above_zero,
     cut_at_zero,
     energy_until,
@@ -15,7 +15,7 @@ from collector.demo.curve import (
     through,
     weighted_sum,
 )
-from collector.demo.house import BUILT, House, draw
+from collector.sources.simulated.house import BUILT, House, draw
 
 HOUR = 3600
 ROME = House()

@@ -1,7 +1,6 @@
 """The simulated house without any hardware: its meter at the grid, or one of its parts.
 
-What is read for an instant is what ``collector.demo.house`` says of it, so every figure made of
-it can be checked.
+What is read for an instant is what ``house`` says of it, so every figure made of it can be checked.
 """
 
 import time
@@ -11,10 +10,10 @@ from functools import cache
 from typing import Literal
 
 from collector.contract import BadOption, Context, SourceOptions
-from collector.demo.house import House
 from collector.errors import DeviceSilent
 from collector.options import option
 from collector.reading import Reading
+from collector.sources.simulated.house import House
 
 # Kind of device, and what it calls its power and its energy.
 METERED = ("electricity", "active_power", "active_energy")

@@ -7,13 +7,13 @@ from typing import get_args, get_type_hints
 import pytest
 
 from collector.contract import BadOption, Context
-from collector.demo.appliances import PARTS
-from collector.demo.house import House
 from collector.errors import DeviceSilent
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import Reading, decode, encode
-from collector.sources.simulated import Simulated, SimulatedOptions
+from collector.sources.simulated.appliances import PARTS
+from collector.sources.simulated.house import House
+from collector.sources.simulated.source import Simulated, SimulatedOptions
 
 HOUSE = House(seed=3)
 AT_MS = 1_768_480_200_500

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from collector.demo.curve import Corners
+from collector.sources.simulated.curve import Corners
 
 Programme = Iterable[tuple[float, float]]  # (minutes, watts), one after the other
 
