@@ -52,7 +52,7 @@ from tests.fakes.running import (
     wait_for_reads,
 )
 from tests.servers import influxd
-from tests.unit import test_host
+from tests.unit.sources import test_host
 
 ROOT = Path(__file__).parents[2]
 GIB = 1 << 30
