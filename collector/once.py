@@ -22,7 +22,14 @@ from collector.run import service
 from collector.run.intake import Feed, Intake
 
 if TYPE_CHECKING:
-    from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, FoundVEDirect
+    from collector.scan.found import (
+        Event,
+        Found,
+        FoundHeatPump,
+        FoundLights,
+        FoundUPSs,
+        FoundVEDirect,
+    )
 
 
 def read(config: Config, name: str, *, watch: bool, raw: bool, as_json: bool) -> None:
@@ -119,9 +126,9 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
     """Scan, showing how far it is, and print what was found; return whether anything was."""
     if line and line.startswith(("mqtt:", "mqtts:")):
         return scan_broker(line, as_json=as_json)
-    from collector import found as report  # noqa: PLC0415
-    from collector import scan as search  # noqa: PLC0415
     from collector.lines import adapter  # noqa: PLC0415
+    from collector.scan import found as report  # noqa: PLC0415
+    from collector.scan import scan as search  # noqa: PLC0415
     from collector.sources.lutron_qs import discover as lutron_search  # noqa: PLC0415
     from collector.sources.luxtronik import protocol  # noqa: PLC0415  loads files
     from collector.sources.nut import protocol as nut  # noqa: PLC0415
@@ -191,7 +198,7 @@ def follow(
     events: Iterable["Event"],
 ) -> Iterator["Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs"]:
     """Show on standard error how a scan goes on; yield what it finds."""
-    from collector import found as report  # noqa: PLC0415
+    from collector.scan import found as report  # noqa: PLC0415
     from collector.sources.vedirect.labels import identity  # noqa: PLC0415
 
     for event in events:
@@ -236,7 +243,7 @@ def entry(
     found: "Found | FoundVEDirect | FoundHeatPump | FoundLights | FoundUPSs",
 ) -> dict[str, object]:
     """Return what was found as programs read it."""
-    from collector import found as report  # noqa: PLC0415
+    from collector.scan import found as report  # noqa: PLC0415
 
     if isinstance(found, report.FoundHeatPump):
         return {"type": "luxtronik", "line": found.port, "firmware": found.firmware}

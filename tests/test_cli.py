@@ -321,7 +321,7 @@ def test_the_owners_device_maps_are_listed_and_scanned_for(tmp_path, monkeypatch
     assert "REGISTER" in typed("models", "acme-m1", *config).stdout
     assert "acme-m1" not in typed("models", "--config", tmp_path / "elsewhere" / "c.yaml").stdout
     asked = {}
-    monkeypatch.setattr("collector.scan.scan", lambda *_, **named: asked.update(named) or [])
+    monkeypatch.setattr("collector.scan.scan.scan", lambda *_, **named: asked.update(named) or [])
     assert typed("scan", "--line", "/dev/null", *config).exit_code == 1
     assert asked["own_dirs"] == [tmp_path / "devices"]
 

@@ -36,9 +36,6 @@ LAW = {
 }
 # The rooms that modules still at the root of collector/ are on their way to.
 MOVING = {
-    "scan": "scan",
-    "scan_network": "scan",
-    "found": "scan",
     "cli": "cli",
     "__main__": "cli",
     "cli_backup": "cli",

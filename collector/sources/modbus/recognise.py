@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
-from collector.found import Found
 from collector.lines.serial import Framing
+from collector.scan.found import Found
 from collector.sources.modbus import sunspec, sunspec_chain
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.meter import Bus

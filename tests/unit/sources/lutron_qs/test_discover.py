@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from collector import config
 from collector.cli import main
-from collector.found import FoundLights, Unusable
-from collector.scan import scan
+from collector.scan.found import FoundLights, Unusable
+from collector.scan.scan import scan
 from collector.sources.lutron_qs import discover as lutron_search
 from collector.sources.lutron_qs import fetch
 from collector.sources.lutron_qs.discover import discover, is_echo

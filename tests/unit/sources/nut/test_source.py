@@ -13,12 +13,12 @@ from collector import config
 from collector.cli import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, LineAway
-from collector.found import FoundUPSs, render
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
-from collector.scan import scan
+from collector.scan.found import FoundUPSs, render
+from collector.scan.scan import scan
 from collector.secrets import Secret
 from collector.sources.nut import source as source_module
 from collector.sources.nut.source import Nut, NutOptions

@@ -9,12 +9,12 @@ import yaml
 from collector import config
 from collector.contract import BadOption, Context
 from collector.errors import DeviceSilent, FrameDamaged, LineAway
-from collector.found import FoundVEDirect, Trying, render
 from collector.lines import adapter
 from collector.lines.serial import Framing, Lines
 from collector.quantity import catalogue
 from collector.reading import NAME, Reading
-from collector.scan import scan
+from collector.scan.found import FoundVEDirect, Trying, render
+from collector.scan.scan import scan
 from collector.sources.modbus.rtu_line import RtuLine
 from collector.sources.vedirect import listener
 from collector.sources.vedirect.source import VEDirect, VEDirectOptions

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from collector import config
 from collector.cli import main
-from collector.found import FoundHeatPump, Unusable
-from collector.scan import scan
+from collector.scan.found import FoundHeatPump, Unusable
+from collector.scan.scan import scan
 from collector.sources.lutron_qs import discover
 from collector.sources.luxtronik import protocol
 from tests.fakes import luxtronik_controller as fake

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from collector import config
-from collector.found import Found, Trying, Unusable, render
 from collector.lines.serial import Framing
-from collector.scan import FRAMINGS, scan
+from collector.scan.found import Found, Trying, Unusable, render
+from collector.scan.scan import FRAMINGS, scan
 from collector.sources.modbus import devicemap
 from collector.sources.modbus.recognise import knocks
 from tests.fakes.far_end import FarEnd

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
-from collector.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, Trying
 from collector.lines.tcp import TcpLine, place
+from collector.scan.found import Event, Found, FoundHeatPump, FoundLights, FoundUPSs, Trying
 from collector.sources.lutron_qs import fetch
 from collector.sources.lutron_qs.database import parse
 from collector.sources.lutron_qs.discover import greets

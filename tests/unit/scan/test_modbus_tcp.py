@@ -5,9 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from collector import config, scan, scan_network
+from collector import config
 from collector.cli import main
-from collector.found import Found, Trying, Unusable
+from collector.scan import network, scan
+from collector.scan.found import Found, Trying, Unusable
 from tests.fakes.mbap_device import HANG_UP, Device, units
 from tests.fakes.sunspec_image import HYBRID, METER, common, image
 from tests.servers.libmodbus_slave import libmodbus_unit
@@ -24,16 +25,14 @@ def found(line, **others):
 @pytest.fixture
 def few_units(monkeypatch):
     """Servers that stay silent for other units take their time."""
-    monkeypatch.setattr(scan_network, "UNITS", (1, 7))
+    monkeypatch.setattr(network, "UNITS", (1, 7))
     monkeypatch.setattr("collector.sources.modbus.mbap_line.MOST_ALLOWANCE_S", 0.5)
 
 
 @pytest.fixture
 def at_502(monkeypatch):
     """Let the port of a line be taken for one of Modbus."""
-    return lambda line: monkeypatch.setattr(
-        scan_network, "MODBUS_PORTS", [int(line.rpartition(":")[2])]
-    )
+    return lambda line: monkeypatch.setattr(network, "MODBUS_PORTS", [int(line.rpartition(":")[2])])
 
 
 def test_units_behind_a_gateway_are_found_and_named(at_502):
@@ -45,7 +44,7 @@ def test_units_behind_a_gateway_are_found_and_named(at_502):
             Found(device.line, None, 126, ("sunspec",), TOLD),
         ]
         assert {each.function for each in device.asked} == {3, 4}
-        assert {each.unit for each in device.asked} == {*scan_network.UNITS, scan_network.NO_UNIT}
+        assert {each.unit for each in device.asked} == {*network.UNITS, network.NO_UNIT}
 
 
 def test_a_thorough_scan_asks_every_unit(at_502):
@@ -109,9 +108,7 @@ def test_a_server_where_no_unit_answers_is_told(at_502):
         *events, last = scan.scan([device.line])
         assert isinstance(last, Unusable)
         assert last.reason == f"{device.line}: no Modbus device answers"
-        assert [each.address for each in events if isinstance(each, Trying)] == [
-            *scan_network.UNITS
-        ]
+        assert [each.address for each in events if isinstance(each, Trying)] == [*network.UNITS]
         shown = CliRunner().invoke(main, ["scan", "--line", device.line])
         assert shown.exit_code == 1
         assert "502 (SolarEdge: 1502) of Modbus?" in shown.stdout

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from collector.errors import LineAway, ReadFault
-from collector.found import Event, FoundVEDirect, Listening, Trying, Unusable
 from collector.lines.serial import Framing
-from collector.scan_network import scan_network
+from collector.scan.found import Event, FoundVEDirect, Listening, Trying, Unusable
+from collector.scan.network import scan_network
 from collector.sources.modbus import devicemap
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.recognise import answers, knocks, name
