@@ -31,7 +31,7 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m collector.reference --check
+	$(BIN)/python -m collector.cli.reference --check
 
 bench: .venv/ready
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -1,7 +1,7 @@
 """Options live beside the code that uses them: a frozen dataclass whose fields are ``option(…)``.
 
 From such a class come the reader here, the reference page, the JSON Schema and the example file
-(``collector.reference``). A value is read from a YAML node, so that every fault knows its line.
+(``collector.cli.reference``). A value is read from a YAML node, so that every fault knows its line.
 """
 
 import dataclasses

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from collector import once, show
-from collector.arguments import Time
-from collector.cli import main
-from collector.cli_setup import token_files
+from collector.cli import once, show
+from collector.cli.arguments import Time
+from collector.cli.main import main
+from collector.cli.setup import token_files
 from collector.config import load
 from collector.demo import command as demo
 from collector.errors import EnergyMonitorError, LineAway
@@ -96,7 +96,7 @@ def test_a_reader_who_leaves_is_no_error(tmp_path):
     journal_with(tmp_path, 20_000)
     words = "energy-monitor journal export --data-dir"
     command = (
-        f"set -o pipefail; python -m {words.replace('energy-monitor', 'collector')} {tmp_path}"
+        f"set -o pipefail; python -m {words.replace('energy-monitor', 'collector.cli')} {tmp_path}"
     )
     ended = subprocess.run(
         ["bash", "-c", f"PATH={Path(sys.executable).parent}:$PATH; {command} | head -n 1"],
@@ -132,7 +132,7 @@ def test_following_without_the_last_ones_shows_only_what_comes(tmp_path):
     with (
         collector(file),
         subprocess.Popen(
-            [sys.executable, "-m", "collector", *map(str, tail)],
+            [sys.executable, "-m", "collector.cli", *map(str, tail)],
             stdout=subprocess.PIPE,
             text=True,
         ) as process,

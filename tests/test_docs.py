@@ -8,8 +8,8 @@ import pytest
 import yaml
 from click import Group
 
-from collector import reference
-from collector.cli import main
+from collector.cli import reference
+from collector.cli.main import main
 from collector.config import load
 
 ROOT = Path(__file__).parent.parent

@@ -34,23 +34,6 @@ LAW = {
     "cli": {*BELOW, "scan", "import_config", "demo", "doctor", "backup"},
     "backup": {"lines", "words"},
 }
-# The rooms that modules still at the root of collector/ are on their way to.
-MOVING = {
-    "cli": "cli",
-    "__main__": "cli",
-    "cli_backup": "cli",
-    "cli_doctor": "cli",
-    "cli_import": "cli",
-    "cli_journal": "cli",
-    "cli_restore": "cli",
-    "cli_secret": "cli",
-    "cli_setup": "cli",
-    "arguments": "cli",
-    "show": "cli",
-    "restore_here": "cli",
-    "reference": "cli",
-    "once": "cli",
-}
 # What the law forbids and is still to be mended: (room, room).
 DEBTS = {
     ("words", "lines"),
@@ -81,8 +64,6 @@ def room_of(module):
     if top == "backup":
         return top
     name = ".".join(inner)
-    if name in MOVING:
-        return MOVING[name]
     is_package = modules()[module].name == "__init__.py"
     folders = inner if is_package else inner[:-1]
     if folders and folders[0] in {"sources", "outputs", "derive"}:

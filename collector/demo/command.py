@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import click
 
-from collector import show
+from collector.cli import show
 from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
 from collector.run import control
@@ -131,7 +131,7 @@ def run_in(folder: Path, duration_s: float | None) -> int:
 
 
 def start(file: Path, log: IO[str]) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "collector", "run", "--config", str(file)]
+    command = [sys.executable, "-m", "collector.cli", "run", "--config", str(file)]
     return subprocess.Popen(command, stderr=log, start_new_session=True)  # noqa: S603  ourselves
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import state
+from collector.cli.show import amount, duration
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
-from collector.show import amount, duration
 
 UNITS = "-u energy-monitor-backup -u energy-monitor-upload -u energy-monitor-rehearse"
 TOLD = {

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from collector.cli.show import amount, duration
 from collector.doctor.case import Case
 from collector.doctor.finding import CannotTell, Finding
-from collector.show import amount, duration
 from collector.sources import host
 
 FULL, NEARLY_FULL = 0.95, 0.80

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
+from collector.cli.show import duration
 from collector.contract import Context
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
@@ -16,7 +17,6 @@ from collector.doctor.sources import interval_s
 from collector.errors import OutputAway
 from collector.lines.serial import Lines
 from collector.outputs.influxdb.output import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
-from collector.show import duration
 
 SLACK_S = 30
 

@@ -28,7 +28,7 @@ PAIRS = 5
 # A process's own word on its peak: what wait4 tells includes that of its parent before exec.
 MAIN = """
 from pathlib import Path
-from collector.cli import main
+from collector.cli.main import main
 main(standalone_mode=False)
 print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024)
 """

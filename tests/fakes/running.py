@@ -13,7 +13,7 @@ DEADLINE_S = 20
 
 
 def command(*words):
-    return [sys.executable, "-m", "collector", *map(str, words)]
+    return [sys.executable, "-m", "collector.cli", *map(str, words)]
 
 
 def energy_monitor(*words, **options):

@@ -8,7 +8,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from collector.cli import main
+from collector.cli.main import main
 from collector.contract import Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.lines.serial import Lines

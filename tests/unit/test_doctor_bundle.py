@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 import pytest
 from click.testing import CliRunner
 
-from collector.cli import main
+from collector.cli.main import main
 from collector.doctor import bundle, configuration, examine
 from collector.doctor.case import open_case
 from collector.doctor.redact import MARK, Redactor

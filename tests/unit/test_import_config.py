@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import config
-from collector.cli import main
-from collector.cli_import import PROGRAMS
+from collector.cli.import_config import PROGRAMS
+from collector.cli.main import main
 from collector.contract import ReadGroup
 from collector.decode.fields import fields_of, value_of
 from collector.import_config import foreign, vemonitor_columns

@@ -219,7 +219,7 @@ def test_killed_in_the_middle_it_leaves_nothing_that_the_next_one_would_trip_ove
         "def read(*args):\n"
         "    yield from real(*args)\n"
         "    print('reading', flush=True); time.sleep(60)\n"
-        "pack.read = read; from collector.cli import main; main(sys.argv[1:])"
+        "pack.read = read; from collector.cli.main import main; main(sys.argv[1:])"
     )
     words = ["backup", "now", "--config", str(house / "config.yaml")]
     for number in (signal.SIGTERM, signal.SIGKILL):

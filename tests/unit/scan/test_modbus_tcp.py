@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector import config
-from collector.cli import main
+from collector.cli.main import main
 from collector.scan import network, scan
 from collector.scan.found import Found, Trying, Unusable
 from tests.fakes.mbap_device import HANG_UP, Device, units

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector import config
-from collector.cli import main
+from collector.cli.main import main
 from collector.scan.found import FoundHeatPump, Unusable
 from collector.scan.scan import scan
 from collector.sources.lutron_qs import discover

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import once
+from collector.cli import once
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import QUANTITIES, THERM_WH, Interval

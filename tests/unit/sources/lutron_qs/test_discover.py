@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import config
-from collector.cli import main
+from collector.cli.main import main
 from collector.scan.found import FoundLights, Unusable
 from collector.scan.scan import scan
 from collector.sources.lutron_qs import discover as lutron_search

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector import config
-from collector.cli import main
+from collector.cli.main import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, DeviceSilent, LineAway
 from collector.lines import mqtt

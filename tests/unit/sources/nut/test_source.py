@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector import config
-from collector.cli import main
+from collector.cli.main import main
 from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, LineAway
 from collector.lines.serial import Lines

@@ -14,7 +14,7 @@ from opower import CostRead, MfaChallenge, UnitOfMeasure
 from opower.utilities.glendalewaterandpower import GlendaleWaterAndPower
 from yarl import URL
 
-from collector import once
+from collector.cli import once
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import THERM_WH

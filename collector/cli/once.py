@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector import show
+from collector.cli import show
 from collector.clock import Clock, utc
 from collector.config import Config
 from collector.contract import Source

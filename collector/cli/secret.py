@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from collector.arguments import config_option
+from collector.cli.arguments import config_option
 from collector.errors import EnergyMonitorError
 
 

@@ -2,7 +2,7 @@
 
 from click.testing import CliRunner
 
-from collector.cli import main
+from collector.cli.main import main
 from tests.fakes.doctor_case import HOUSE, plant
 from tests.fakes.running import configure
 

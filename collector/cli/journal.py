@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from collector.arguments import Time, config_option, data_dir_option, json_option
+from collector.cli.arguments import Time, config_option, data_dir_option, json_option
 from collector.errors import EnergyMonitorError
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from backup.metastore import is_1
 from backup.putback import OF_THIS_MACHINE, Placed, put_back, put_back_grafana, put_back_secrets
 from backup.refill import listing_of
 from backup.restore import require_room
-from collector import cli_journal, config, show
-from collector.cli_restore import into_server
+from collector import config
+from collector.cli import journal, show
+from collector.cli.restore import into_server
 from collector.config import Config
 from collector.errors import BackupFault
 from collector.run.replay import replay
@@ -168,7 +169,7 @@ def restore_influxdb(plan: Plan) -> None:
 
 def set_up(plan: Plan, *words: str) -> None:
     """Run 'setup influxdb' as a process of its own: what it imports takes 40 MB."""
-    command = [sys.executable, "-m", "collector", "setup", "influxdb", *words]
+    command = [sys.executable, "-m", "collector.cli", "setup", "influxdb", *words]
     if plan.admin_token_file:
         command += ["--admin-token-file", str(plan.admin_token_file)]
     done = subprocess.run([*command, "--config", plan.file], check=False)  # noqa: S603  ours
@@ -227,7 +228,7 @@ def replay_journals(plan: Plan) -> None:
 
 def rewind(loaded: Config, name: str, since_ms: int) -> int:
     request = {"ask": "replay", "output": name, "since_ms": since_ms}
-    return cli_journal.have(loaded, request, "again", lambda each: each.rewind(name, since_ms))
+    return journal.have(loaded, request, "again", lambda each: each.rewind(name, since_ms))
 
 
 def is_active(unit: str) -> bool:

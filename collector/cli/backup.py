@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from collector import show
-from collector.arguments import config_option, json_option
+from collector.cli import show
+from collector.cli.arguments import config_option, json_option
 
 if TYPE_CHECKING:
     from backup.verify import Verified

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector import show
-from collector.arguments import config_option
-from collector.cli_backup import from_option, identity_option
+from collector.cli import show
+from collector.cli.arguments import config_option
+from collector.cli.backup import from_option, identity_option
 from collector.errors import BackupFault, Damaged
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def restore(
         if not is_1(chosen.manifest.influxdb):
             click.echo("  tokens for these buckets are to be made anew: setup influxdb --renew")
     else:
-        from collector import restore_here
+        from collector.cli import restore_here
 
         plan = restore_here.look(chosen, file, admin_token_file, replace=replace)
         for line in plan.told():

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from collector import show
-from collector.arguments import Duration, config_option
+from collector.cli import show
+from collector.cli.arguments import Duration, config_option
 from collector.errors import EnergyMonitorError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector import __version__
-from collector.arguments import config_option, json_option
+from collector.cli.arguments import config_option, json_option
 
 if TYPE_CHECKING:
     from collector.doctor.finding import Finding

@@ -1,6 +1,6 @@
 """The reference page, the JSON Schema and the example, made from the options in the code.
 
-``python -m collector.reference`` writes them, ``--check`` says whether they are current.
+``python -m collector.cli.reference`` writes them, ``--check`` says whether they are current.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from collector.quantity import catalogue
 from collector.scalars import Bytes, Seconds
 from collector.secrets import Secret
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COMMON = {"sources": SourceOptions, "outputs": OutputOptions}
 EXAMPLES = {"sources": {"mains": "modbus", "pi": "host"}, "outputs": {"history": "influxdb"}}
 EXAMPLE_HEAD = """\
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         for path in stale:
-            print(f"{path.name} is not current: run python -m collector.reference")  # noqa: T201  a script
+            print(f"{path.name} is not current: run python -m collector.cli.reference")  # noqa: T201  a script
         return 1 if stale else 0
     for path in stale:
         path.write_text(made[path], encoding="utf-8")
@@ -140,7 +140,7 @@ def reference() -> str:
 
 def pages() -> Iterator[str]:
     yield "# Reference\n"
-    yield "Made from the code by `python -m collector.reference`; do not edit.\n"
+    yield "Made from the code by `python -m collector.cli.reference`; do not edit.\n"
     yield "Durations are written with their unit (`500ms`, `10s`, `5m`, `1h`, `7d`), sizes likewise"
     yield "(`100 MB`, `2 GB`), and secrets by name (`!secret influxdb-token`).\n"
     yield "## Top of the file\n"

@@ -8,17 +8,9 @@ from typing import Any, ClassVar
 
 import click
 
-from collector import (
-    __version__,
-    cli_backup,
-    cli_doctor,
-    cli_import,
-    cli_journal,
-    cli_restore,
-    cli_secret,
-    cli_setup,
-)
-from collector.arguments import Duration, config_option, json_option
+from collector import __version__
+from collector.cli import backup, doctor, import_config, journal, restore, secret, setup
+from collector.cli.arguments import Duration, config_option, json_option
 from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
 
 EXIT_CONFIG = 78  # sysexits(3): EX_CONFIG
@@ -123,7 +115,8 @@ def read(name: str, watch: bool, raw: bool, as_json: bool, file: Path) -> None:
       energy-monitor read mains --raw
       energy-monitor read mains --watch --json
     """
-    from collector import config, once  # noqa: PLC0415
+    from collector import config  # noqa: PLC0415
+    from collector.cli import once  # noqa: PLC0415
 
     once.read(config.load(file), name, watch=watch, raw=raw, as_json=as_json)
 
@@ -148,7 +141,7 @@ def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
       energy-monitor scan --line tcp://192.168.2.5:8889
       energy-monitor scan --line tcp://192.168.2.9:502
     """
-    from collector import once  # noqa: PLC0415
+    from collector.cli import once  # noqa: PLC0415
 
     found = once.scan(line, own_maps(file), thorough=thorough, as_json=as_json)
     sys.exit(0 if found else 1)
@@ -168,7 +161,7 @@ def models(name: str | None, as_json: bool, file: Path) -> None:
       energy-monitor models
       energy-monitor models orno-we-515
     """
-    from collector import show  # noqa: PLC0415
+    from collector.cli import show  # noqa: PLC0415
 
     own = own_maps(file)
     click.echo(
@@ -200,7 +193,8 @@ def status(as_json: bool, file: Path) -> None:
       energy-monitor status
       energy-monitor status --json | jq .outputs
     """
-    from collector import config, show  # noqa: PLC0415
+    from collector import config  # noqa: PLC0415
+    from collector.cli import show  # noqa: PLC0415
     from collector.run import control  # noqa: PLC0415
 
     answer = control.ask(config.load(file).socket, {"ask": "status"})
@@ -257,10 +251,10 @@ class Priorities(logging.Formatter):
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
 
-main.add_command(cli_backup.backup)
-main.add_command(cli_doctor.doctor)
-main.add_command(cli_import.import_config)
-main.add_command(cli_journal.journal)
-main.add_command(cli_restore.restore)
-main.add_command(cli_secret.secret)
-main.add_command(cli_setup.setup)
+main.add_command(backup.backup)
+main.add_command(doctor.doctor)
+main.add_command(import_config.import_config)
+main.add_command(journal.journal)
+main.add_command(restore.restore)
+main.add_command(secret.secret)
+main.add_command(setup.setup)

@@ -1,5 +1,0 @@
-"""``python -m collector`` is ``energy-monitor``."""
-
-from collector.cli import main
-
-main()

@@ -1,0 +1,1 @@
+"""The command ``energy-monitor``: a module per command, ``main`` on top."""
