@@ -54,7 +54,7 @@ from tests.fakes.running import (
 from tests.servers import influxd
 from tests.unit.sources import test_host
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GIB = 1 << 30
 METER = "  mains: {type: modbus, line: /dev/ttyUSB0, model: orno-we-515}\n"
 PASSWD = "root:x:0:0::/root:/bin/sh\nenergy-monitor:x:990:990::/:/usr/sbin/nologin\n"
