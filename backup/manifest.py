@@ -36,7 +36,7 @@ class File:
 
     The object's name is the SHA-256 of its own bytes, of which there are *stored*: the file's,
     compressed, and encrypted where the backup is. *tsm* tells what a TSM file holds
-    (``backup.tsm.Summary``), for the files of a shard.
+    (``backup.influxdb.tsm.Summary``), for the files of a shard.
     """
 
     size: int

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import scratch, state
+from backup import state
 from backup.chosen import choose
 from backup.connect import off_site
+from backup.influxdb import scratch
+from backup.influxdb.metastore import is_1
+from backup.influxdb.refill import refill
+from backup.influxdb.restore import alone, buckets_of, require_room
 from backup.manifest import Manifest
-from backup.metastore import is_1
 from backup.progress import Progress
-from backup.refill import refill
-from backup.restore import alone, buckets_of, require_room
 from backup.state import Run
 from backup.store import Folder, Store, make_folder, pick
 from backup.verify import verify

@@ -45,7 +45,7 @@ DEBTS = {
     ("demo", "cli"),
     ("backup", "cli"),
 }
-CIRCLES = [["backup.refill", "backup.refill_1"]]
+CIRCLES = [["backup.influxdb.refill", "backup.influxdb.refill_1"]]
 
 
 @cache

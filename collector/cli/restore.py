@@ -68,7 +68,7 @@ def restore(
       energy-monitor restore 20261120T193000Z --from /mnt/usb/backups --to /tmp/restored
       energy-monitor restore --into http://nas:8086 --admin-token-file token
     """
-    from backup.metastore import is_1
+    from backup.influxdb.metastore import is_1
 
     if folder and url:
         raise click.UsageError("--to and --into are two ways: give one of them")
@@ -122,9 +122,9 @@ def choose(store: "Store", wanted: str, identity: Path | None) -> "Chosen":
 
 
 def to_folder(chosen: "Chosen", folder: Path) -> None:
-    from backup.metastore import is_1
+    from backup.influxdb.metastore import is_1
+    from backup.influxdb.stock import write_stock
     from backup.progress import Progress
-    from backup.stock import write_stock
 
     progress = Progress(f"restore {chosen.id}")
     try:
@@ -141,9 +141,9 @@ def to_folder(chosen: "Chosen", folder: Path) -> None:
 
 def into_server(chosen: "Chosen", url: str, token: str, *, replace: bool) -> None:
     """Restore the buckets of an InfluxDB, and tell of it. Raise BackupFault."""
-    from backup.influxdb_1 import connect
+    from backup.influxdb.influxdb_1 import connect
+    from backup.influxdb.refill import refill
     from backup.progress import Progress
-    from backup.refill import refill
 
     progress = Progress(f"restore {chosen.id}")
     try:

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import click
 
 from backup.chosen import Chosen
-from backup.influxdb_1 import connect
+from backup.influxdb.influxdb_1 import connect
+from backup.influxdb.metastore import is_1
+from backup.influxdb.refill import listing_of
+from backup.influxdb.restore import require_room
 from backup.manifest import time_of
-from backup.metastore import is_1
 from backup.putback import OF_THIS_MACHINE, Placed, put_back, put_back_grafana, put_back_secrets
-from backup.refill import listing_of
-from backup.restore import require_room
 from collector import config
 from collector.cli import journal, show
 from collector.cli.restore import into_server

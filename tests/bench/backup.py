@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from backup.azure import packed
-from backup.buckets import listed
 from backup.capture import capture
-from backup.influxdb import HINTS, Server
+from backup.influxdb.buckets import listed
+from backup.influxdb.influxdb_2 import HINTS, Server
 from backup.progress import Progress
 from collector.config import load
 from tests.bench.moved import moved

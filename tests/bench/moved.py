@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from backup import tsm
+from backup.influxdb import tsm
 
 
 def moved(file, by_ns):

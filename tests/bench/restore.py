@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from backup.azure import from_settings
-from backup.influxdb import Server
+from backup.influxdb.influxdb_2 import Server
 from backup.store import Folder
 from backup.upload import run
 from tests.bench.backup import FLAGS, NOW, House

@@ -1,6 +1,6 @@
 """A server of InfluxDB as a restoration meets it on bad days."""
 
-from backup.influxdb import Server
+from backup.influxdb.influxdb_2 import Server
 
 
 class Killed(BaseException):

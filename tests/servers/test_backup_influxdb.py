@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from backup import shards
-from backup.buckets import listed
-from backup.influxdb import Gone, Server
+from backup.influxdb import shards
+from backup.influxdb.buckets import listed
+from backup.influxdb.influxdb_2 import Gone, Server
 from backup.manifest import File, Manifest, decode, encode, new_id
 from backup.progress import Progress
 from collector.errors import BackupFault
@@ -343,7 +343,7 @@ def test_a_shard_that_influxdb_cannot_read_keeps_no_other_from_the_backup(house,
     house.write(NOON - 50 * HOUR)
     house.write(NOON - HOUR)
     good = house.back_up()
-    monkeypatch.setattr("backup.shard.PAUSES_S", ())
+    monkeypatch.setattr("backup.influxdb.shard.PAUSES_S", ())
     (broken,) = {each.id for each in house.listed() if each.start < NOON - 36 * HOUR}
     hand_out = house.client.shard
 

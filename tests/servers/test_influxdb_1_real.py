@@ -16,16 +16,17 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 
-from backup import influxdb_1, metastore, state
+from backup import state
 from backup.capture import capture
 from backup.chosen import choose
-from backup.influxdb import Server
-from backup.influxdb_1 import Server1, connect
+from backup.influxdb import influxdb_1, metastore
+from backup.influxdb.influxdb_1 import Server1, connect
+from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.refill import refill
+from backup.influxdb.stock import write_stock
 from backup.manifest import encode
 from backup.progress import Progress
-from backup.refill import refill
 from backup.rehearse import rehearse
-from backup.stock import write_stock
 from backup.store import Folder
 from collector.config import load
 from collector.errors import BackupFault, Damaged
@@ -211,7 +212,9 @@ def test_each_backup_adds_what_is_new_and_counts_what_there_is(living, server):
 
 
 def test_what_influxdb_has_compacted_is_not_stored_again(living, server, tmp_path, monkeypatch):
-    monkeypatch.setattr("backup.shard.MANY", 9)  # files of a shard that is over, as yesterday's is
+    monkeypatch.setattr(
+        "backup.influxdb.shard.MANY", 9
+    )  # files of a shard that is over, as yesterday's is
     start_s = int(time.time()) // 86_400 * 86_400 - 86_400
     for round_ in range(8):  # as many files as it takes InfluxDB to make one of them
         write(server, start_s + round_ * 20, 20)
@@ -259,7 +262,7 @@ def test_a_server_that_dies_in_the_middle_leaves_the_older_backup_and_nothing_el
 
 
 def test_an_archive_that_ends_early_is_no_backup_of_its_shard(living, monkeypatch):
-    monkeypatch.setattr("backup.shard.PAUSES_S", ())
+    monkeypatch.setattr("backup.influxdb.shard.PAUSES_S", ())
     call = Server1.call
 
     def cut(self, kind, sent):

@@ -7,8 +7,9 @@ from io import StringIO
 
 import pytest
 
-from backup import scratch, state
+from backup import state
 from backup.capture import capture
+from backup.influxdb import scratch
 from backup.progress import Progress
 from backup.rehearse import rehearse
 from backup.store import Folder

@@ -12,11 +12,11 @@ import pytest
 
 from backup.capture import capture
 from backup.chosen import choose
-from backup.influxdb import Server
+from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.refill import listing_of, refill
+from backup.influxdb.restore import alone
+from backup.influxdb.stock import write_stock
 from backup.progress import Progress
-from backup.refill import listing_of, refill
-from backup.restore import alone
-from backup.stock import write_stock
 from backup.store import Folder
 from collector.config import load
 from collector.errors import BackupFault, Damaged

@@ -2,12 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backup.buckets import Shard, listed, without
-from backup.influxdb import Hints
+from backup.influxdb.buckets import Shard, listed, without
+from backup.influxdb.influxdb_2 import Hints
+from backup.influxdb.shard import stored_as
+from backup.influxdb.tsm import Summary
+from backup.influxdb.unchanged import last_sweep, unchanged
 from backup.manifest import File, Manifest
-from backup.shard import stored_as
-from backup.tsm import Summary
-from backup.unchanged import last_sweep, unchanged
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -4,23 +4,23 @@
     energy-restored-ID     beside it, where it holds data
     energy/restoring-ID    an empty retention policy in either: it is not complete yet
 
-An upload proves nothing (see ``backup.influxdb_1``), so points are counted.
+An upload proves nothing (see ``backup.influxdb.influxdb_1``), so points are counted.
 """
 
 import itertools
 from collections.abc import Mapping
 from datetime import datetime
 
-from backup import metastore
-from backup.buckets import listed
 from backup.chosen import Chosen
-from backup.fill import check, fill
-from backup.influxdb_1 import Server1
+from backup.influxdb import metastore
+from backup.influxdb.buckets import listed
+from backup.influxdb.fill import check, fill
+from backup.influxdb.influxdb_1 import Server1
+from backup.influxdb.recount import Work, compare
+from backup.influxdb.refill import Refilled
+from backup.influxdb.restore import Bucket, alone, buckets_of
+from backup.influxdb.shards import META
 from backup.progress import Progress
-from backup.recount import Work, compare
-from backup.refill import Refilled
-from backup.restore import Bucket, alone, buckets_of
-from backup.shards import META
 from collector.errors import BackupFault
 
 

@@ -9,8 +9,8 @@ bucket here is a database and one of its retention policies, as InfluxDB 2 names
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backup.buckets import Buckets
-from backup.tsm import uvarint
+from backup.influxdb.buckets import Buckets
+from backup.influxdb.tsm import uvarint
 from collector.errors import BackupFault
 
 MAGIC = 0x59590101

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from backup.archive import CHUNK, Stream, members, metadata, pieces, tar
+from backup.influxdb.archive import CHUNK, Stream, members, metadata, pieces, tar
 from collector.errors import BackupFault
 
 COMPLAINT = b'{"code":"internal error","message":"disk on fire"}'

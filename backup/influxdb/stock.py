@@ -18,16 +18,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from backup import metastore
-from backup.archive import tar
-from backup.buckets import SHARDS
 from backup.chosen import Chosen
+from backup.influxdb import metastore
+from backup.influxdb.archive import tar
+from backup.influxdb.buckets import SHARDS
+from backup.influxdb.metastore import is_1
+from backup.influxdb.restore import Bucket, ahead, buckets_of, require_room
+from backup.influxdb.shards import KV, META, SQL
 from backup.manifest import SECRETS, File
-from backup.metastore import is_1
 from backup.pack import pieces
 from backup.progress import Progress
-from backup.restore import Bucket, ahead, buckets_of, require_room
-from backup.shards import KV, META, SQL
 from backup.store import full, keep, make_folder, sync_folder
 from collector.errors import BackupFault
 

@@ -13,14 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backup.archive import pieces
-from backup.buckets import Buckets, Shard, listed, without
-from backup.influxdb import Gone, Server
+from backup.influxdb.archive import pieces
+from backup.influxdb.buckets import Buckets, Shard, listed, without
+from backup.influxdb.influxdb_2 import Gone, Server
+from backup.influxdb.shard import SPOOL_BYTES, Content, Job, Keep, read
+from backup.influxdb.unchanged import expected_bytes, hints_of, last_sweep, unchanged
 from backup.manifest import File, Manifest, epoch_of, new_id
 from backup.progress import Progress
-from backup.shard import SPOOL_BYTES, Content, Job, Keep, read
 from backup.store import full
-from backup.unchanged import expected_bytes, hints_of, last_sweep, unchanged
 
 KV, SQL, BUCKETS = "influxdb/kv", "influxdb/sql", "influxdb/buckets.json"
 META = "influxdb/meta"  # of InfluxDB 1, instead of both

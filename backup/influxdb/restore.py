@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from backup.buckets import SHARDS, Buckets, Shard, listed, without
 from backup.chosen import Chosen
+from backup.influxdb.buckets import SHARDS, Buckets, Shard, listed, without
+from backup.influxdb.shards import BUCKETS
 from backup.manifest import File
-from backup.shards import BUCKETS
 from collector.errors import BackupFault
 
 # A store far away takes its time over each object: so many come meanwhile. More don't make it

@@ -4,7 +4,7 @@
     energy                what was there becomes energy-before-ID, and the restored one energy
     energy-replaced-ID    likewise, where it is to be deleted: at the very end
 
-An upload that succeeded proves nothing (see ``backup.influxdb``), so points are counted.
+An upload that succeeded proves nothing (see ``backup.influxdb.influxdb_2``), so points are counted.
 """
 
 import copy
@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from backup.buckets import listed
 from backup.chosen import Chosen
-from backup.fill import check, fill
-from backup.influxdb import Server
-from backup.influxdb_1 import Server1
-from backup.metastore import is_1
+from backup.influxdb.buckets import listed
+from backup.influxdb.fill import check, fill
+from backup.influxdb.influxdb_1 import Server1
+from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.metastore import is_1
+from backup.influxdb.recount import Work, compare
+from backup.influxdb.restore import Bucket, alone, buckets_of
 from backup.pack import ON_DISK, SPOOL_BYTES
 from backup.progress import Progress
-from backup.recount import Work, compare
-from backup.restore import Bucket, alone, buckets_of
 from collector.errors import BackupFault, Damaged
 
 SECOND = 10**9  # in InfluxDB's nanoseconds
@@ -51,7 +51,7 @@ def refill(
     """
     require_same_kind(chosen, server)
     if isinstance(server, Server1):
-        from backup.refill_1 import refill_1  # noqa: PLC0415  it uses what is here
+        from backup.influxdb.refill_1 import refill_1  # noqa: PLC0415  it uses what is here
 
         return refill_1(chosen, server, now, progress, replace=replace)
     found, notes = buckets_of(chosen, now)

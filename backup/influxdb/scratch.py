@@ -17,10 +17,10 @@ from pathlib import Path
 
 import yaml
 
-from backup.influxdb import Server
-from backup.influxdb_1 import PORT as BACKUP_PORT
-from backup.influxdb_1 import Server1
-from backup.metastore import is_1
+from backup.influxdb.influxdb_1 import PORT as BACKUP_PORT
+from backup.influxdb.influxdb_1 import Server1
+from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.metastore import is_1
 from collector.errors import BackupFault
 
 HTTP_PORT = 8086

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backup.buckets import Shard
-from backup.influxdb import Server
+from backup.influxdb.buckets import Shard
+from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.restore import Bucket
 from backup.progress import Progress
-from backup.restore import Bucket
 from collector.errors import BackupFault
 
 AT_ONCE = 10  # shards: a Pi counts those of months within InfluxDB's patience, of years it may not

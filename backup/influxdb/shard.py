@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from backup import tsm
-from backup.archive import CHUNK
-from backup.buckets import DAY, Shard
-from backup.influxdb import Gone, Refused, Server
+from backup.influxdb import tsm
+from backup.influxdb.archive import CHUNK
+from backup.influxdb.buckets import DAY, Shard
+from backup.influxdb.influxdb_2 import Gone, Refused, Server
 from backup.manifest import File
 from backup.progress import Progress
 from collector.errors import BackupFault, Damaged

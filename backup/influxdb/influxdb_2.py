@@ -1,6 +1,6 @@
 """What backups and restorations ask of InfluxDB 2, over HTTP.
 
-``200 OK`` proves nothing here (see ``backup.archive``), nor does it when a shard is restored: the
+``200 OK`` proves nothing here (see ``archive``), nor does it when a shard is restored: the
 server swallows the engine's error (influxdb 2.9.1: tsdb/shard.go), so whoever restores compares
 counts. Reading a backup and restoring one take the operator token.
 """
@@ -16,10 +16,10 @@ from http import HTTPStatus
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlencode
 
-from backup import archive
-from backup.archive import Metadata, Stream
 from backup.https import Answer, NoAnswer
 from backup.https import Server as Line
+from backup.influxdb import archive
+from backup.influxdb.archive import Metadata, Stream
 from collector.errors import BackupFault
 
 WAIT_S = 300.0  # a Pi counts a week of seconds, or writes down what it has in memory

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from backup.buckets import Shard
-from backup.influxdb import DISK_SIZE, HINTS, Hints
+from backup.influxdb.buckets import Shard
+from backup.influxdb.influxdb_2 import DISK_SIZE, HINTS, Hints
 from backup.manifest import Manifest
 
 SWEEP = timedelta(days=1)  # a hint may fail us: so often every shard is read all the same

@@ -3,7 +3,7 @@ import tracemalloc
 
 import pytest
 
-from backup.tsm import Summary, check, generation, made_of
+from backup.influxdb.tsm import Summary, check, generation, made_of
 from collector.errors import Damaged
 from tests.fakes.tsm_file import HEADER, block, hours, packed, raw, run, tsm
 

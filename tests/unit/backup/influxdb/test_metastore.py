@@ -2,7 +2,7 @@
 
 import pytest
 
-from backup.metastore import buckets, open_answer, portable, users
+from backup.influxdb.metastore import buckets, open_answer, portable, users
 from collector.errors import BackupFault
 
 SECOND = 1_000_000_000

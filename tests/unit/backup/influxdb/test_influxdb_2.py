@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backup.archive import tar
-from backup.influxdb import Gone, Hints, Server
-from backup.influxdb_1 import Server1
+from backup.influxdb.archive import tar
+from backup.influxdb.influxdb_1 import Server1
+from backup.influxdb.influxdb_2 import Gone, Hints, Server
 from collector.errors import BackupFault
 from tests.fakes.http_answers import Reply, serving
 

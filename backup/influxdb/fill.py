@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import IO
 
-from backup.buckets import Shard
 from backup.chosen import Chosen
-from backup.influxdb import Server
+from backup.influxdb.buckets import Shard
+from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.recount import Work, count, is_there, lacking, least_of
+from backup.influxdb.restore import ahead
 from backup.pack import pieces
 from backup.progress import Progress
-from backup.recount import Work, count, is_there, lacking, least_of
-from backup.restore import ahead
 from collector.errors import BackupFault
 
 

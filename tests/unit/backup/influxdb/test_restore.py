@@ -7,12 +7,12 @@ from io import StringIO
 
 import pytest
 
-from backup import restore as restoring
 from backup.chosen import choose
+from backup.influxdb import restore as restoring
+from backup.influxdb.restore import ahead, alone, buckets_of, require_room
+from backup.influxdb.stock import MARK, write_stock
 from backup.progress import Progress
 from backup.putback import put_back, put_back_grafana, put_back_secrets
-from backup.restore import ahead, alone, buckets_of, require_room
-from backup.stock import MARK, write_stock
 from backup.store import Folder
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup
