@@ -14,7 +14,7 @@ from backup.manifest import File, Manifest, new_id
 from backup.pack import pack
 from backup.progress import Progress
 from backup.state import Run
-from backup.store import Folder, full
+from backup.stores.folder import Folder, full
 from collector import __version__
 from collector.config import Config
 from collector.errors import BackupFault, Damaged

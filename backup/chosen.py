@@ -19,7 +19,7 @@ from typing import IO
 
 from backup.manifest import SECRETS, Manifest, epoch_of
 from backup.pack import ON_DISK, SPOOL_BYTES, unpack
-from backup.store import Folder, Store, checked, pick
+from backup.stores.folder import Folder, Store, checked, pick
 from collector.errors import BackupFault, Damaged
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from backup.manifest import File
-from backup.store import CHUNK, Folder, full, keep
+from backup.stores.folder import CHUNK, Folder, full, keep
 from collector.errors import BackupFault, Damaged
 
 SPOOL_BYTES = 4_000_000  # a smaller file waits in memory, and costs the card nothing when known

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backup.chosen import Chosen
-from backup.store import keep, make_folder
+from backup.stores.folder import keep, make_folder
 
 # They let this machine into the servers that it talks to today, which may not be those of the
 # backup: a new InfluxDB knows no old token, and a store may have revoked an old credential.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from backup import state
 from backup.chosen import choose
-from backup.connect import off_site
 from backup.influxdb import scratch
 from backup.influxdb.metastore import is_1
 from backup.influxdb.refill import refill
@@ -16,7 +15,8 @@ from backup.influxdb.restore import alone, buckets_of, require_room
 from backup.manifest import Manifest
 from backup.progress import Progress
 from backup.state import Run
-from backup.store import Folder, Store, make_folder, pick
+from backup.stores.connect import off_site
+from backup.stores.folder import Folder, Store, make_folder, pick
 from backup.verify import verify
 from collector.config import Config
 from collector.errors import BackupFault, Damaged

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from backup.manifest import Manifest, time_of
 from backup.state import read
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.backup_options import KeepOptions
 from collector.errors import Damaged
 

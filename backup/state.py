@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from backup.store import give, keep
+from backup.stores.folder import give, keep
 
 Task = Literal["backup", "upload", "verify", "rehearsal"]
 

@@ -12,7 +12,7 @@ from backup.manifest import File
 from backup.pack import unpack
 from backup.progress import Progress
 from backup.state import Run
-from backup.store import Folder, Store, checked, make_folder
+from backup.stores.folder import Folder, Store, checked, make_folder
 from collector.errors import BackupFault, Damaged
 
 

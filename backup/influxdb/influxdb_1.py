@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from backup.https import CONNECT_S, why
 from backup.influxdb import archive, metastore
 from backup.influxdb.archive import Metadata, Part, Stream
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import WAIT_S, Gone, Hints, Server
 from backup.influxdb.metastore import is_1
+from backup.stores.https import CONNECT_S, why
 from collector.errors import BackupFault
 
 PORT = 8088

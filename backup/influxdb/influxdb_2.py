@@ -16,10 +16,10 @@ from http import HTTPStatus
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlencode
 
-from backup.https import Answer, NoAnswer
-from backup.https import Server as Line
 from backup.influxdb import archive
 from backup.influxdb.archive import Metadata, Stream
+from backup.stores.https import Answer, NoAnswer
+from backup.stores.https import Server as Line
 from collector.errors import BackupFault
 
 WAIT_S = 300.0  # a Pi counts a week of seconds, or writes down what it has in memory

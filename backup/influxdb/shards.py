@@ -20,7 +20,7 @@ from backup.influxdb.shard import SPOOL_BYTES, Content, Job, Keep, read
 from backup.influxdb.unchanged import expected_bytes, hints_of, last_sweep, unchanged
 from backup.manifest import File, Manifest, epoch_of, new_id
 from backup.progress import Progress
-from backup.store import full
+from backup.stores.folder import full
 
 KV, SQL, BUCKETS = "influxdb/kv", "influxdb/sql", "influxdb/buckets.json"
 META = "influxdb/meta"  # of InfluxDB 1, instead of both

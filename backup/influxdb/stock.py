@@ -28,7 +28,7 @@ from backup.influxdb.shards import KV, META, SQL
 from backup.manifest import SECRETS, File
 from backup.pack import pieces
 from backup.progress import Progress
-from backup.store import full, keep, make_folder, sync_folder
+from backup.stores.folder import full, keep, make_folder, sync_folder
 from collector.errors import BackupFault
 
 MARK = ".restoring"  # as long as this is there, what lies beside it is half-made

@@ -79,8 +79,8 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
       energy-monitor backup list --json | jq -r '.[-1].id'
     """
     from backup import rotation, state
-    from backup.connect import open_store
-    from backup.store import Folder
+    from backup.stores.connect import open_store
+    from backup.stores.folder import Folder
     from collector import config
 
     loaded = config.load(file)
@@ -158,9 +158,9 @@ def verify(
       energy-monitor backup verify 20261120T193000Z --from azure --identity key.txt
     """
     from backup import verify as verifying
-    from backup.connect import open_store
     from backup.progress import Progress
-    from backup.store import pick
+    from backup.stores.connect import open_store
+    from backup.stores.folder import pick
     from collector import config
 
     loaded = config.load(file)
@@ -204,7 +204,7 @@ def rotate(file: Path) -> None:
       sudo energy-monitor backup rotate
     """
     from backup import rotation
-    from backup.store import Folder
+    from backup.stores.folder import Folder
     from collector import config
 
     options = config.load(file).main.backup
@@ -226,10 +226,10 @@ def upload(file: Path) -> None:
     Example:
       sudo energy-monitor backup upload
     """
-    from backup import connect as connecting
-    from backup import upload as uploading
     from backup.progress import Progress
-    from backup.store import Folder
+    from backup.stores import connect as connecting
+    from backup.stores import upload as uploading
+    from backup.stores.folder import Folder
     from collector import config
 
     loaded = config.load(file)
@@ -293,7 +293,7 @@ def connect(settings: Any, file: Path) -> None:
     Example:
       terraform output -raw collector_settings | sudo energy-monitor backup connect -
     """
-    from backup import connect as connecting
+    from backup.stores import connect as connecting
     from collector import config
 
     for line in connecting.connect(settings.read(), config.load(file)):

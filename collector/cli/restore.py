@@ -14,7 +14,7 @@ from collector.errors import BackupFault, Damaged
 
 if TYPE_CHECKING:
     from backup.chosen import Chosen
-    from backup.store import Store
+    from backup.stores.folder import Store
 
 # ruff: noqa: PLC0415  see cli_backup
 
@@ -93,7 +93,7 @@ def restore(
 
 def store_of(where: str | None, file: Path) -> "Store":
     """Return where the backup is kept; the configuration is read only where it tells that."""
-    from backup import azure, connect
+    from backup.stores import azure, connect
     from collector import config
     from collector.secrets import Secret, SecretMissing
 
@@ -112,7 +112,7 @@ def store_of(where: str | None, file: Path) -> "Store":
 def choose(store: "Store", wanted: str, identity: Path | None) -> "Chosen":
     """Return the backup that is meant; a key that it takes is asked for on a terminal."""
     from backup import chosen
-    from backup.store import pick
+    from backup.stores.folder import pick
 
     keys = [identity.read_text(encoding="utf-8")] if identity else []
     backup_id = pick(store, wanted)

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backup.azure import packed
 from backup.capture import capture
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import HINTS, Server
 from backup.progress import Progress
+from backup.stores.azure import packed
 from collector.config import load
 from tests.bench.moved import moved
 from tests.bench.readings import lines

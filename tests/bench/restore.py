@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from backup.azure import from_settings
 from backup.influxdb.influxdb_2 import Server
-from backup.store import Folder
-from backup.upload import run
+from backup.stores.azure import from_settings
+from backup.stores.folder import Folder
+from backup.stores.upload import run
 from tests.bench.backup import FLAGS, NOW, House
 from tests.servers import azurite, influxd
 

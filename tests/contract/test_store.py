@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from backup.azure import from_settings, object_path
-from backup.store import Folder, checked, pick
+from backup.stores.azure import from_settings, object_path
+from backup.stores.folder import Folder, checked, pick
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup, object_in
 from tests.servers import azurite

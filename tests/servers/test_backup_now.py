@@ -6,7 +6,7 @@ import time
 import pytest
 
 from backup import state
-from backup.store import Folder
+from backup.stores.folder import Folder
 from tests.fakes.running import configure, energy_monitor
 from tests.servers import influxd
 

@@ -27,7 +27,7 @@ from backup.influxdb.stock import write_stock
 from backup.manifest import encode
 from backup.progress import Progress
 from backup.rehearse import rehearse
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.config import load
 from collector.errors import BackupFault, Damaged
 from tests.fakes.restoring import Killed

@@ -12,7 +12,7 @@ from backup.capture import capture
 from backup.influxdb import scratch
 from backup.progress import Progress
 from backup.rehearse import rehearse
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.config import load
 from collector.errors import BackupFault, Damaged
 from tests.fakes.running import configure, energy_monitor

@@ -17,7 +17,7 @@ from backup.influxdb.refill import listing_of, refill
 from backup.influxdb.restore import alone
 from backup.influxdb.stock import write_stock
 from backup.progress import Progress
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.config import load
 from collector.errors import BackupFault, Damaged
 from tests.fakes.restoring import Counting, Dying, Killed, Swallowing

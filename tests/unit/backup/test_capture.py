@@ -15,7 +15,7 @@ from backup import capture as capturing
 from backup import pack, state
 from backup.capture import capture
 from backup.progress import Progress
-from backup.store import Folder, checked
+from backup.stores.folder import Folder, checked
 from collector.config import load
 from collector.errors import BackupFault, EnergyMonitorError
 from tests.fakes.running import configure

@@ -15,7 +15,7 @@ from backup import files
 from backup.manifest import File
 from backup.pack import pack, unpack
 from backup.progress import Progress
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.config import load
 from tests.fakes.running import configure
 

@@ -13,7 +13,7 @@ import pytest
 from backup import pack as packing
 from backup.manifest import File
 from backup.pack import SPOOL_BYTES, pack, unpack
-from backup.store import CHUNK, Folder
+from backup.stores.folder import CHUNK, Folder
 from collector.errors import BackupFault, Damaged
 
 SIZES = [0, 1, CHUNK, SPOOL_BYTES + 1]

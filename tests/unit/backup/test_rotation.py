@@ -10,7 +10,7 @@ from backup import state
 from backup.manifest import new_id
 from backup.rotation import kept, plan, rotate
 from backup.state import Run
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.backup_options import KeepOptions
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup

@@ -13,7 +13,7 @@ from backup.capture import capture
 from backup.manifest import File, Manifest
 from backup.pack import pack
 from backup.progress import Progress
-from backup.store import Folder
+from backup.stores.folder import Folder
 from backup.verify import verify, verify_and_record
 from collector.config import load
 from collector.errors import BackupFault, Damaged

@@ -13,7 +13,7 @@ from backup.influxdb.restore import ahead, alone, buckets_of, require_room
 from backup.influxdb.stock import MARK, write_stock
 from backup.progress import Progress
 from backup.putback import put_back, put_back_grafana, put_back_secrets
-from backup.store import Folder
+from backup.stores.folder import Folder
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup
 

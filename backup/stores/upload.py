@@ -14,7 +14,7 @@ from backup import state
 from backup.manifest import Manifest, epoch_of
 from backup.progress import Progress
 from backup.state import Run
-from backup.store import Folder, Store, checked
+from backup.stores.folder import Folder, Store, checked
 from collector.errors import BackupFault, Damaged
 
 # Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.

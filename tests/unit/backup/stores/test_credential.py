@@ -12,10 +12,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from backup import https
-from backup.azure import Azure
-from backup.blobs import Container
-from backup.credential import SCOPE, Certificate, assertion
+from backup.stores import https
+from backup.stores.azure import Azure
+from backup.stores.blobs import Container
+from backup.stores.credential import SCOPE, Certificate, assertion
 from collector.errors import BackupFault, StoreAway
 from tests.fakes.backups import keep_backup
 from tests.fakes.certificates import make_certificate

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from backup.credential import Credential
-from backup.https import PAUSES_S, Answer, NoAnswer, Server
+from backup.stores.credential import Credential
+from backup.stores.https import PAUSES_S, Answer, NoAnswer, Server
 from collector.errors import BackupFault, Damaged, StoreAway
 
 VERSION = "2021-12-02"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import state
-from backup.azure import Azure, from_settings
-from backup.credential import Sas
-from backup.store import Folder, Store, make_folder
+from backup.stores.azure import Azure, from_settings
+from backup.stores.credential import Sas
+from backup.stores.folder import Folder, Store, make_folder
 from collector.config import Config
 from collector.errors import BackupFault
 from collector.secrets import Secret, SecretMissing

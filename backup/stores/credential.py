@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlencode
 
-from backup.https import NoAnswer, Server
+from backup.stores.https import NoAnswer, Server
 from collector.errors import BackupFault, StoreAway
 
 AUTHORITY = "https://login.microsoftonline.com"

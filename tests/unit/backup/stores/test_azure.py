@@ -11,10 +11,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from backup import azure, blobs, https
-from backup.azure import from_settings, object_path, pieces_of
 from backup.manifest import encode
-from backup.store import checked
+from backup.stores import azure, blobs, https
+from backup.stores.azure import from_settings, object_path, pieces_of
+from backup.stores.folder import checked
 from collector.errors import Damaged, StoreAway
 from tests.fakes.backups import keep_backup, object_in
 from tests.fakes.http_answers import Reply, serving

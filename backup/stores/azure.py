@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from backup.blobs import Container, Sums, put_headers
-from backup.credential import Certificate, Credential, Sas
-from backup.https import CHUNK
 from backup.manifest import HASH, ID, Manifest, decode, encode, epoch_of
 from backup.pack import deflate, inflate
+from backup.stores.blobs import Container, Sums, put_headers
+from backup.stores.credential import Certificate, Credential, Sas
+from backup.stores.https import CHUNK
 from collector.errors import BackupFault, Damaged
 
 FORMAT = 1

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backup import blobs, https, state, upload
-from backup.azure import from_settings, object_path
+from backup import state
 from backup.progress import Progress
-from backup.store import Folder
+from backup.stores import blobs, https, upload
+from backup.stores.azure import from_settings, object_path
+from backup.stores.folder import Folder
 from collector.errors import BackupFault, Damaged, StoreAway
 from tests.fakes.backups import keep_backup
 from tests.fakes.http_answers import Reply, serving

@@ -6,11 +6,11 @@ import uuid
 import pytest
 
 from backup import state
-from backup.azure import from_settings
-from backup.blobs import Container
-from backup.connect import connect, off_site, open_store
-from backup.credential import Certificate, Sas
-from backup.store import Folder
+from backup.stores.azure import from_settings
+from backup.stores.blobs import Container
+from backup.stores.connect import connect, off_site, open_store
+from backup.stores.credential import Certificate, Sas
+from backup.stores.folder import Folder
 from collector import config
 from collector.errors import BackupFault, StoreAway
 from tests.fakes.backups import keep_backup
