@@ -13,9 +13,9 @@ from backup import files, state
 from backup.manifest import File, Manifest, new_id
 from backup.pack import pack
 from backup.progress import Progress
-from backup.state import Run
 from backup.stores.folder import Folder, full
-from collector import __version__
+from collector import __version__, backup_options
+from collector.backup_options import Run
 from collector.config import Config
 from collector.errors import BackupFault, Damaged
 from collector.secrets import Secret
@@ -80,7 +80,7 @@ def collect(config: Config, store: Folder, now: datetime, progress: Progress) ->
     previous = newest(store)
     stored = still_there(previous, store.sizes(""), recipients) if previous else {}
     known = {file.sha256: file for file in stored.values()}
-    check_room(store, state.read(store.folder).get("backup", Run()).new_bytes)
+    check_room(store, backup_options.read_runs(store.folder).get("backup", Run()).new_bytes)
 
     def keep(chunks: Iterable[bytes]) -> File:
         check_room(store)

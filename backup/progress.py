@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from collector.cli.show import amount, duration
+from collector.text import amount, duration
 
 TERMINAL_EVERY_S = 0.2
 JOURNAL_EVERY_S = 60.0  # systemd's journal keeps every line

@@ -14,10 +14,11 @@ from backup.influxdb.refill import refill
 from backup.influxdb.restore import alone, buckets_of, require_room
 from backup.manifest import Manifest
 from backup.progress import Progress
-from backup.state import Run
 from backup.stores.connect import off_site
 from backup.stores.folder import Folder, Store, make_folder, pick
 from backup.verify import verify
+from collector import backup_options
+from collector.backup_options import Run
 from collector.config import Config
 from collector.errors import BackupFault, Damaged
 
@@ -80,7 +81,7 @@ def rehearse(
 
 def record(folder: Folder, found: Attempt, took_s: float) -> None:
     """Note how it went; a backup that was only read does not take the place of a restored one."""
-    before = state.read(folder.folder).get("rehearsal", Run())
+    before = backup_options.read_runs(folder.folder).get("rehearsal", Run())
     run = Run(
         done_at=datetime.now(UTC).isoformat(timespec="seconds"),
         id=found.manifest.id if found.restored else before.id,

@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from backup.manifest import Manifest, time_of
-from backup.state import read
 from backup.stores.folder import Folder
-from collector.backup_options import KeepOptions
+from collector.backup_options import KeepOptions, read_runs
 from collector.errors import Damaged
 
 PERIODS: dict[str, Callable[[str], str]] = {
@@ -64,7 +63,7 @@ def plan(store: Folder, keep: KeepOptions) -> dict[str, tuple[str, ...]]:
             holding[each] = parts_of(store.manifest(each))
         except Damaged:  # it is nobody's newest
             holding[each] = set()
-    rehearsed = read(store.folder).get("rehearsal")
+    rehearsed = read_runs(store.folder).get("rehearsal")
     proved = [rehearsed.id] if rehearsed and rehearsed.id else []
     return kept(holding, keep, proved, holding)
 

@@ -11,8 +11,8 @@ from backup import state
 from backup.manifest import File
 from backup.pack import unpack
 from backup.progress import Progress
-from backup.state import Run
 from backup.stores.folder import Folder, Store, checked, make_folder
+from collector.backup_options import Run
 from collector.errors import BackupFault, Damaged
 
 

@@ -1,10 +1,28 @@
-"""What the configuration says about backups; the commands of ``backup/`` read it from there."""
+"""What is known of backups: what the configuration says, and how their last runs ended.
 
+The commands of ``backup/`` read the one and write the other.
+"""
+
+import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
 
 from collector.options import option
 from collector.scalars import Bytes, Seconds
 from collector.secrets import Secret
+
+Task = Literal["backup", "upload", "verify", "rehearsal"]
+
+# The timers run hourly (backup, upload) and weekly (rehearsal); a backup of a large database on a
+# slow card takes its time, and a house may be without a network for a day.
+OVERDUE = {
+    "backup": timedelta(hours=3),
+    "upload": timedelta(hours=26),
+    "rehearsal": timedelta(days=15),
+}
+SMALL = 0.5  # of its predecessor's size: a bucket is gone, or half a database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +79,78 @@ class BackupOptions:
         default=Seconds(50 * 60),
         low=60,
     )
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a task last ended. Times are ISO 8601 in UTC, sizes in bytes.
+
+    *done_at* and *id* tell of the last success, *failed_at* and *error* of a failure since.
+    *left_out* says why a backup is without an InfluxDB where it is, or what a rehearsal did not
+    prove: its *id* is that of the last backup that was restored. *damaged* names the shards that
+    InfluxDB does not hand out whole. *first_at* is when the task ran, or was to run, for the first
+    time, which ``record`` fills in.
+    """
+
+    done_at: str | None = None
+    id: str | None = None
+    size: int = 0
+    size_before: int = 0
+    new_bytes: int = 0
+    took_s: float = 0.0
+    failed_at: str | None = None
+    error: str | None = None
+    first_at: str | None = None
+    left_out: str | None = None
+    damaged: tuple[str, ...] = ()
+
+
+def read_runs(folder: Path) -> dict[str, Run]:
+    """Return what is known of each task; one that never ran is missing."""
+    try:
+        document = json.loads((folder / "state.json").read_bytes())
+        return {
+            task: Run(**{**run, "damaged": tuple(run.get("damaged", ()))})
+            for task, run in document.items()
+        }
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def alarms(runs: dict[str, Run], now: datetime, *, off_site: bool) -> list[str]:
+    """Say what is wrong with the backups, each a sentence; nothing where all is well.
+
+    *off_site* tells whether backups are meant to leave the house.
+    """
+    if not runs:
+        return ["no backup has ever been made"]
+    found = [
+        f"the last {task} failed at {run.failed_at}: {run.error}"
+        for task, run in runs.items()
+        if run.failed_at
+    ]
+    never = now.astimezone(UTC).isoformat(timespec="seconds")
+    begun = min(run.first_at or run.done_at or run.failed_at or never for run in runs.values())
+    for task in ("backup", "rehearsal", *(["upload"] if off_site else [])):
+        run = runs.get(task, Run())
+        age = age_of(run.done_at or run.first_at or begun, now)
+        if age > OVERDUE[task]:
+            good = f"the last good {task} is {in_words(age)} old ({run.done_at})"
+            found.append(good if run.done_at else f"no {task} has ever been good")
+        elif run.done_at and age < -OVERDUE[task]:
+            found.append(f"the last good {task} is dated {run.done_at}, later than now")
+    last = runs.get("backup")
+    if last and last.size < SMALL * last.size_before:
+        shrunk = f"{last.size:,} bytes, the one before it {last.size_before:,}"
+        found.append(f"backup {last.id} is much smaller than its predecessor: {shrunk}")
+    return [*found, *(last.damaged if last else ())]
+
+
+def age_of(at: str, now: datetime) -> timedelta:
+    """Return how long ago a time was that is written in ISO 8601."""
+    return now.astimezone(UTC) - datetime.fromisoformat(at)
+
+
+def in_words(age: timedelta) -> str:
+    hours = age.total_seconds() / 3600
+    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"  # noqa: PLR2004  two days

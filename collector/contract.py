@@ -5,13 +5,12 @@ which may be called twice. Threads, retries, pauses, counting and ranges are not
 the pump takes care of them, so a source or an output can be used with no thread and no clock.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from collector.errors import EnergyMonitorError
-from collector.lines.serial import Lines
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
@@ -73,6 +72,22 @@ class OutputOptions:
         low=0.05,
         high=LONGEST_EVERY_S,
     )
+
+
+Line = TypeVar("Line")
+
+
+class Lines(Protocol):
+    """Hands out lines: sources that name the same one share it (``lines.serial.Lines``)."""
+
+    @property
+    def lines(self) -> Mapping[str, object]: ...
+
+    def get(self, url: str, framing: Any, kind: type[Any]) -> Any:
+        """Return the serial line *url*, not yet opened. Raise ValueError where it can't be one."""
+
+    def share(self, url: str, line: Line) -> Line:
+        """Return the line that *url* already names, or else *line*. Raise ValueError."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from backup.state import Run, record, record_failure
+from backup.state import record, record_failure
+from collector.backup_options import Run
 from collector.cli.main import main
 from collector.doctor import backups as looked_at
 from tests.fakes.doctor_case import open_in

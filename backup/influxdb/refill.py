@@ -10,7 +10,6 @@ An upload that succeeded proves nothing (see ``backup.influxdb.influxdb_2``), so
 import copy
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,24 +20,13 @@ from backup.influxdb.influxdb_1 import Server1
 from backup.influxdb.influxdb_2 import Server
 from backup.influxdb.metastore import is_1
 from backup.influxdb.recount import Work, compare
-from backup.influxdb.restore import Bucket, alone, buckets_of
+from backup.influxdb.refill_1 import refill_1
+from backup.influxdb.restore import Bucket, Refilled, alone, buckets_of
 from backup.pack import ON_DISK, SPOOL_BYTES
 from backup.progress import Progress
 from collector.errors import BackupFault, Damaged
 
 SECOND = 10**9  # in InfluxDB's nanoseconds
-
-
-@dataclass
-class Refilled:
-    """What was done: the points of each bucket that was restored, under its own name.
-
-    *kept* has, for such a bucket, the name that the one has now which was there before.
-    """
-
-    points: dict[str, int] = field(default_factory=dict)
-    kept: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 def refill(
@@ -51,8 +39,6 @@ def refill(
     """
     require_same_kind(chosen, server)
     if isinstance(server, Server1):
-        from backup.influxdb.refill_1 import refill_1  # noqa: PLC0415  it uses what is here
-
         return refill_1(chosen, server, now, progress, replace=replace)
     found, notes = buckets_of(chosen, now)
     buckets = [each for each in found if not each.name.startswith("_")]

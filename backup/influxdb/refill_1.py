@@ -17,8 +17,7 @@ from backup.influxdb.buckets import listed
 from backup.influxdb.fill import check, fill
 from backup.influxdb.influxdb_1 import Server1
 from backup.influxdb.recount import Work, compare
-from backup.influxdb.refill import Refilled
-from backup.influxdb.restore import Bucket, alone, buckets_of
+from backup.influxdb.restore import Bucket, Refilled, alone, buckets_of
 from backup.influxdb.shards import META
 from backup.progress import Progress
 from collector.errors import BackupFault

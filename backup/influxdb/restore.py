@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +24,18 @@ from collector.errors import BackupFault
 # faster, and each may fill pack.SPOOL_BYTES of memory.
 AHEAD = 4
 SPARE_BYTES = 200_000_000  # measuring must go on meanwhile, on the same disk
+
+
+@dataclass
+class Refilled:
+    """What was done: the points of each bucket that was restored, under its own name.
+
+    *kept* has, for such a bucket, the name that the one has now which was there before.
+    """
+
+    points: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

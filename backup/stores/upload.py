@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from backup import state
 from backup.manifest import Manifest, epoch_of
 from backup.progress import Progress
-from backup.state import Run
 from backup.stores.folder import Folder, Store, checked
+from collector import backup_options
+from collector.backup_options import Run
 from collector.errors import BackupFault, Damaged
 
 # Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.
@@ -65,7 +66,7 @@ def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = No
 def record(folder: Folder, newest: str | None, uploaded: Uploaded, took_s: float) -> None:
     """Note that a failure before is over, and that *newest* is out of the house, if it is."""
     run = replace(
-        state.read(folder.folder).get("upload", Run()),
+        backup_options.read_runs(folder.folder).get("upload", Run()),
         failed_at=None,
         error=None,
         new_bytes=uploaded.bytes,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from collector.cli import show
+from collector import text
 from collector.cli.arguments import config_option, json_option
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def now(file: Path) -> None:
     finally:
         progress.end()
     click.echo(
-        f"backup {manifest.id}: {show.amount(run.size)} in {len(manifest.files)} files, "
-        f"{show.amount(run.new_bytes)} of it new, in {show.duration(run.took_s)}"
+        f"backup {manifest.id}: {text.amount(run.size)} in {len(manifest.files)} files, "
+        f"{text.amount(run.new_bytes)} of it new, in {text.duration(run.took_s)}"
     )
     for note in manifest.notes:
         click.echo(f"  {note}")
@@ -78,14 +78,14 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
       energy-monitor backup list --from azure
       energy-monitor backup list --json | jq -r '.[-1].id'
     """
-    from backup import rotation, state
+    from backup import rotation
     from backup.stores.connect import open_store
     from backup.stores.folder import Folder
-    from collector import config
+    from collector import backup_options, config
 
     loaded = config.load(file)
     store = open_store(where, loaded)
-    runs = state.read(Path(loaded.main.backup.folder))
+    runs = backup_options.read_runs(Path(loaded.main.backup.folder))
     kept = rotation.plan(store, loaded.main.backup.keep) if isinstance(store, Folder) else {}
     seen: set[str] = set()
     entries = [
@@ -95,7 +95,7 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
         click.echo(json.dumps(entries, indent=2))
         return
     click.echo(listed(entries) if entries else f"{store.name}: there is no backup")
-    for alarm in state.alarms(runs, datetime.now(UTC), off_site="upload" in runs):
+    for alarm in backup_options.alarms(runs, datetime.now(UTC), off_site="upload" in runs):
         click.secho(f"! {alarm}", fg="red")
 
 
@@ -127,15 +127,15 @@ def listed(entries: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["id"],
-            show.duration(each["age_s"]),
-            show.amount(each["size"]) if "size" in each else "damaged",
-            show.amount(each["new"]) if "new" in each else "",
+            text.duration(each["age_s"]),
+            text.amount(each["size"]) if "size" in each else "damaged",
+            text.amount(each["new"]) if "new" in each else "",
             ", ".join(each["proved"]),
             ", ".join(each["kept"]),
         ]
         for each in entries
     ]
-    return show.table(["BACKUP", "AGE", "SIZE", "NEW", "PROVED", "KEPT AS"], rows, right=(1, 2, 3))
+    return text.table(["BACKUP", "AGE", "SIZE", "NEW", "PROVED", "KEPT AS"], rows, right=(1, 2, 3))
 
 
 @backup.command()
@@ -179,7 +179,7 @@ def verify(
 
 
 def verdict(found: "Verified") -> str:
-    size = f"{found.files} files, {show.amount(found.size)}"
+    size = f"{found.files} files, {text.amount(found.size)}"
     if not found.damaged:
         how = "" if found.opened else " (what is in them takes the private key: --identity)"
         return click.style(f"backup {found.id}: all is well with {size}{how}", fg="green")
@@ -211,7 +211,7 @@ def rotate(file: Path) -> None:
     done = rotation.rotate(Folder(Path(options.folder)), options.keep)
     click.echo(
         f"{len(done.removed)} backups removed, {len(done.kept)} kept, "
-        f"{show.amount(done.freed)} freed"
+        f"{text.amount(done.freed)} freed"
     )
 
 
@@ -246,7 +246,7 @@ def upload(file: Path) -> None:
     finally:
         progress.end()
     which = f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"
-    click.echo(f"{far.name}: {show.amount(done.bytes)} sent, {which}")
+    click.echo(f"{far.name}: {text.amount(done.bytes)} sent, {which}")
     if done.late:
         click.echo("  there is more to send: the next run goes on")
 
@@ -275,7 +275,7 @@ def rehearse(identity: Path | None, file: Path) -> None:
         done = rehearsing.rehearse(config.load(file), datetime.now(UTC), progress, identities)
     finally:
         progress.end()
-    took = show.duration(done.took_s)
+    took = text.duration(done.took_s)
     counted = ", ".join(f"{points:,} points in {name}" for name, points in done.points.items())
     proved = f"restored, and all is there: {counted}" if counted else "read, and not restored"
     click.secho(f"backup {done.id} of {done.store}: {proved} ({took})", fg="green")

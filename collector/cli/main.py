@@ -88,10 +88,10 @@ def check(file: Path) -> None:
       energy-monitor check --config config.yaml
     """
     from collector import config  # noqa: PLC0415
-    from collector.run import checks  # noqa: PLC0415
+    from collector.run import wiring  # noqa: PLC0415
 
     loaded = config.load(file)
-    for advice in checks.check(loaded):
+    for advice in wiring.check(loaded):
         click.secho(f"advice: {advice}", fg="yellow", err=True)
     click.secho(f"{file}: no faults", fg="green")
     click.echo(f"  sources: {', '.join(loaded.sources)}")

@@ -18,7 +18,7 @@ from collector.journal.journal import Journal
 from collector.lines.serial import Framing, Lines, SerialLine
 from collector.lines.tcp import place
 from collector.reading import Reading
-from collector.run import service
+from collector.run import wiring
 from collector.run.intake import Feed, Intake
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def find_intake(config: Config, name: str) -> Intake:
     if name not in config.sources:
         known = ", ".join(config.sources)
         raise EnergyMonitorError(f"no source named {name!r}; known: {known}")
-    health = service.new_health(config)
-    feeds, _ = service.build(config, health)
+    health = wiring.new_health(config)
+    feeds, _ = wiring.build(config, health)
     found = next(each for line in feeds.values() for each in line if each.name == name)
     return Intake([found], Journal(config.data_dir / "journal", ""), Clock(), health.lock)
 

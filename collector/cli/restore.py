@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli import show
+from collector import text
 from collector.cli.arguments import config_option
 from collector.cli.backup import from_option, identity_option
-from collector.errors import BackupFault, Damaged
+from collector.errors import BackupFault
 
 if TYPE_CHECKING:
     from backup.chosen import Chosen
     from backup.stores.folder import Store
 
-# ruff: noqa: PLC0415  see cli_backup
+# ruff: noqa: PLC0415  see cli.backup
 
 
 @click.command()
@@ -77,6 +77,8 @@ def restore(
     if folder:
         to_folder(chosen, folder)
     elif url:
+        from collector.cli.into_server import into_server
+
         into_server(chosen, url, token_for(admin_token_file, file), replace=replace)
         if not is_1(chosen.manifest.influxdb):
             click.echo("  tokens for these buckets are to be made anew: setup influxdb --renew")
@@ -131,37 +133,12 @@ def to_folder(chosen: "Chosen", folder: Path) -> None:
         notes = write_stock(chosen, folder, datetime.now(UTC), progress)
     finally:
         progress.end()
-    click.secho(f"{folder} holds backup {chosen.id}: {show.amount(progress.done)}", fg="green")
+    click.secho(f"{folder} holds backup {chosen.id}: {text.amount(progress.done)}", fg="green")
     for note in notes:
         click.echo(f"  {note}")
     if chosen.manifest.influxdb:
         stock = "influxd restore -portable" if is_1(chosen.manifest.influxdb) else "influx restore"
         click.echo(f"  into an InfluxDB: {stock} {folder}")
-
-
-def into_server(chosen: "Chosen", url: str, token: str, *, replace: bool) -> None:
-    """Restore the buckets of an InfluxDB, and tell of it. Raise BackupFault."""
-    from backup.influxdb.influxdb_1 import connect
-    from backup.influxdb.refill import refill
-    from backup.progress import Progress
-
-    progress = Progress(f"restore {chosen.id}")
-    try:
-        done = refill(chosen, connect(url, token), datetime.now(UTC), progress, replace=replace)
-    except Damaged:
-        raise
-    except BackupFault as error:
-        msg = f"{error}\nRun the same command again: it goes on where it stopped"
-        raise BackupFault(msg) from error
-    finally:
-        progress.end()
-    for bucket, points in done.points.items():
-        click.secho(f"bucket {bucket}: {points:,} points restored and counted", fg="green")
-    for bucket, aside in done.kept.items():
-        click.echo(f"  what bucket {bucket} held before is in bucket {aside}")
-    for note in done.notes:
-        click.echo(f"  {note}")
-    click.echo(f"  {show.amount(progress.done)} in {show.duration(progress.took_s)}")
 
 
 def token_for(admin_token_file: Path | None, file: Path) -> str:

@@ -23,9 +23,9 @@ from backup.influxdb.refill import listing_of
 from backup.influxdb.restore import require_room
 from backup.manifest import time_of
 from backup.putback import OF_THIS_MACHINE, Placed, put_back, put_back_grafana, put_back_secrets
-from collector import config
-from collector.cli import journal, show
-from collector.cli.restore import into_server
+from collector import config, text
+from collector.cli import journal
+from collector.cli.into_server import into_server
 from collector.config import Config
 from collector.errors import BackupFault
 from collector.run.replay import replay
@@ -67,7 +67,7 @@ class Plan:
     def told(self) -> Iterator[str]:
         manifest = self.chosen.manifest
         size = sum(file.size for file in manifest.files.values())
-        yield f"taken at {manifest.taken_at} in the house {manifest.site!r}, {show.amount(size)}"
+        yield f"taken at {manifest.taken_at} in the house {manifest.site!r}, {text.amount(size)}"
         if self.outputs:
             yield f"its InfluxDB {manifest.influxdb} goes to {self.url}"
         if self.replace:

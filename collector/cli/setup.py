@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from collector.cli import show
+from collector import text
 from collector.cli.arguments import Duration, config_option
 from collector.errors import EnergyMonitorError
 
@@ -81,7 +81,7 @@ def influxdb(
 
 def tell(name: str, options: Any, done: "Done") -> None:
     """Say what is ready, what was written, and what has to be mended."""
-    keeps = "for ever" if not done.retention_s else f"for {show.duration(done.retention_s)}"
+    keeps = "for ever" if not done.retention_s else f"for {text.duration(done.retention_s)}"
     click.secho(f"{name}: InfluxDB {done.version} at {options.url} is ready", fg="green")
     click.echo(f"  bucket {options.bucket}: {done.bucket}, keeps readings {keeps}")
     for secret in done.written:

@@ -1,7 +1,6 @@
 """What commands print for people: tables of text, coloured only on a terminal."""
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,57 +8,9 @@ from typing import Any
 import click
 
 from collector.reading import Reading
+from collector.text import amount, duration, in_unit, number, table
 
 STATE_COLOURS = {"alive": "green", "delivering": "green", "silent": "red", "away": "red"}
-DURATIONS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Set out *rows* in columns; the columns numbered in *right* are flush right."""
-    every = [list(heads), *[list(row) for row in rows]]
-    widths = [max(width(row[column]) for row in every) for column in range(len(heads))]
-    lines = []
-    for number, row in enumerate(every):
-        cells = [
-            " " * (widths[column] - width(cell)) + cell
-            if column in right
-            else cell + " " * (widths[column] - width(cell))
-            for column, cell in enumerate(row)
-        ]
-        line = "  ".join(cells).rstrip()
-        lines.append(click.style(line, bold=True) if number == 0 else line)
-    return "\n".join(lines)
-
-
-def width(text: str) -> int:
-    """Return how many columns *text* takes on a terminal."""
-    plain = click.unstyle(text)
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in plain)
-
-
-def duration(seconds: float | None) -> str:
-    """Write a duration as people say it: 0.4 s, 12 s, 3 min, 5 h, 2 d."""
-    if seconds is None:
-        return "never"
-    if abs(seconds) < 10:  # noqa: PLR2004  a tenth matters below
-        return f"{seconds:.1f} s"
-    size, unit = next((size, unit) for size, unit in DURATIONS if abs(seconds) >= size)
-    return f"{seconds / size:.0f} {unit}"
-
-
-def amount(size: float) -> str:
-    """Write an amount of data: 512 B, 4.2 kB, 1.3 MB."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def number(value: float) -> str:
-    """Write a value with the digits that matter: 230.1, -412, 0.985, 1234567."""
-    text = f"{value:.3f}".rstrip("0").rstrip(".")
-    return text if text not in ("-0", "") else "0"
 
 
 def state(word: str) -> str:
@@ -129,33 +80,6 @@ def output_row(name: str, output: Mapping[str, Any], now_ms: float) -> list[str]
         str(output["delivered"]),
         str(output["refused"]),
     ]
-
-
-def live(answer: Mapping[str, Any]) -> str:
-    """Set out the newest values of every device: device, quantity, value, unit, age, lateness."""
-    rows = []
-    for source in answer["sources"].values():
-        late = source["lateness_s"]
-        lateness = f"{late['median'] * 1000:.1f} ms" if late else ""
-        for device, reading in source["latest"].items():
-            age_s = (answer["now_ms"] - reading["at_ms"]) / 1000
-            for quantity, value in reading["values"].items():
-                rows.append(
-                    [device, quantity, *in_unit(quantity, value), duration(age_s), lateness]
-                )
-    heads = ["DEVICE", "QUANTITY", "VALUE", "UNIT", "AGE", "LATE"]
-    return table(heads, rows, right=(2, 4, 5))
-
-
-def in_unit(quantity: str, value: float) -> tuple[str, str]:
-    """Write a value and its unit; bytes in the unit that people would use."""
-    from collector.quantity import catalogue  # noqa: PLC0415  loads a file
-
-    unit = catalogue()[quantity].unit
-    if unit == "bytes":
-        size, _, unit = amount(value).partition(" ")
-        return size, unit
-    return number(value), unit
 
 
 def values(readings: Iterable[Reading]) -> str:

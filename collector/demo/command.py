@@ -8,17 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from collector.cli import show
 from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
 from collector.run import control
+from collector.text import duration, in_unit, table
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
 CONFIG = """\
@@ -181,7 +181,7 @@ def draw(answer: dict[str, Any]) -> None:
         f"Energy Monitor demo   {time.strftime('%H:%M:%S')}   "
         f"{journal['readings']} readings in the journal   Ctrl-C ends"
     )
-    lines = [head[:columns], "", *show.live(answer).splitlines()]
+    lines = [head[:columns], "", *live(answer).splitlines()]
     sys.stdout.write("\033[H" + "".join(f"{line}\033[K\n" for line in lines[: rows - 1]) + "\033[J")
     sys.stdout.flush()
 
@@ -205,3 +205,19 @@ def sentence(answer: dict[str, Any]) -> str:
         f"{mains['reads']} reads, {mains['failures']} failed, {mains['skipped']} skipped, "
         f"{lateness}{answer['journal']['readings']} readings in the journal"
     )
+
+
+def live(answer: Mapping[str, Any]) -> str:
+    """Set out the newest values of every device: device, quantity, value, unit, age, lateness."""
+    rows = []
+    for source in answer["sources"].values():
+        late = source["lateness_s"]
+        lateness = f"{late['median'] * 1000:.1f} ms" if late else ""
+        for device, reading in source["latest"].items():
+            age_s = (answer["now_ms"] - reading["at_ms"]) / 1000
+            for quantity, value in reading["values"].items():
+                rows.append(
+                    [device, quantity, *in_unit(quantity, value), duration(age_s), lateness]
+                )
+    heads = ["DEVICE", "QUANTITY", "VALUE", "UNIT", "AGE", "LATE"]
+    return table(heads, rows, right=(2, 4, 5))

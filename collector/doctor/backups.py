@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import state
-from collector.cli.show import amount, duration
+from collector import backup_options
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
+from collector.text import amount, duration
 
 UNITS = "-u energy-monitor-backup -u energy-monitor-upload -u energy-monitor-rehearse"
 TOLD = {
@@ -21,7 +21,7 @@ def runs(case: Case) -> Iterator[Finding]:
     """Are backups made, brought out of the house and rehearsed, and when were they last?"""
     folder = Path(case.main.backup.folder)
     try:
-        known = state.read(folder)
+        known = backup_options.read_runs(folder)
     except OSError as error:
         raise CannotTell(f"{folder} cannot be looked into: {error.strerror}", AS_ROOT) from error
     if not known:
@@ -33,7 +33,7 @@ def runs(case: Case) -> Iterator[Finding]:
         )
         return
     now = datetime.now(UTC)
-    for alarm in state.alarms(known, now, off_site="upload" in known):
+    for alarm in backup_options.alarms(known, now, off_site="upload" in known):
         yield Finding(
             "error",
             alarm,
@@ -43,7 +43,7 @@ def runs(case: Case) -> Iterator[Finding]:
     for task, said in TOLD.items():
         run = known.get(task)
         if run and run.done_at and not (task == "rehearsal" and run.left_out):
-            age_s = state.age_of(run.done_at, now).total_seconds()
+            age_s = backup_options.age_of(run.done_at, now).total_seconds()
             size = f", {amount(run.size)}" if run.size else ""
             yield Finding("ok", f"{said} {duration(age_s)} ago: {run.id}{size}")
     if (run := known.get("backup")) and run.left_out:

@@ -7,7 +7,7 @@ from collector.config import load
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import Finding
 from collector.errors import ConfigFault
-from collector.run import service
+from collector.run import wiring
 from collector.run.intake import Feed
 from collector.secrets import Secret, SecretMissing
 
@@ -51,7 +51,7 @@ def mend_of(case: Case) -> str:
 def feeds(case: Case) -> dict[str, list[Feed]]:
     """Build every source, by line, and every output. Raise ConfigFault, CannotTell."""
     config = load(case.sound().file)  # afresh, for building writes its faults into it
-    return service.build(config, service.new_health(config))[0]
+    return wiring.build(config, wiring.new_health(config))[0]
 
 
 def secrets(case: Case) -> Iterator[Finding]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from collector.cli.show import amount, duration
 from collector.doctor.case import Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.sources import host
+from collector.text import amount, duration
 
 FULL, NEARLY_FULL = 0.95, 0.80
 # What a card bears is seldom stated. Those sold for endurance are rated for about 900 times their

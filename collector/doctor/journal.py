@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collector.cli.show import amount, duration
 from collector.clock import utc
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.journal import notes
 from collector.journal.segments import NAME
+from collector.text import amount, duration
 
 NEARLY = 0.8  # of ``journal.max_size``
 LATELY = timedelta(days=7)

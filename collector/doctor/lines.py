@@ -11,7 +11,7 @@ from collector.doctor.configuration import feeds
 from collector.doctor.finding import CannotTell, Finding
 from collector.errors import ConfigFault
 from collector.lines import adapter
-from collector.run import checks
+from collector.run import wiring
 from collector.run.intake import Feed
 
 SERVICE_USER = "energy-monitor"
@@ -170,7 +170,7 @@ def in_use(case: Case, line: list[Feed]) -> bool:
 def load(case: Case) -> Iterator[Finding]:
     """Is a line asked for more than it can carry?"""
     for line, each in by_line(case).items():
-        busy = sum(checks.load(feed) for feed in each)
+        busy = sum(wiring.load(feed) for feed in each)
         if not busy:
             continue
         said = f"{line} is busy for {busy:.0%} of the time"

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from collector.cli.show import amount
 from collector.contract import Context
 from collector.doctor.case import Case
 from collector.doctor.finding import CannotTell, Finding, Severity
 from collector.lines.serial import Lines
 from collector.sources import host
+from collector.text import amount
 
 SMALL_MEMORY = 1_100_000 * 1024  # a Pi that is sold with 1 GB, and no larger one
 POWER_WHY = "Low voltage damages what is being written; a slow processor skips slots."

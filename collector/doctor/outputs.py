@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from collector.cli.show import duration
 from collector.doctor import web
 from collector.doctor.case import MEND_STACK, Case
 from collector.doctor.finding import Finding
 from collector.doctor.stored import influxdbs
+from collector.text import duration
 
 BETWEEN_SAMPLES_S = 2.0  # a backlog goes out batch after batch: this sees several
 SLACK_S = 30

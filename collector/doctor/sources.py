@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from collector.cli.show import amount, duration
 from collector.doctor.case import AS_ROOT, RESTART, Case
 from collector.doctor.finding import Finding
+from collector.text import amount, duration
 
 MANY = 0.01  # of the reads: more than the odd disturbance
 STARTS_WITHIN_S = 60

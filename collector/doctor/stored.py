@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from collector.cli.show import duration
 from collector.contract import Context
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
@@ -17,6 +16,7 @@ from collector.doctor.sources import interval_s
 from collector.errors import OutputAway
 from collector.lines.serial import Lines
 from collector.outputs.influxdb.output import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
+from collector.text import duration
 
 SLACK_S = 30
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 
-from collector.cli.show import duration
 from collector.doctor.case import Case
 from collector.doctor.finding import CannotTell, Finding
+from collector.text import duration
 
 STACK = "energy-monitor-stack.service"
 SERVICES = ("energy-monitor-collector.service", STACK)

@@ -13,7 +13,7 @@ import yaml
 from collector import config
 from collector.errors import ConfigFault, Fault
 from collector.import_config.foreign import Malformed, Part
-from collector.run import service
+from collector.run import wiring
 from collector.secrets import Secret
 
 SECRETS = config.DEFAULT_FILE.parent / "secrets"
@@ -105,7 +105,7 @@ def faults_in(text: str) -> tuple[Fault, ...]:
         file.write_text(text, encoding="utf-8")
         try:
             loaded = config.load(file)
-            service.build(loaded, service.new_health(loaded))
+            wiring.build(loaded, wiring.new_health(loaded))
         except ConfigFault as error:
             return error.faults
     return ()

@@ -10,25 +10,21 @@ import signal
 import socket
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from collector.clock import Clock
 from collector.config import Config
-from collector.contract import BadOption, Context, Output, OutputOptions, Source
-from collector.errors import ConfigFault
 from collector.journal.journal import Journal
-from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading, encode
-from collector.registry import find
 from collector.run import control
 from collector.run.delivery import Delivery
-from collector.run.health import Health, OutputHealth, SourceHealth, resident_memory
-from collector.run.intake import Feed, Intake, feed
+from collector.run.health import resident_memory
+from collector.run.intake import Intake
+from collector.run.problems import backups_told, problems
+from collector.run.systemd import notify
+from collector.run.wiring import build, new_health
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +32,6 @@ OWN_READINGS_EVERY_S = 10
 KEEP_HOUSE_EVERY_S = 60
 DATE_BACK_EVERY_S = 10
 JOURNAL_STUCK_AFTER_S = 600  # longer than any card takes to write what the kernel holds
-LONGEST_START_S = 120
 STOP_WITHIN_S = 4.5
 
 
@@ -230,92 +225,3 @@ class Service:
             thread.join(max(0, deadline - time.monotonic()))
         self.config.socket.unlink(missing_ok=True)
         self.journal.close()
-
-
-def build(
-    config: Config, health: Health
-) -> tuple[dict[str, list[Feed]], dict[str, tuple[Output, OutputOptions]]]:
-    """Make every source and output; sources by line. Raise ConfigFault with every fault."""
-    lines = Lines()
-    feeds: dict[str, list[Feed]] = defaultdict(list)
-    outputs = {}
-    for name, options in config.sources.items():
-        try:
-            source: Source = find("sources", options.type)(
-                name, options, context(config, name, lines)
-            )
-            feeds[source.line].append(feed(name, source, options, health.sources[name]))
-        except BadOption as error:
-            config.faults.add_later(f"sources.{name}.{error.option}", str(error))
-        except ConfigFault as error:  # of a device map of the owner's
-            config.faults.found += error.faults
-    for name, options in config.outputs.items():
-        try:
-            output: Output = find("outputs", options.type)(
-                name, options, context(config, name, lines)
-            )
-            outputs[name] = (output, options)
-        except BadOption as error:
-            config.faults.add_later(f"outputs.{name}.{error.option}", str(error))
-    if config.faults.found:
-        raise ConfigFault(config.faults.found)
-    return feeds, outputs
-
-
-def context(config: Config, name: str, lines: Lines) -> Context:
-    return Context(config.main.site, lines, config.file.parent, config.data_dir / "state" / name)
-
-
-def new_health(config: Config, now_ms: float = 0) -> Health:
-    """Return figures for what *config* names, with nothing counted yet."""
-    sources = {name: SourceHealth() for name in config.sources}
-    return Health(sources, {name: OutputHealth() for name in config.outputs}, now_ms)
-
-
-def problems(status: dict[str, Any]) -> list[str]:
-    """Say in a sentence each what is wrong."""
-    found = []
-    if not status["clock"]["trusted"]:
-        found.append("the clock is not right yet: readings are kept but not delivered")
-    for name, source in status["sources"].items():
-        if source["state"] == "silent":
-            found.append(f"source {name} is silent: {source['last_error']}")
-    for name, output in status["outputs"].items():
-        if output["state"] == "away":
-            found.append(f"output {name} is away: {output['last_error']}")
-        elif output["state"] == "starting" and output["backlog_s"] > LONGEST_START_S:
-            found.append(f"output {name} has delivered nothing yet")
-    found += [
-        f"{count} readings were lost since the start: {cause}"
-        for cause, count in status["journal"]["dropped_lately"].items()
-    ]
-    return found
-
-
-def backups_told(config: Config) -> tuple[dict[str, float], list[str]]:
-    """Return how long ago a backup, an upload and a rehearsal went well, and what is wrong.
-
-    Nothing in a house that makes no backups.
-    """
-    from backup import state  # noqa: PLC0415  only who asks for the status needs it
-
-    now = datetime.now(UTC)
-    try:
-        runs = state.read(Path(config.main.backup.folder))
-    except OSError as error:
-        return {}, [f"the backups in {error.filename} cannot be looked at: {error.strerror}"]
-    ages_s = {
-        task: state.age_of(run.done_at, now).total_seconds()
-        for task, run in runs.items()
-        if run.done_at
-    }
-    return ages_s, state.alarms(runs, now, off_site="upload" in runs) if runs else []
-
-
-def notify(message: str) -> None:
-    """Tell systemd (sd_notify, man 3), where it listens."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-        door.sendto(message.encode(), address.replace("@", "\0", 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup.state import age_of, alarms, read
+from collector.backup_options import age_of, alarms, read_runs
 from collector.contract import Context, SourceOptions
 from collector.errors import DeviceSilent
 from collector.options import option
@@ -46,7 +46,7 @@ class Backups:
         """Read what is known of the backups. Raise DeviceSilent where that can't be read."""
         now = datetime.fromtimestamp(at_ms / 1000, UTC)
         try:
-            runs = read(self.folder)
+            runs = read_runs(self.folder)
         except OSError as error:
             msg = f"{error.filename} cannot be read: {error.strerror}"
             raise DeviceSilent(msg) from error

@@ -10,7 +10,7 @@ from collector.config import load
 from collector.journal.journal import Journal
 from collector.run.delivery import Delivery
 from collector.run.health import Health, OutputHealth, SourceHealth
-from collector.run.service import build
+from collector.run.wiring import build
 from tests.bench.readings import lines
 from tests.bench.servers import database
 from tests.fakes.running import configure

@@ -29,7 +29,7 @@ from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import NAME, decode, encode
-from collector.run import checks
+from collector.run import wiring
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
 from collector.scalars import Seconds
@@ -156,7 +156,7 @@ def test_the_command_check_accepts_it(kind, tmp_path):
     entry = yaml.safe_dump({"sources": {"it": {"type": kind, **OPTIONS[kind]}}})
     file = tmp_path / "config.yaml"
     file.write_text(entry.replace("'!secret known'", "!secret known") + f"data_dir: {tmp_path}\n")
-    checks.check(config.load(file))
+    wiring.check(config.load(file))
 
 
 seen: list[tuple[str, Any]] = []

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from backup import state
 from backup.stores.folder import Folder
+from collector import backup_options
 from tests.fakes.running import configure, energy_monitor
 from tests.servers import influxd
 
@@ -62,7 +62,7 @@ def test_each_backup_adds_what_is_new_and_counts_what_there_is(server, house):
     assert sum(points for days in second.counts.values() for points in days.values()) == 4350
     shards = {path for path in second.files if path.startswith("influxdb/shards/")}
     assert len(shards - first.files.keys()) == 1
-    assert state.read(house / "backups")["backup"].new_bytes < first.stored / 10
+    assert backup_options.read_runs(house / "backups")["backup"].new_bytes < first.stored / 10
     verified = json.loads(typed(house, "verify", "--json").stdout)
     assert verified["damaged"] == {}
 

@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 
-from backup import state
 from backup.capture import capture
 from backup.chosen import choose
 from backup.influxdb import influxdb_1, metastore
@@ -28,6 +27,7 @@ from backup.manifest import encode
 from backup.progress import Progress
 from backup.rehearse import rehearse
 from backup.stores.folder import Folder
+from collector import backup_options
 from collector.config import load
 from collector.errors import BackupFault, Damaged
 from tests.fakes.restoring import Killed
@@ -258,7 +258,7 @@ def test_a_server_that_dies_in_the_middle_leaves_the_older_backup_and_nothing_el
     store = Folder(living.parent / "backups")
     assert store.ids() == [before.id]
     assert store.sizes("") == objects
-    assert "does not answer" in str(state.read(store.folder)["backup"].error)
+    assert "does not answer" in str(backup_options.read_runs(store.folder)["backup"].error)
 
 
 def test_an_archive_that_ends_early_is_no_backup_of_its_shard(living, monkeypatch):

@@ -7,12 +7,12 @@ from io import StringIO
 
 import pytest
 
-from backup import state
 from backup.capture import capture
 from backup.influxdb import scratch
 from backup.progress import Progress
 from backup.rehearse import rehearse
 from backup.stores.folder import Folder
+from collector import backup_options
 from collector.config import load
 from collector.errors import BackupFault, Damaged
 from tests.fakes.running import configure, energy_monitor
@@ -55,7 +55,7 @@ def file(house, tmp_path):
 
 
 def recorded(file):
-    return state.read(file.parent / "backups")["rehearsal"]
+    return backup_options.read_runs(file.parent / "backups")["rehearsal"]
 
 
 def test_the_newest_backup_is_restored_counted_and_all_of_it_removed_again(file):

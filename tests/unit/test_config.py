@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector import registry
 from collector.config import MainOptions, load
 from collector.errors import ConfigFault
-from collector.run.checks import check
+from collector.run.wiring import check
 
 GOOD = """\
 site: home

@@ -185,7 +185,8 @@ def bus_of(url: str, address: int, framing: Framing | None, context: Context) ->
     try:
         if not is_tcp(url):
             assert framing, "a device without a serial port was refused before"
-            return context.lines.get(url, framing, RtuLine)
+            serial: RtuLine = context.lines.get(url, framing, RtuLine)
+            return serial
         bus = context.lines.share(url, MbapLine(url))
     except LineConflict as error:
         raise BadOption("line", str(error)) from error

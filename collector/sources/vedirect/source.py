@@ -76,7 +76,7 @@ class VEDirect:
     def claim(self, url: str) -> ListeningLine:
         """Take the line for this source alone. Raise BadOption."""
         try:
-            line = self.lines.get(url, FRAMING, ListeningLine)
+            line: ListeningLine = self.lines.get(url, FRAMING, ListeningLine)
         except LineConflict as error:
             raise BadOption("line", f"{error}; or 'auto'") from error
         if line.claimed_by not in ("", self.name):

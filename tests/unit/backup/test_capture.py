@@ -12,10 +12,11 @@ from io import StringIO
 import pytest
 
 from backup import capture as capturing
-from backup import pack, state
+from backup import pack
 from backup.capture import capture
 from backup.progress import Progress
 from backup.stores.folder import Folder, checked
+from collector import backup_options
 from collector.config import load
 from collector.errors import BackupFault, EnergyMonitorError
 from tests.fakes.running import configure
@@ -70,7 +71,9 @@ def test_a_house_without_influxdb_backs_up_the_rest_and_says_so(house):
     assert "no InfluxDB is in the configuration" in manifest.notes
     assert store_of(house).manifest(manifest.id) == manifest
     assert run.size == run.new_bytes == manifest.stored
-    assert state.read(house / "backups")["backup"] == replace(run, first_at=manifest.taken_at)
+    assert backup_options.read_runs(house / "backups")["backup"] == replace(
+        run, first_at=manifest.taken_at
+    )
     for name in manifest.objects:
         assert b"".join(checked(store_of(house), manifest.id, name))
 
@@ -169,7 +172,7 @@ def test_of_one_that_fails_nothing_remains_and_older_ones_are_as_they_were(
     with pytest.raises(expected):
         back_up(house, NOW + HOUR)
     assert everything(house) == before
-    run = state.read(house / "backups")["backup"]
+    run = backup_options.read_runs(house / "backups")["backup"]
     assert run.id == good.id
     assert run.failed_at == "2026-11-20T13:00:00+00:00"
     assert ("the disk is full" if isinstance(error, OSError) else str(error)) in str(run.error)
@@ -193,7 +196,7 @@ def test_on_a_disk_that_is_really_full_older_backups_stay_and_measuring_has_room
         with pytest.raises(BackupFault, match=r"the disk is full\. Older backups are as they were"):
             back_up(house, NOW + HOUR)
         assert everything(house) == before
-        assert "full" in str(state.read(folder)["backup"].error)
+        assert "full" in str(backup_options.read_runs(folder)["backup"].error)
         segment(house, 2, 10)
         for number in range(3, 10):
             segment(house, number, 4_000_000)
@@ -209,7 +212,7 @@ def test_two_at_once_make_one_and_the_other_says_why(house):
     folder = store_of(house)
     with folder.alone(), pytest.raises(BackupFault, match="another backup command is at work"):
         back_up(house)
-    assert state.read(house / "backups") == {}, "the one at work is no failure"
+    assert backup_options.read_runs(house / "backups") == {}, "the one at work is no failure"
 
 
 def test_killed_in_the_middle_it_leaves_nothing_that_the_next_one_would_trip_over(house):
@@ -255,7 +258,7 @@ def test_an_influxdb_that_does_not_answer_is_a_failure(house):
     with pytest.raises(EnergyMonitorError, match="does not answer"):
         back_up(house)
     assert everything(house) == {}
-    assert "does not answer" in str(state.read(house / "backups")["backup"].error)
+    assert "does not answer" in str(backup_options.read_runs(house / "backups")["backup"].error)
 
 
 @pytest.mark.parametrize("token", [None, "none"], ids=["by hand", "from systemd"])

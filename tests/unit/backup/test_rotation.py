@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from backup import state
 from backup.manifest import new_id
 from backup.rotation import kept, plan, rotate
-from backup.state import Run
 from backup.stores.folder import Folder
-from collector.backup_options import KeepOptions
+from collector.backup_options import KeepOptions, Run
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup
 

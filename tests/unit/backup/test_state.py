@@ -8,7 +8,9 @@ from typing import cast
 import pytest
 
 from backup import state
-from backup.state import Run, alarms, record, record_failure
+from backup.state import record, record_failure
+from collector import backup_options
+from collector.backup_options import Run, alarms
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -62,10 +64,12 @@ def test_what_is_expected_and_never_runs_is_overdue_from_then_on(tmp_path):
     record(tmp_path, "backup", replace(good(hours=1), first_at=ago(days=400)))
     record(tmp_path, "rehearsal", good(days=6))
     state.expect(tmp_path, "upload", NOW - timedelta(hours=26))
-    assert alarms(state.read(tmp_path), NOW, off_site=True) == []
+    assert alarms(backup_options.read_runs(tmp_path), NOW, off_site=True) == []
     state.expect(tmp_path, "upload", NOW)
     later = NOW + timedelta(hours=1)
-    assert alarms(state.read(tmp_path), later, off_site=True) == ["no upload has ever been good"]
+    assert alarms(backup_options.read_runs(tmp_path), later, off_site=True) == [
+        "no upload has ever been good"
+    ]
 
 
 def test_what_is_dated_in_a_time_to_come_is_not_taken_for_new():
@@ -75,13 +79,17 @@ def test_what_is_dated_in_a_time_to_come_is_not_taken_for_new():
 
 def test_a_shard_that_is_damaged_is_an_alarm_until_it_is_mended(tmp_path):
     for task, run in WELL.items():
-        record(tmp_path, cast("state.Task", task), run)
+        record(tmp_path, cast("backup_options.Task", task), run)
     record(tmp_path, "backup", replace(WELL["backup"], damaged=("shard 7 of bucket 'a' …",)))
-    assert alarms(state.read(tmp_path), NOW, off_site=True) == ["shard 7 of bucket 'a' …"]
+    assert alarms(backup_options.read_runs(tmp_path), NOW, off_site=True) == [
+        "shard 7 of bucket 'a' …"
+    ]
     record_failure(tmp_path, "backup", ValueError("away"), NOW)
-    assert "shard 7 of bucket 'a' …" in alarms(state.read(tmp_path), NOW, off_site=True)
+    assert "shard 7 of bucket 'a' …" in alarms(
+        backup_options.read_runs(tmp_path), NOW, off_site=True
+    )
     record(tmp_path, "backup", WELL["backup"])
-    assert alarms(state.read(tmp_path), NOW, off_site=True) == []
+    assert alarms(backup_options.read_runs(tmp_path), NOW, off_site=True) == []
 
 
 def test_without_any_backup_that_is_the_only_alarm():
@@ -101,13 +109,13 @@ def test_a_backup_much_smaller_than_its_predecessor_is_an_alarm():
 def test_a_failure_is_an_alarm_until_the_next_success(tmp_path):
     record(tmp_path, "backup", good(hours=1))
     record_failure(tmp_path, "backup", ValueError("the disk is full"), NOW)
-    runs = state.read(tmp_path)
+    runs = backup_options.read_runs(tmp_path)
     assert runs["backup"].id == "20261120T110000Z", "what is known of the last good one stays"
     assert alarms(runs, NOW, off_site=False) == [
         "the last backup failed at 2026-11-20T12:00:00+00:00: the disk is full"
     ]
     record(tmp_path, "backup", good(hours=0))
-    runs = state.read(tmp_path)
+    runs = backup_options.read_runs(tmp_path)
     assert alarms(runs, NOW, off_site=False) == []
     assert runs["backup"].first_at == ago(hours=1)
 
@@ -119,11 +127,11 @@ def test_commands_that_end_at_once_do_not_lose_each_others_word(tmp_path):
         each.start()
     for each in threads:
         each.join()
-    assert set(state.read(tmp_path)) == set(tasks)
+    assert set(backup_options.read_runs(tmp_path)) == set(tasks)
 
 
 def test_a_state_of_another_release_or_half_written_is_none(tmp_path):
-    assert state.read(tmp_path) == {}
+    assert backup_options.read_runs(tmp_path) == {}
     for text in ("{", "[]", '{"backup": {"unknown": 1}}', '{"backup": 7}'):
         (tmp_path / "state.json").write_text(text)
-        assert state.read(tmp_path) == {}
+        assert backup_options.read_runs(tmp_path) == {}

@@ -8,13 +8,13 @@ from io import StringIO
 
 import pytest
 
-from backup import state
 from backup.capture import capture
 from backup.manifest import File, Manifest
 from backup.pack import pack
 from backup.progress import Progress
 from backup.stores.folder import Folder
 from backup.verify import verify, verify_and_record
+from collector import backup_options
 from collector.config import load
 from collector.errors import BackupFault, Damaged
 from tests.fakes.running import configure
@@ -54,7 +54,7 @@ def test_a_sound_backup_is_told_to_be_and_recorded(store):
     found = verify_and_record(store, IDS[0], (), progress(), NOW)
     assert (found.files, found.size, found.opened) == (2, manifest.stored, True)
     assert found.damaged == {}
-    run = state.read(store.folder)["verify"]
+    run = backup_options.read_runs(store.folder)["verify"]
     assert (run.id, run.done_at, run.failed_at) == (IDS[0], "2026-11-20T13:00:00+00:00", None)
 
 
@@ -120,12 +120,12 @@ def test_damage_is_recorded_and_mended_by_the_next_backup(tmp_path):
     found = verify_and_record(store, first.id, (), progress(), NOW)
     assert found.damaged
     assert "1 files of 20261120T130000Z are damaged: config/config.yaml" in str(
-        state.read(store.folder)["verify"].error
+        backup_options.read_runs(store.folder)["verify"].error
     )
     assert [path.name for path in (store.folder / "damaged").iterdir()] == list(found.objects)
     capture(config, NOW, progress())
     assert not verify_and_record(store, first.id, (), progress(), NOW).damaged
-    assert state.read(store.folder)["verify"].failed_at is None
+    assert backup_options.read_runs(store.folder)["verify"].failed_at is None
 
 
 def test_while_another_command_is_at_work_damage_is_told_all_the_same(store):

@@ -16,7 +16,7 @@ from collector.cli.main import main
 from collector.contract import ReadGroup
 from collector.decode.fields import fields_of, value_of
 from collector.import_config import foreign, vemonitor_columns
-from collector.run import checks
+from collector.run import wiring
 from collector.scalars import Seconds
 from collector.sources.vedirect.labels import table
 
@@ -95,7 +95,7 @@ def imported(folder, program, content):
     result, made = typed(folder, program, content)
     assert result.exit_code == 0, result.stderr
     loaded = config.load(made)
-    checks.check(loaded)
+    wiring.check(loaded)
     return loaded, result.stderr
 
 
@@ -408,7 +408,7 @@ def holds(program, content):
         for line in made.read_text().splitlines():
             for name in line.split("!secret ")[1:]:
                 (Path(folder) / "secrets" / name.split("'")[1]).write_text("stored")
-        checks.check(config.load(made))
+        wiring.check(config.load(made))
 
 
 @settings(max_examples=150, deadline=None)

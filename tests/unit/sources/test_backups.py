@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backup.state import Run, record, record_failure
+from backup.state import record, record_failure
+from collector.backup_options import Run
 from collector.contract import Context
 from collector.errors import DeviceSilent
 from collector.lines.serial import Lines

@@ -5,13 +5,12 @@ import uuid
 
 import pytest
 
-from backup import state
 from backup.stores.azure import from_settings
 from backup.stores.blobs import Container
 from backup.stores.connect import connect, off_site, open_store
 from backup.stores.credential import Certificate, Sas
 from backup.stores.folder import Folder
-from collector import config
+from collector import backup_options, config
 from collector.errors import BackupFault, StoreAway
 from tests.fakes.backups import keep_backup
 from tests.servers import azurite
@@ -59,7 +58,7 @@ def test_a_connected_store_is_used_from_then_on(server, settings, tmp_path):
     assert said[0].endswith("backups: it is empty")
     kept = settings.secrets / "backup-azure"
     assert kept.stat().st_mode & 0o777 == 0o600
-    expected = state.read(tmp_path / "backups")["upload"]
+    expected = backup_options.read_runs(tmp_path / "backups")["upload"]
     assert expected.first_at
     assert expected.done_at is None
     ours = off_site(settings)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backup import state
 from backup.progress import Progress
 from backup.stores import blobs, https, upload
 from backup.stores.azure import from_settings, object_path
 from backup.stores.folder import Folder
+from collector import backup_options
 from collector.errors import BackupFault, Damaged, StoreAway
 from tests.fakes.backups import keep_backup
 from tests.fakes.http_answers import Reply, serving
@@ -106,11 +106,11 @@ def test_an_upload_ends_in_time_and_the_next_goes_on(here, there, tmp_path, monk
     assert uploaded.late
     assert uploaded.ids == []
     assert len(there.puts) == 2
-    assert state.read(here.folder)["upload"].done_at is None
+    assert backup_options.read_runs(here.folder)["upload"].done_at is None
     uploaded = upload.run(here, there, HOUR)
     assert not uploaded.late
     assert sorted(there.puts[:-1]) == sorted(manifest.objects)
-    assert state.read(here.folder)["upload"].id == FIRST
+    assert backup_options.read_runs(here.folder)["upload"].id == FIRST
 
 
 def test_progress_tells_of_all_bytes(here, there, tmp_path):
@@ -133,7 +133,7 @@ def test_a_backup_that_is_rotated_away_meanwhile_is_passed_over(here, there, tmp
     there.before_put = rotate
     assert upload.run(here, there, HOUR).ids == [FIRST]
     assert there.ids() == [FIRST]
-    assert state.read(here.folder)["upload"].error is None
+    assert backup_options.read_runs(here.folder)["upload"].error is None
 
 
 def test_an_object_that_is_missing_here_is_named(here, there, tmp_path):
@@ -147,7 +147,7 @@ def test_an_object_that_is_missing_here_is_named(here, there, tmp_path):
 
 def test_nothing_to_upload_is_no_fault(here, there):
     assert upload.run(here, there, HOUR).ids == []
-    assert state.read(here.folder)["upload"].done_at is None
+    assert backup_options.read_runs(here.folder)["upload"].done_at is None
 
 
 def test_what_comes_back_changed_makes_no_backup(here, there, tmp_path, monkeypatch):
@@ -157,25 +157,27 @@ def test_what_comes_back_changed_makes_no_backup(here, there, tmp_path, monkeypa
     with pytest.raises(Damaged, match=f"object {name} is damaged"):
         upload.run(here, there, HOUR)
     assert there.ids() == []
-    assert name in str(state.read(here.folder)["upload"].error)
+    assert name in str(backup_options.read_runs(here.folder)["upload"].error)
 
 
 def test_a_failure_is_recorded_until_an_upload_succeeds(here, there, tmp_path, monkeypatch):
     keep_backup(here, tmp_path, FIRST, {"config/a": b"first"})
     upload.run(here, there, HOUR)
-    done = state.read(here.folder)["upload"]
+    done = backup_options.read_runs(here.folder)["upload"]
     assert done.id == FIRST
     keep_backup(here, tmp_path, SECOND, {"config/a": b"second"})
     with monkeypatch.context() as patch:
         patch.setattr(there, "ids", lambda: (_ for _ in ()).throw(StoreAway("no network")))
         with pytest.raises(StoreAway):
             upload.run(here, there, HOUR)
-    failed = state.read(here.folder)["upload"]
+    failed = backup_options.read_runs(here.folder)["upload"]
     assert (failed.id, failed.done_at, failed.error) == (FIRST, done.done_at, "no network")
     upload.run(here, there, HOUR)
-    mended = state.read(here.folder)["upload"]
+    mended = backup_options.read_runs(here.folder)["upload"]
     assert (mended.id, mended.error) == (SECOND, None)
-    alarms = state.alarms(state.read(here.folder), datetime.now(UTC), off_site=True)
+    alarms = backup_options.alarms(
+        backup_options.read_runs(here.folder), datetime.now(UTC), off_site=True
+    )
     assert not [each for each in alarms if "upload" in each]
 
 
@@ -199,7 +201,7 @@ def test_two_uploads_at_once_are_one(here, there, tmp_path):
     go_on.set()
     thread.join()
     assert uploaded[0].ids == [FIRST]
-    assert state.read(here.folder)["upload"].id == FIRST
+    assert backup_options.read_runs(here.folder)["upload"].id == FIRST
 
 
 @pytest.mark.parametrize("taken", [True, False], ids=["answer lost", "request lost"])
@@ -236,7 +238,7 @@ def test_an_upload_cut_at_every_object_goes_on_after_it(server, here, tmp_path, 
     assert uploaded.ids == ([] if taken else [FIRST])
     assert created == [201] * 5
     assert len(list(owner.list_blobs())) == 5
-    assert state.read(here.folder)["upload"].id == FIRST
+    assert backup_options.read_runs(here.folder)["upload"].id == FIRST
 
 
 def test_a_flipped_byte_in_azure_makes_no_backup(server, here, tmp_path):

@@ -1,0 +1,48 @@
+"""What is wrong, a sentence each: the service with itself, and the backups beside it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from collector import backup_options
+from collector.config import Config
+
+LONGEST_START_S = 120
+
+
+def problems(status: dict[str, Any]) -> list[str]:
+    """Say in a sentence each what is wrong."""
+    found = []
+    if not status["clock"]["trusted"]:
+        found.append("the clock is not right yet: readings are kept but not delivered")
+    for name, source in status["sources"].items():
+        if source["state"] == "silent":
+            found.append(f"source {name} is silent: {source['last_error']}")
+    for name, output in status["outputs"].items():
+        if output["state"] == "away":
+            found.append(f"output {name} is away: {output['last_error']}")
+        elif output["state"] == "starting" and output["backlog_s"] > LONGEST_START_S:
+            found.append(f"output {name} has delivered nothing yet")
+    found += [
+        f"{count} readings were lost since the start: {cause}"
+        for cause, count in status["journal"]["dropped_lately"].items()
+    ]
+    return found
+
+
+def backups_told(config: Config) -> tuple[dict[str, float], list[str]]:
+    """Return how long ago a backup, an upload and a rehearsal went well, and what is wrong.
+
+    Nothing in a house that makes no backups.
+    """
+    now = datetime.now(UTC)
+    try:
+        runs = backup_options.read_runs(Path(config.main.backup.folder))
+    except OSError as error:
+        return {}, [f"the backups in {error.filename} cannot be looked at: {error.strerror}"]
+    ages_s = {
+        task: backup_options.age_of(run.done_at, now).total_seconds()
+        for task, run in runs.items()
+        if run.done_at
+    }
+    return ages_s, backup_options.alarms(runs, now, off_site="upload" in runs) if runs else []
