@@ -97,10 +97,15 @@ def values(readings: Iterable[Reading]) -> str:
 
 
 def models(own_dirs: Sequence[Path], *, as_json: bool) -> str:
-    """Set out the device maps: name, maker and model, how many quantities, document."""
+    """Set out the device maps: name, maker and model, how many quantities, document.
+
+    The faults of an owner's map go to standard error; the others are shown.
+    """
     from collector.sources.modbus import devicemap  # noqa: PLC0415  loads files
 
-    maps = [devicemap.load(name, own_dirs) for name in devicemap.names(own_dirs)]
+    maps, faults = devicemap.load_every(own_dirs)
+    for fault in faults:
+        click.secho(str(fault), fg="yellow", err=True)
     if as_json:
         entries = [
             {

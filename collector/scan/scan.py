@@ -51,8 +51,8 @@ def scan(
     ports: Sequence[str], *, thorough: bool = False, own_dirs: Sequence[Path] = ()
 ) -> Iterator[Event]:
     """Look for devices at *ports* (device files or URLs); *thorough* tries all that may be."""
-    every = (devicemap.load(name, own_dirs) for name in devicemap.names(own_dirs))
-    maps = list(every)
+    maps, faults = devicemap.load_every(own_dirs)
+    yield from (Unusable(fault.file, f"{fault}; this map is left out") for fault in faults)
     talking = set()
     serial = [port for port in ports if not port.startswith("tcp:")]
     yield Listening(serial)

@@ -101,7 +101,8 @@ def names(own_dirs: Sequence[Path] = ()) -> list[str]:
 def load(name: str, own_dirs: Sequence[Path] = ()) -> DeviceMap:
     """Read the device map *name*: from the first of *own_dirs* that has it, else from ours.
 
-    Raise MapNotKnown, or ConfigFault with every fault of the file. Proofs are not checked here.
+    Raise MapNotKnown, or ConfigFault with every fault of the file. The proofs of an owner's map
+    are checked each time; those of ours by the tests.
     """
     found = find_files(own_dirs)
     if name not in found:
@@ -122,7 +123,23 @@ def load(name: str, own_dirs: Sequence[Path] = ()) -> DeviceMap:
         registers=tuple(fill_in(each, content) for each in content.registers),
         probe=tuple(fill_in(each, content) for each in content.probe),
     )
-    return DeviceMap(**vars(filled), name=name, lines=faults.lines)
+    device_map = DeviceMap(**vars(filled), name=name, lines=faults.lines)
+    is_own = bool(own_dirs) and found[name] != find_files(()).get(name)
+    if is_own and (wrong := check_proofs(device_map)):
+        raise ConfigFault(wrong)
+    return device_map
+
+
+def load_every(own_dirs: Sequence[Path] = ()) -> tuple[list[DeviceMap], list[Fault]]:
+    """Read every device map. Return those without a fault, and the faults of the others."""
+    maps: list[DeviceMap] = []
+    faults: list[Fault] = []
+    for name in names(own_dirs):
+        try:
+            maps.append(load(name, own_dirs))
+        except ConfigFault as error:
+            faults += error.faults
+    return maps, faults
 
 
 def find_files(own_dirs: Sequence[Path]) -> dict[str, Traversable]:

@@ -278,14 +278,22 @@ def test_proofs_that_hold_are_no_faults(tmp_path):
     assert check_proofs(load("acme-m1", write(tmp_path, GOOD))) == []
 
 
-def test_a_proof_that_fails_does_not_keep_the_map_from_loading_but_is_found_with_its_line(tmp_path):
+def test_a_map_of_the_owner_s_whose_proof_fails_is_refused_with_the_line(tmp_path):
     text = GOOD.replace("{voltage: 230.2}", "{voltage: 230.3, current: 1, curent: 2}")
-    device_map = load("acme-m1", write(tmp_path, text))
-    assert [str(fault).removeprefix(f"{tmp_path}/") for fault in check_proofs(device_map)] == [
+    assert faults_of(tmp_path, text) == [
         "acme-m1.yaml:14: proofs.0.values.voltage: is 230.2, not 230.3",
         "acme-m1.yaml:14: proofs.0.values.current: its registers are not among the words",
         "acme-m1.yaml:14: proofs.0.values.curent: has no register; did you mean 'current'?",
     ]
+
+
+def test_a_broken_map_leaves_all_others_and_is_reported(tmp_path):
+    own_dirs = write(tmp_path, GOOD)
+    write(tmp_path, GOOD.replace("{voltage: 230.2}", "{voltage: 1}"), "acme-m2")
+    write(tmp_path, "a: [", "acme-m3")
+    maps, faults = devicemap.load_every(own_dirs)
+    assert [each.name for each in maps] == sorted([*devicemap.names(), "acme-m1"])
+    assert [Path(fault.file).name for fault in faults] == ["acme-m2.yaml", "acme-m3.yaml"]
 
 
 def test_a_probe_fits_a_value_within_its_limits(tmp_path):
