@@ -24,6 +24,7 @@ readonly CONTENTS=(
     collector backup systemd grafana-provisioning docker-compose.yml install.sh
     pyproject.toml Pipfile.lock README.md LICENSE
 )
+readonly STACK_SETTINGS="GRAFANA_BIND TIMEZONE COMPOSE_PROFILES INFLUXDB_IMAGE COMPOSE_FILE"
 readonly LITTLE_MEMORY_KB=1100000 # a Pi that is sold with 1 GB has a little less
 readonly SOURCES_WITHIN_S=60      # the slowest meter is read every 10 s, and may fail once or twice
 readonly OUTPUTS_WITHIN_S=300     # InfluxDB on a Pi looks through its files before it answers
@@ -603,14 +604,25 @@ reload_udev() {
 # --- InfluxDB and Grafana ----------------------------------------------------------------------
 
 compose() { # RELEASE FOLDER, ARGUMENTS OF docker compose…
-    (
-        export COMPOSE_PROJECT_NAME=energy-monitor COMPOSE_FILE=$1/docker-compose.yml
-        export SECRETS_DIR=/run/energy-monitor-stack/secrets
-        set -a
-        # shellcheck source=/dev/null
-        if [ -e "$ETC/stack.env" ]; then . "$ETC/stack.env"; fi
+    read_stack_settings
+    env COMPOSE_PROJECT_NAME=energy-monitor COMPOSE_FILE="$1/docker-compose.yml" \
+        SECRETS_DIR=/run/energy-monitor-stack/secrets "${stack_settings[@]}" \
         docker compose "${@:2}"
-    )
+}
+
+# The file may come from a backup, so it is read and never executed.
+read_stack_settings() {
+    local file=$ETC/stack.env line number=0
+    stack_settings=()
+    [ -e "$file" ] || return 0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
+        [[ $line =~ ^[A-Z_]+=[A-Za-z0-9_.,:/@+-]*$ && " $STACK_SETTINGS " == *" ${line%%=*} "* ]] ||
+            fail "$file, line $number is not a setting such as GRAFANA_BIND=127.0.0.1." \
+                "correct it; accepted: $STACK_SETTINGS"
+        stack_settings+=("$line")
+    done < "$file"
 }
 
 start_stack() {
@@ -630,6 +642,7 @@ start_stack() {
 
 fetch_images() { # RELEASE FOLDER
     local images each
+    read_stack_settings # in this shell, for what is wrong ends it
     images=$(compose "$1" config --images)
     for each in $images; do
         docker image inspect "$each" > /dev/null 2>&1 || logged docker pull "$each" ||

@@ -74,3 +74,55 @@ def test_a_restoration_from_nowhere_is_refused_before_anything_is_installed(word
     refused = run(*words)
     assert refused.returncode != 0
     assert said in refused.stderr
+
+
+def stack_settings(folder, text):
+    """Read *text* as stack.env as install.sh does; return what it found, and what it said."""
+    (folder / "stack.env").write_text(text)
+    script = SCRIPT.read_text()
+    reader = script[script.index("read_stack_settings() {") : script.index("start_stack() {")]
+    names = next(line for line in script.splitlines() if "readonly STACK_SETTINGS" in line)
+    shell = f"""set -euo pipefail
+{names}
+ETC={folder}
+fail() {{ echo "$*" >&2; exit 1; }}
+{reader}
+read_stack_settings
+printf '%s\\n' "${{stack_settings[@]}}"
+"""
+    return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+
+
+def test_settings_of_the_stack_are_read(tmp_path):
+    text = "# who\nGRAFANA_BIND=0.0.0.0\n\n  # where\nTIMEZONE=America/New_York\nCOMPOSE_PROFILES="
+    done = stack_settings(tmp_path, text)
+    assert done.stdout.splitlines() == [
+        "GRAFANA_BIND=0.0.0.0",
+        "TIMEZONE=America/New_York",
+        "COMPOSE_PROFILES=",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "touch evil",
+        "TIMEZONE=$(touch evil)",
+        "TIMEZONE=`touch evil`",
+        "TIMEZONE=Rome; touch evil",
+        "TIMEZONE='Europe/Rome'",
+        "TIMEZONE=Europe/Rome\r",
+        "LD_PRELOAD=/tmp/evil.so",
+        "PATH=/tmp",
+        "export TIMEZONE=Europe/Rome",
+        "GRAFANA_BIND",
+        "x[$(touch evil)]=1",
+    ],
+)
+def test_settings_of_the_stack_are_never_executed(tmp_path, line):
+    done = stack_settings(tmp_path, f"GRAFANA_BIND=127.0.0.1\n{line}\n")
+    assert done.returncode == 1
+    assert f"{tmp_path}/stack.env, line 2 is not a setting" in done.stderr
+    assert "accepted: GRAFANA_BIND" in done.stderr
+    assert not list(ROOT.glob("evil"))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["stack.env"]
