@@ -42,22 +42,22 @@ undo=() # what takes back the step that is being done, should it fail
 
 usage() {
     cat << 'END'
-sudo ./install.sh               install; run again at any time, it only does what is missing
-sudo ./install.sh --upgrade     replace the installed release by the one in this folder, and
-                                go back to it by itself should the new one not do its work
+sudo ./install.sh               install; run it again at any time: it does only what is missing
+sudo ./install.sh --upgrade     replace the installed release by the one in this folder;
+                                return to the old one if the new one does not work
 sudo ./install.sh --uninstall   remove the program; configuration and readings stay
 sudo ./install.sh --restore azure|FOLDER
-                                install, and bring back the newest backup that is kept there
+                                install, and restore the newest backup kept there
 
   --settings FILE   what 'terraform output -raw collector_settings' prints, or the address of the
                     container with its SAS; without it --restore azure asks
   --identity FILE   the private key of encrypted backups; without it --restore asks
-  --yes         ask nothing
+  --yes         ask no questions
   --no-docker   without InfluxDB and Grafana on this machine
   --demo        with a simulated house instead of meters
   --lan         let the local network reach the pages, not only this machine
   --purge       with --uninstall: remove configuration, secrets and readings too
-  --settle      go back from an upgrade that was cut off (done by itself after a power cut)
+  --settle      return from an interrupted upgrade (happens on its own after a power cut)
 END
 }
 
@@ -149,7 +149,7 @@ read_arguments() {
         shift
         case $each in
             --restore)
-                [ $# -gt 0 ] || fail "--restore needs to know where the backup is: azure, or a folder."
+                [ $# -gt 0 ] || fail "--restore needs a value: azure, or a folder with backups."
                 restore=$1
                 shift
                 ;;
@@ -165,16 +165,16 @@ read_arguments() {
             --lan) lan=yes ;;
             --purge) purge=yes ;;
             -h | --help) usage && exit 0 ;;
-            *) fail "There is no option $each." "./install.sh --help" ;;
+            *) fail "Unknown option $each." "./install.sh --help" ;;
         esac
     done
-    [ "$purge" = no ] || [ "$mode" = uninstall ] || fail "--purge goes with --uninstall only."
-    [ -z "$restore" ] || [ "$mode" = install ] || fail "--restore goes with an installation only."
-    [ -z "$settings" ] || [ "$restore" = azure ] || fail "--settings goes with --restore azure only."
-    [ -z "$identity" ] || [ -n "$restore" ] || fail "--identity goes with --restore only."
+    [ "$purge" = no ] || [ "$mode" = uninstall ] || fail "--purge requires --uninstall."
+    [ -z "$restore" ] || [ "$mode" = install ] || fail "--restore cannot be combined with --upgrade or --uninstall."
+    [ -z "$settings" ] || [ "$restore" = azure ] || fail "--settings requires --restore azure."
+    [ -z "$identity" ] || [ -n "$restore" ] || fail "--identity requires --restore."
     case $restore in
         "" | azure) ;;
-        *) [ -d "$restore/manifests" ] || fail "$restore holds no backups: it has no folder 'manifests'." ;;
+        *) [ -d "$restore/manifests" ] || fail "$restore contains no backups: there is no folder 'manifests' in it." ;;
     esac
 }
 
@@ -198,14 +198,14 @@ look_around() {
 require_support() {
     case $os_id in debian | raspbian) ;; *) os_version=0 ;; esac
     [ "${os_version%%.*}" -ge 12 ] ||
-        fail "This is $os_name." "use Raspberry Pi OS or Debian, version 12 or newer"
+        fail "$os_name is not supported." "use Raspberry Pi OS or Debian, version 12 or newer"
     if command -v python3 > /dev/null; then
         python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-            fail "python3 is $(python3 --version)." "make the system's own Python 3.11 or newer 'python3'"
+            fail "python3 is $(python3 --version)." "make 'python3' the Python 3.11 or newer of the system"
     fi
     local each
     for each in collector systemd docker-compose.yml pyproject.toml Pipfile.lock; do
-        [ -e "$SOURCE/$each" ] || fail "$SOURCE lacks '$each'." "get the whole project folder"
+        [ -e "$SOURCE/$each" ] || fail "$SOURCE is incomplete: '$each' is missing." "get the whole project folder"
     done
 }
 
@@ -214,15 +214,15 @@ require_space() {
     if [ "$docker" = yes ] && ! has_docker; then needed_mb=3500; fi # Docker and its images
     free_mb=$(df --output=avail --block-size=1M /opt | tail -n 1)
     [ "$free_mb" -ge "$needed_mb" ] ||
-        fail "$((free_mb)) MB are free at /opt, and $needed_mb MB are needed." "make room"
+        fail "$((free_mb)) MB are free in /opt; $needed_mb MB are needed." "free some space"
 }
 
 # InfluxDB and Grafana exist for 64 bits only.
 decide_docker() {
     if [ "$docker" = yes ] && [ "$bits" = 32 ]; then
         docker=no
-        say "A 32-bit system: InfluxDB 2 and Grafana do not exist for it. Measuring, keeping and"
-        say "backing up work. For the rest, install a 64-bit system, or name an InfluxDB elsewhere"
+        say "This is a 32-bit system. InfluxDB 2 and Grafana are not available for it. Measuring and"
+        say "backups work. For the rest, install a 64-bit system, or name an InfluxDB elsewhere"
         say "in $ETC/config.yaml (on this machine, the image influxdb:1.8.10 still runs)."
     fi
 }
@@ -233,7 +233,7 @@ require_ports() {
     [ -z "$(own_containers)" ] || return 0
     for port in 8086 3000; do
         if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
-            fail "Port $port is taken by another program, and InfluxDB (8086) and Grafana (3000) need it." \
+            fail "Port $port is used by another program; InfluxDB (8086) and Grafana (3000) need it." \
                 "stop what 'ss -ltnp sport = :$port' names, or add --no-docker"
         fi
     done
@@ -280,7 +280,7 @@ ask_about_backup() {
     [ -n "$restore" ] && ! is_restored || return 0
     if [ "$yes" = no ] && [ -t 0 ]; then asking=yes; fi
     if [ "$restore" = azure ] && [ -z "$settings" ] && [ ! -s "$ETC/secrets/backup-azure" ]; then
-        [ "$asking" = yes ] || fail "Nobody is here to be asked where in Azure the backups are." \
+        [ "$asking" = yes ] || fail "--restore azure needs to ask where the backups are, but there is no terminal." \
             "add --settings FILE: what 'terraform output -raw collector_settings' prints, or the address of the container with its SAS"
         say "Where in Azure? A file with what 'terraform output -raw collector_settings' prints, or the"
         read -r -p "    address of the container with its SAS: " answer
@@ -302,15 +302,15 @@ ask_about_backup() {
 ask_about_memory() {
     [ "$memory_kb" -le "$LITTLE_MEMORY_KB" ] || return 0
     needs_zram || needs_memory_cgroup || return 0
-    say "1 GB of memory is little for a database. Two settings help: swap in compressed memory, and"
-    say "memory limits for containers (which work after a restart)."
+    say "1 GB of memory is little for a database. Two settings help: compressed swap in memory, and"
+    say "memory limits for containers (active after a restart)."
     tune=$yes
     if [ "$yes" = no ] && [ -t 0 ]; then
         local answer
         read -r -p "    Set both? [Y/n] " answer
         case $answer in [nN]*) ;; *) tune=yes ;; esac
     fi
-    [ "$tune" = yes ] || say "They stay as they are; 'install.sh --yes' sets them."
+    [ "$tune" = yes ] || say "Both stay unchanged; 'install.sh --yes' sets them."
 }
 
 needs_zram() { ! grep -q zram /proc/swaps && [ ! -e "$ZRAM" ]; }
@@ -326,7 +326,7 @@ install_packages() {
     # PyPI has no 32-bit builds of some packages: they are built here.
     [ "$bits" = 64 ] || wanted+=(gcc libc6-dev libyaml-dev python3-dev)
     if [ "$tune" = yes ] && needs_zram; then wanted+=(systemd-zram-generator); fi
-    step "Debian packages" "look at the network ('ping debian.org') and the clock ('date')"
+    step "Debian packages" "check the network ('ping debian.org') and the clock ('date')"
     complete_packages
     apt_install "${wanted[@]}"
 }
@@ -363,7 +363,7 @@ apt_install() { # PACKAGE…
 }
 
 install_docker() {
-    step "Docker" "look at the network, or add --no-docker to do without InfluxDB and Grafana here"
+    step "Docker" "check the network, or add --no-docker to install without InfluxDB and Grafana"
     if ! has_docker; then
         if [ "${os_version%%.*}" -ge 13 ]; then
             apt_install docker.io docker-cli docker-compose iptables
@@ -373,7 +373,7 @@ install_docker() {
         fi
     fi
     logged docker info ||
-        fail "Docker is installed and does not run." "systemctl status docker; journalctl -u docker"
+        fail "Docker is installed but not running." "systemctl status docker; journalctl -u docker"
 }
 
 # Debian 12 has a Compose that is too old.
@@ -382,7 +382,7 @@ add_docker_repository() {
     undo+=("rm -f $key $list")
     mkdir -p /etc/apt/keyrings
     logged /usr/lib/apt/apt-helper download-file https://download.docker.com/linux/debian/gpg $key ||
-        fail "Docker's own package source, which Debian 12 needs, can't be reached."
+        fail "Docker's own package source cannot be reached; Debian 12 needs it."
     echo "deb [signed-by=$key] https://download.docker.com/linux/debian bookworm stable" > $list
 }
 
@@ -391,7 +391,7 @@ make_account() {
     if ! id energy-monitor > /dev/null 2>&1; then
         useradd --system --user-group --groups dialout --home-dir "$DATA" --no-create-home \
             --shell /usr/sbin/nologin energy-monitor
-        did "made, with no rights but those on serial ports"
+        did "created, with access to serial ports only"
     fi
     # The unit that rehearses a restoration names it; Docker, when it comes, makes it likewise.
     getent group docker > /dev/null || groupadd --system docker
@@ -399,7 +399,7 @@ make_account() {
 
 build_release() {
     local folder=$OPT/releases/$release each without=""
-    step "Release $release" "look at the network ('ping python.org') and the clock ('date')"
+    step "Release $release" "check the network ('ping python.org') and the clock ('date')"
     [ "$(fingerprint_in "$release")" != "$fingerprint" ] || return 0
     undo+=("rm -rf '$folder'")
     rm -rf "$folder"
@@ -418,7 +418,7 @@ build_release() {
     sync # the fingerprint says that all of it is there: it must be, after a power cut too
     echo "$fingerprint" > "$folder/fingerprint.new"
     mv "$folder/fingerprint.new" "$folder/fingerprint"
-    did "put together in $folder"
+    did "built in $folder"
 }
 
 install_into() { # RELEASE FOLDER, ARGUMENTS OF pip install…
@@ -436,13 +436,13 @@ make_secrets() {
         [ ! -s "$file" ] || continue
         (umask 077 && head -c 24 /dev/urandom | base64 --wrap=0 | tr '+/' '-_' > "$file.new")
         mv "$file.new" "$file"
-        did "made up: sudo energy-monitor secret show $name"
+        did "generated: sudo energy-monitor secret show $name"
     done
 }
 
 write_configuration() {
     local file=$ETC/config.yaml program=$OPT/releases/$release/venv/bin/energy-monitor
-    step "Configuration" "correct $file; 'energy-monitor check' tells what is wrong"
+    step "Configuration" "correct $file; 'energy-monitor check' lists the mistakes"
     if [ ! -e "$file" ]; then
         { beginning && sources "$program" && outputs; } > "$file.new"
         [ -z "$restore" ] || touch "$BLANK"
@@ -450,7 +450,7 @@ write_configuration() {
         did "written: $file"
         [ "$demo" = yes ] || say "meters found: $(grep -c '^    model:' "$file")"
     fi
-    accepts_configuration "$release" || fail "$file has faults, named above."
+    accepts_configuration "$release" || fail "$file has mistakes, listed above."
 }
 
 # What 'energy-monitor setup influxdb' has yet to make is no fault.
@@ -508,7 +508,7 @@ start_collector() {
     if [ "$(current_release)" != "$release" ]; then
         undo+=("rm -f $OPT/current" take_files_away)
         switch_to "$release"
-        did "release $release is the current one"
+        did "release $release is active"
     fi
     place_files
     systemctl --quiet enable energy-monitor-settle.service
@@ -522,7 +522,7 @@ switch_on() { # UNIT
     if systemctl is-enabled --quiet "$1" 2> /dev/null && systemctl is-active --quiet "$1"; then return 0; fi
     undo+=("systemctl --quiet disable --now $1")
     logged systemctl --quiet enable --now "$1" || fail "$1 does not start: $(last_words "$1")"
-    did "$1 is started, now and whenever this machine starts"
+    did "$1 is running, and starts at every boot"
 }
 
 has_read() { states | grep -q '^source .* \(alive\|silent\)$'; }
@@ -567,7 +567,7 @@ place_files() {
         ln -sfn "$OPT/current/venv/bin/energy-monitor" "$COMMAND"
         placed=$((placed + 1))
     fi
-    [ "$placed" -eq 0 ] || did "$placed files are in their places: services, rules, $COMMAND"
+    [ "$placed" -eq 0 ] || did "$placed files installed: services, rules, $COMMAND"
 }
 
 place() { # FILE TARGET [COMMAND TO RUN WHERE IT WAS NOT THERE ALREADY…]
@@ -626,15 +626,15 @@ read_stack_settings() {
 }
 
 start_stack() {
-    step "InfluxDB and Grafana" "look at the network; 'docker compose -p energy-monitor ps --all' shows what runs"
+    step "InfluxDB and Grafana" "check the network; 'docker compose -p energy-monitor ps --all' lists the containers"
     write_stack_settings
     if [ ! -s "$ETC/secrets/influxdb-token" ] || [ ! -s "$ETC/secrets/influxdb-read-token" ]; then
         fetch_images "$OPT/current"
         logged compose "$OPT/current" up --detach --wait influxdb
         logged "$COMMAND" setup influxdb ||
-            fail "InfluxDB could not be prepared." "outputs in $ETC/config.yaml must name http://127.0.0.1:8086; 'sudo energy-monitor setup influxdb' tells more"
+            fail "InfluxDB could not be prepared." "outputs in $ETC/config.yaml must name http://127.0.0.1:8086; details: 'sudo energy-monitor setup influxdb'"
         systemctl restart "$COLLECTOR" # it is handed its secrets when it starts
-        did "InfluxDB is prepared: the collector may write, Grafana may read"
+        did "InfluxDB is ready: the collector may write, Grafana may read"
     fi
     fetch_images "$OPT/current"
     switch_on "$STACK"
@@ -646,7 +646,7 @@ fetch_images() { # RELEASE FOLDER
     images=$(compose "$1" config --images)
     for each in $images; do
         docker image inspect "$each" > /dev/null 2>&1 || logged docker pull "$each" ||
-            fail "The image $each can't be fetched."
+            fail "The image $each cannot be downloaded."
     done
 }
 
@@ -667,7 +667,7 @@ END
     fi
     if [ "$lan" = yes ] && ! grep -qx 'GRAFANA_BIND=0.0.0.0' "$file"; then
         sed -i 's/^GRAFANA_BIND=.*/GRAFANA_BIND=0.0.0.0/' "$file"
-        did "the local network may reach Grafana"
+        did "the local network can reach Grafana"
         systemctl try-reload-or-restart "$STACK"
     fi
 }
@@ -680,20 +680,20 @@ restore_backup() {
     [ -n "$restore" ] || return 0
     step "Restoring from $restore"
     if is_restored; then
-        say "It was done before; once more: sudo energy-monitor restore --from $restore"
+        say "Already restored; to do it again: sudo energy-monitor restore --from $restore"
         return 0
     fi
     if [ -n "$store" ]; then
-        "$COMMAND" backup connect - <<< "$store" || fail "The store can't be used, for the reason above."
+        "$COMMAND" backup connect - <<< "$store" || fail "The store cannot be used, for the reason above."
     fi
     local words=(--from "$restore" --yes)
     [ ! -e "$BLANK" ] || words+=(--replace)
     [ -z "$key" ] || words+=(--identity /dev/fd/3)
     "$COMMAND" restore latest "${words[@]}" < /dev/null 3<<< "$key" ||
-        fail "Not all was restored, for the reason above."
+        fail "The restoration is incomplete, for the reason above."
     echo "$restore" > "$RESTORED"
     rm -f "$BLANK"
-    did "the newest backup of $restore is back"
+    did "the newest backup in $restore is restored"
 }
 
 # --- the rest ----------------------------------------------------------------------------------
@@ -708,23 +708,23 @@ start_backups() {
 tune_memory() {
     [ "$tune" = yes ] || return 0
     step "Memory"
-    place "$OPT/current/systemd/zram-generator.conf" "$ZRAM" did "swap in compressed memory is set up"
+    place "$OPT/current/systemd/zram-generator.conf" "$ZRAM" did "compressed swap in memory is set up"
     if needs_memory_cgroup; then
         sed '1s/$/ cgroup_enable=memory/' "$cmdline" > "$cmdline.new"
         sync "$cmdline.new"
         mv "$cmdline.new" "$cmdline"
-        did "memory limits are allowed in $cmdline"
+        did "memory limits are enabled in $cmdline"
     fi
     say "Both work after a restart: sudo reboot"
 }
 
 report() {
-    step "How it is now"
+    step "Result"
     systemctl list-units --all --plain --no-legend 'energy-monitor-*' |
         awk '{ printf "    %-36s %s (%s)\n", $1, $3, $4 }'
     findmnt --noheadings --output OPTIONS / | grep -q noatime ||
-        say "Advice: add 'noatime' to / in /etc/fstab, which spares the card many small writes."
-    [ "$changes" -gt 0 ] || say "Nothing was to be done: everything was there already."
+        say "Advice: add 'noatime' to / in /etc/fstab. It saves the card many small writes."
+    [ "$changes" -gt 0 ] || say "Nothing to do: everything is installed already."
     printf '\nNext: sudo energy-monitor status\n'
     if systemctl is-enabled --quiet "$STACK" 2> /dev/null; then
         printf 'Grafana: http://%s:3000, user admin, password: sudo energy-monitor secret show grafana-admin\n' \
@@ -746,7 +746,7 @@ install_all() {
     installed=$(current_release)
     if [ -n "$installed" ] && [ "$(fingerprint_in "$installed")" != "$fingerprint" ]; then
         again=no
-        fail "Release $installed is installed, and this folder holds another." "sudo ./install.sh --upgrade"
+        fail "Release $installed is installed; this folder contains another." "sudo ./install.sh --upgrade"
     fi
     release=${installed:-$release}
     install_packages
@@ -770,7 +770,7 @@ upgrade() {
     installed=$(current_release)
     [ -n "$installed" ] || fail "Nothing is installed yet." "sudo ./install.sh"
     if [ "$(fingerprint_in "$installed")" = "$fingerprint" ]; then
-        say "Release $installed is installed already: nothing was to be done."
+        say "Nothing to do: release $installed is installed already."
         return 0
     fi
     docker=no
@@ -801,7 +801,7 @@ back_up_first() {
     systemctl is-enabled --quiet energy-monitor-backup.timer 2> /dev/null || return 0
     step "Backup" "journalctl -u energy-monitor-backup"
     logged systemctl start energy-monitor-backup.service ||
-        fail "No backup could be made, and nothing was changed: $(last_words energy-monitor-backup.service)"
+        fail "The backup before the upgrade failed. Nothing was changed: $(last_words energy-monitor-backup.service)"
 }
 
 # Switch, and wait until all that was well is well again. While the folder 'upgrading' is there the
@@ -826,13 +826,13 @@ try_release() { # INSTALLED RELEASE
     ill=$(find_ill) || true
     if [ -n "$ill" ]; then
         again=no
-        fail "Release $release does not do its work: $ill" \
+        fail "Release $release does not work: $ill" \
             "nothing: release $1 is back. All that the new one said: journalctl -u energy-monitor-collector"
     fi
     mv "$trial" "$trial.done"
     rm -rf "$trial.done"
     undo=()
-    did "release $release has proved itself"
+    did "release $release works"
 }
 
 # A newer release may write a journal that the older one does not open: keep the one of before.
@@ -905,7 +905,7 @@ put_journal_back() {
 
 settle() {
     [ -d "$OPT/upgrading" ] || return 0
-    step "An upgrade was cut off: going back to release $(cat "$OPT/upgrading/from")"
+    step "An upgrade was interrupted: returning to release $(cat "$OPT/upgrading/from")"
     go_back
     did "done"
 }
@@ -928,14 +928,14 @@ uninstall() {
     if [ "$purge" = yes ]; then
         purge_rest
     else
-        say "Kept: $ETC, $DATA and what InfluxDB and Grafana hold. --purge removes them too."
+        say "Kept: $ETC, $DATA and the data of InfluxDB and Grafana. --purge removes them too."
     fi
 }
 
 confirm_purge() {
     local answer
     [ "$purge" = yes ] && [ "$yes" = no ] || return 0
-    [ -t 0 ] || fail "--purge removes every reading, and nobody is here to be asked." "add --yes"
+    [ -t 0 ] || fail "--purge removes every reading and needs to ask, but there is no terminal." "add --yes"
     read -r -p "Remove configuration, secrets and every reading, for ever? Type 'remove': " answer
     [ "$answer" = remove ] || fail "Nothing was removed."
 }
@@ -957,7 +957,7 @@ purge_rest() {
     if [ -n "$cmdline" ]; then sed -i 's/ cgroup_enable=memory$//' "$cmdline"; fi
     if id energy-monitor > /dev/null 2>&1; then userdel energy-monitor; fi
     has_docker || groupdel docker 2> /dev/null || true
-    [ -z "$packages" ] || say "Debian packages stay, since other programs may use them by now. To remove them:
+    [ -z "$packages" ] || say "Debian packages stay, because other programs may use them. To remove them:
     sudo apt-get autoremove --purge $packages"
 }
 
@@ -966,9 +966,9 @@ main() {
     read_arguments "$@"
     trap 'failure="It was interrupted."; exit 130' INT TERM HUP
     [ "$(id -u)" -eq 0 ] || fail "This needs root." "sudo $0 $*"
-    [ -d /run/systemd/system ] || fail "This machine was not started by systemd."
+    [ -d /run/systemd/system ] || fail "This system does not run systemd."
     exec 9> /run/energy-monitor-install.lock
-    flock --nonblock 9 || fail "Another install.sh is at work."
+    flock --nonblock 9 || fail "Another install.sh is running."
     step "This machine"
     look_around
     case $mode in

@@ -242,7 +242,7 @@ def test_an_upgrade_ends_where_no_backup_can_be_made_first(machine):
     machine.run("docker stop energy-monitor-influxdb-1")
     refused = machine.run("/srv/good/install.sh --upgrade", check=False)
     assert refused.returncode != 0
-    assert "No backup could be made, and nothing was changed: " in refused.stderr
+    assert "The backup before the upgrade failed. Nothing was changed: " in refused.stderr
     assert "InfluxDB at http://127.0.0.1:8086 does not answer" in refused.stderr
     assert "0.1.0" in machine.run("energy-monitor --version").stdout
     assert [each["id"] for each in listed(machine)] == [each["id"] for each in before]
@@ -333,7 +333,7 @@ def test_a_second_run_restores_nothing_again(machine, blank):
     before = stored(blank, "meter1")
     said = blank.run(RESTORE).stdout
     assert "It was done before" in said
-    assert "Nothing was to be done" in said
+    assert "Nothing to do" in said
     assert buckets(blank) == {"energy"}
     assert counted(blank, machine.before) == machine.points
     assert stored(blank, "meter1")[: len(before)] == before

@@ -28,7 +28,7 @@ def test_it_is_installed_and_measures(machine):
     said = machine.run("/srv/project/install.sh --yes --no-docker").stdout
     assert "meters found: 1" in said
     wait_for_state(machine, "meter1", "alive")
-    assert "Nothing was to be done" in machine.run("/srv/project/install.sh --no-docker").stdout
+    assert "Nothing to do" in machine.run("/srv/project/install.sh --no-docker").stdout
 
 
 def test_its_systemd_knows_every_word_of_the_units(machine):
