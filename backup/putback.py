@@ -5,13 +5,15 @@ secrets/NAME           likewise, but for those that this machine was given befor
 grafana/grafana.db     where Grafana has it, while Grafana does not run
 """
 
+import os
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backup.chosen import Chosen
-from backup.stores.folder import keep, make_folder
+from backup.stores.folder import make_folder
+from collector import files
 
 # They let this machine into the servers that it talks to today, which may not be those of the
 # backup: a new InfluxDB knows no old token, and a store may have revoked an old credential.
@@ -80,22 +82,19 @@ def write(file: Path, content: bytes, *, private: bool) -> None:
         make_folder(file.parent)
         file.parent.chmod(0o700)
     make_folder(file.parent)
-    part = file.with_name(f".{file.name}.new")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600 if private else 0o644)
-    part.write_bytes(content)
-    keep(part, file)
+    files.replace(file, content, mode=0o600 if private else 0o644, give=True)
 
 
 def put_back_grafana(chosen: Chosen, database: Path) -> None:
     """Put Grafana's database in its place; Grafana must not be running. Raise Damaged, OSError."""
-    part = database.with_name(f".{database.name}.new")
-    with chosen.spooled("grafana/grafana.db") as spool, part.open("wb") as opened:
+    with (
+        chosen.spooled("grafana/grafana.db") as spool,
+        files.replacing(database, give=True) as opened,
+    ):
         while piece := spool.read(1 << 18):
             opened.write(piece)
-    if database.exists():
-        part.chmod(database.stat().st_mode & 0o777)
-    for log in ("-wal", "-shm", "-journal"):  # of the one that was there
-        with suppress(FileNotFoundError):
-            database.with_name(database.name + log).unlink()
-    keep(part, database)
+        if database.exists():
+            os.fchmod(opened.fileno(), database.stat().st_mode & 0o777)
+        for log in ("-wal", "-shm", "-journal"):  # of the one that was there
+            with suppress(FileNotFoundError):
+                database.with_name(database.name + log).unlink()

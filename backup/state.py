@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup.stores.folder import give, keep
+from backup.stores.folder import give
+from collector import files
 from collector.backup_options import Run, Task, read_runs
 
 
@@ -17,9 +18,8 @@ def record(folder: Path, task: Task, run: Run) -> None:
         runs = read_runs(folder)
         first_at = runs.get(task, run).first_at or run.done_at or run.failed_at
         runs |= {task: replace(run, first_at=first_at)}
-        part = folder / "state.new"  # no part-*: those a backup sweeps away
-        part.write_text(json.dumps({name: asdict(each) for name, each in runs.items()}, indent=1))
-        keep(part, folder / "state.json")
+        text = json.dumps({name: asdict(each) for name, each in runs.items()}, indent=1)
+        files.replace(folder / "state.json", text.encode(), give=True)
 
 
 def expect(folder: Path, task: Task, now: datetime) -> None:

@@ -28,7 +28,8 @@ from backup.influxdb.shards import KV, META, SQL
 from backup.manifest import SECRETS, File
 from backup.pack import pieces
 from backup.progress import Progress
-from backup.stores.folder import full, keep, make_folder, sync_folder
+from backup.stores.folder import full, make_folder, sync_folder
+from collector import files
 from collector.errors import BackupFault
 
 MARK = ".restoring"  # as long as this is there, what lies beside it is half-made
@@ -142,9 +143,8 @@ def write_shards(
 
 
 def write_manifest(chosen: Chosen, folder: Path, document: dict[str, Any]) -> None:
-    part = folder / f"{chosen.id}.manifest.new"
-    part.write_text(json.dumps(document, indent=2))
-    keep(part, folder / f"{chosen.id}.manifest")
+    text = json.dumps(document, indent=2)
+    files.replace(folder / f"{chosen.id}.manifest", text.encode(), give=True)
 
 
 def members(

@@ -1,6 +1,5 @@
 """Which stores there are beside the folder: one that was connected, or a path."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from backup import state
 from backup.stores.azure import Azure, from_settings
 from backup.stores.credential import Sas
 from backup.stores.folder import Folder, Store, make_folder
+from collector import files
 from collector.config import Config
 from collector.errors import BackupFault
 from collector.secrets import Secret, SecretMissing
@@ -93,15 +93,8 @@ def open_folder(folder: Path) -> Folder:
 
 def write_secret(file: Path, text: str) -> None:
     """Write *file* for its owner only, whole or not at all. Raise BackupFault."""
-    beside = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        door = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(door, "w", encoding="utf-8") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(door)
-        beside.replace(file)
+        files.replace(file, text.encode(), mode=0o600)
     except OSError as error:
         raise BackupFault(f"{file} cannot be written: {error.strerror}; try sudo") from error

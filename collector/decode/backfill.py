@@ -10,13 +10,13 @@ lost or damaged everything is asked for and told again, which outputs do not min
 
 import json
 import logging
-import os
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from collector import files
 from collector.reading import Reading, encode
 
 log = logging.getLogger(__name__)
@@ -117,9 +117,7 @@ def save(file: Path, progress: Progress) -> None:
     It is not forced onto the disk: an old one only makes some readings appear twice.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.new")
-    beside.write_bytes(pack(progress))
-    os.replace(beside, file)
+    files.replace(file, pack(progress), durable=False)
 
 
 def pack(progress: Progress) -> bytes:

@@ -14,7 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from collector import __version__
+from collector import __version__, files
 from collector.doctor.case import COMPOSE_FILE, Case
 from collector.doctor.finding import CannotTell
 from collector.doctor.redact import Redactor, values_of
@@ -56,15 +56,11 @@ def write(case: Case, file: Path, findings: dict[str, str]) -> int:
 
 def save(file: Path, data: bytes) -> None:
     """Write *file* for the one who asked, also through sudo. Raise EnergyMonitorError."""
-    beside = file.with_name(f".{file.name}.new")
     try:
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
+        with files.replacing(file, mode=0o600) as opened:
             opened.write(data)
             if os.geteuid() == 0 and "SUDO_UID" in os.environ:
-                os.fchown(descriptor, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
-        beside.replace(file)
+                os.fchown(opened.fileno(), int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
     except OSError as error:
         raise EnergyMonitorError(f"{file} cannot be written: {error.strerror}") from error
 

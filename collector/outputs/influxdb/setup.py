@@ -7,7 +7,6 @@ It may be run again at any time: what is there stays as it is. Only this module 
 influxdb-client, whose 30 MB the collector itself does without (design decision D7).
 """
 
-import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import BinaryIO, Literal
 
 from influxdb_client import (
     Authorization,
@@ -31,6 +30,7 @@ from influxdb_client import (
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
+from collector import files
 from collector.errors import EnergyMonitorError
 
 ADMIN_PASSWORD = "influxdb-admin-password"  # noqa: S105  the name of a file
@@ -237,7 +237,7 @@ def make_token(client: InfluxDBClient, wanted: Wanted, bucket: Bucket, action: s
     )
     with secret_file(wanted.token_file(action)) as opened:
         made = api.create_authorization(authorization=authorization)
-        opened.write(made.token)
+        opened.write(made.token.encode())
     if wanted.renew:
         for each in api.find_authorizations(org=wanted.org):
             if each.description == authorization.description and each.id != made.id:
@@ -262,7 +262,7 @@ def kept_or_made(file: Path, written: list[Path]) -> str:
     """Return the secret in *file*, made up and added to *written* where there is none."""
     if not file.exists():
         with secret_file(file) as opened:
-            opened.write(secrets.token_urlsafe(48))
+            opened.write(secrets.token_urlsafe(48).encode())
         written.append(file)
     return read_secret(file)
 
@@ -280,20 +280,11 @@ def read_secret(file: Path) -> str:
 
 
 @contextmanager
-def secret_file(file: Path) -> Iterator[TextIO]:
+def secret_file(file: Path) -> Iterator[BinaryIO]:
     """Open what will be *file*, for its owner only, once all is written."""
-    beside = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-                yield opened
-                opened.flush()
-                os.fsync(descriptor)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
+        with files.replacing(file, mode=0o600) as opened:
+            yield opened
     except OSError as error:
         raise SetupRefused(f"{file} cannot be written: {error.strerror}") from error

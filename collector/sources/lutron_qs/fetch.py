@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from collector import files
 from collector.errors import FrameDamaged, LineAway
 from collector.lines.tcp import place
 from collector.sources.lutron_qs.database import Database, exported, parse
@@ -96,6 +97,4 @@ def kept(file: Path) -> Database | None:
 def keep(file: Path, data: bytes) -> None:
     """Put *data* into *file*, all or nothing. Raise OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".new")
-    beside.write_bytes(data)
-    beside.replace(file)
+    files.replace(file, data)

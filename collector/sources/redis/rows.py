@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+from collector import files
 from collector.decode.fields import Field, parse
 from collector.lines.redis import Answer
 from collector.reading import LATEST_MS
@@ -66,9 +67,7 @@ def load(file: Path) -> bytes:
 def save(file: Path, data: bytes) -> None:
     """Replace *file*. Not forced onto the disk: what is older only reads again. Raise OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".new")
-    beside.write_bytes(data)
-    beside.replace(file)
+    files.replace(file, data, durable=False)
 
 
 def times(keys: Iterable[str]) -> frozenset[int]:

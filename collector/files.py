@@ -1,0 +1,53 @@
+"""A file that is replaced whole or not at all: written beside its place, then given its name."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def replacing(
+    file: Path, *, mode: int = 0o644, durable: bool = True, give: bool = False
+) -> Iterator[BinaryIO]:
+    """Open what becomes *file* when the block ends well. Raise OSError.
+
+    The folder must exist. No link is followed in it, so its owner cannot lead root elsewhere. With
+    *durable* the file survives a power cut after the block. With *give* what root writes belongs
+    to the owner of the folder, who could not replace a file of root's.
+    """
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    beside = f".{file.name}.new"
+    try:
+        with suppress(FileNotFoundError):  # of a run that was killed
+            os.unlink(beside, dir_fd=folder)
+        descriptor = os.open(beside, NEW, mode, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                if give and os.geteuid() == 0:
+                    owner = os.fstat(folder)
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                yield opened
+                opened.flush()
+                if durable:
+                    os.fsync(descriptor)
+            os.rename(beside, file.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(beside, dir_fd=folder)
+            raise
+        if durable:
+            os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def replace(
+    file: Path, data: bytes, *, mode: int = 0o644, durable: bool = True, give: bool = False
+) -> None:
+    """Give *file* the content *data*; see ``replacing``. Raise OSError."""
+    with replacing(file, mode=mode, durable=durable, give=give) as opened:
+        opened.write(data)
