@@ -6,25 +6,21 @@
           <timePeriod><duration>3600</duration><start>1293868800</start></timePeriod>
           <value>450</value></IntervalReading>…
 
-A file comes from anywhere, so nothing in it is believed: a document type, by which alone XML can
-grow or reach out, is refused, and so is what is nested too deep or not whole.
+A file comes from anywhere: ``decode.xml`` refuses what could harm.
 """
 
 import re
-import xml.parsers.expat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
+from collector.decode.xml import PIECE, parse
 from collector.errors import FrameDamaged
 
-PIECE = 65536
-# To parse a tag with a million attributes takes more memory than a Raspberry Pi has.
-LONGEST_TOKEN = 4 * PIECE
 LONGEST_TEXT = 200
 LONGEST_LINK = 1000
 MOST_LINKS = 20
-DEEPEST = 50
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 CONTENTS = {"UsagePoint", "MeterReading", "ReadingType", "IntervalBlock"}
@@ -62,28 +58,10 @@ def walk(file: BinaryIO) -> Iterator[Entry | IntervalReading]:
     Raise FrameDamaged.
     """
     reader = Reader()
-    parser = xml.parsers.expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = refuse_document_type
-    fed, piece = 0, b"-"
-    while piece:
-        piece = file.read(PIECE)
-        fed += len(piece)
-        try:
-            parser.Parse(piece, not piece)
-        except (xml.parsers.expat.ExpatError, LookupError, ValueError) as error:
-            raise FrameDamaged(f"it is no sound XML: {error}") from error
-        if fed - parser.CurrentByteIndex > LONGEST_TOKEN:
-            raise FrameDamaged(f"it has a tag or a comment of more than {LONGEST_TOKEN:,} bytes")
+    pieces = iter(partial(file.read, PIECE), b"")
+    for _ in parse(pieces, reader.start, reader.end, reader.text):
         yield from reader.events
         reader.events.clear()
-
-
-def refuse_document_type(*_: object) -> None:
-    raise FrameDamaged("it has a document type, which a Green Button file has not")
 
 
 class Reader:
@@ -94,12 +72,8 @@ class Reader:
         self.entry = Entry()
         self.reading: IntervalReading | None = None
         self.written = ""
-        self.depth = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise FrameDamaged(f"it is nested more than {DEEPEST} deep")
         self.written = ""
         name = tag.rpartition(":")[2]
         if name == "entry":
@@ -124,7 +98,6 @@ class Reader:
             self.written += text[:LONGEST_TEXT]
 
     def end(self, tag: str) -> None:
-        self.depth -= 1
         name = tag.rpartition(":")[2]
         if name == "entry":
             self.events.append(self.entry)

@@ -187,11 +187,11 @@ def test_of_several_usage_points_one_must_be_named():
         (BOMB, "document type"),
         (REACHING_OUT, "document type"),
         (b"<a>" * 60, "nested more than 50 deep"),
-        (b"", "no sound XML"),
-        (b"\x00\xff garbage", "no sound XML"),
+        (b"", "not valid XML"),
+        (b"\x00\xff garbage", "not valid XML"),
         (b"<feed></feed>", "is it a Green Button file"),
-        (b"<a x='" + b"x" * 1_000_000, "more than 262,144 bytes"),
-        (b"<a><!--" + b"x" * 1_000_000, "more than 262,144 bytes"),
+        (b"<a x='" + b"x" * 1_000_000, "more than 65,536 bytes"),
+        (b"<a><!--" + b"x" * 1_000_000, "more than 65,536 bytes"),
         (fake.feed(f"<entry>{fake.link('related', 'x') * 30}</entry>"), "too many links"),
         (fake.feed(f"<entry>{fake.link('up', 'x' * 2000)}</entry>"), "too long"),
         (fake.feed("<entry><content><UsagePoint/></content></entry>" * 100_001), "100,000 entries"),
@@ -362,7 +362,7 @@ def test_a_damaged_file_is_named_once_and_the_others_are_read(made, folder, capl
     assert read(source) == []
     assert told(read(source)) == [hour(0, 7)]
     for _ in range(2):
-        with pytest.raises(FrameDamaged, match=r"a\.xml: it is no sound XML"):
+        with pytest.raises(FrameDamaged, match=r"a\.xml: it is not valid XML"):
             read(source)
     assert len(caplog.messages) == 1
     put(folder, "a.xml", fake.house(fake.hours(NEW_YEAR_S, [8])), 1_700_000_004)

@@ -94,14 +94,14 @@ def test_a_document_type_is_refused_before_anything_of_it_is_used(data):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (lights.database()[:-50], "no sound XML"),
-        (lights.database().replace(b"</Area>", b"", 1), "no sound XML: mismatched tag"),
-        (b"", "no sound XML"),
+        (lights.database()[:-50], "not valid XML"),
+        (lights.database().replace(b"</Area>", b"", 1), "not valid XML: mismatched tag"),
+        (b"", "not valid XML"),
         (b"<html><body>404</body></html>", "no zones"),
         (b"<a>" * 100, "nested more than 50 deep"),
-        (house("<Output" + MANY_ATTRIBUTES + "/>").encode(), "64 kB"),
+        (house("<Output" + MANY_ATTRIBUTES + "/>").encode(), "65,536 bytes"),
         (house(output() * 10_001).encode(), "more than 10000 zones"),
-        (b'<?xml version="1.0" encoding="utf-99"?><a/>', "no sound XML"),
+        (b'<?xml version="1.0" encoding="utf-99"?><a/>', "not valid XML"),
     ],
 )
 def test_what_is_no_sound_database_is_told(data, reason):
