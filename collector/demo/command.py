@@ -118,7 +118,7 @@ def run_in(folder: Path, duration_s: float | None) -> int:
         lights.start() as processor,
         meter.start("orno-we-515", 1, folder / METER),
         vedirect.start(folder / BATTERY, folder / SUN),
-        (folder / "collector.journal.segments").open("w") as log,
+        (folder / "collector.log").open("w") as log,
         start(configure(folder, heat_pump, processor), log) as collector,
     ):
         try:
@@ -146,7 +146,7 @@ def show_until(
         click.clear()
     while time.monotonic() < end:
         if collector.poll() is not None:
-            log = (folder / "collector.journal.segments").read_text(encoding="utf-8")
+            log = (folder / "collector.log").read_text(encoding="utf-8")
             raise EnergyMonitorError(f"the collector has stopped:\n{log}")
         if terminal:
             draw(answer)
@@ -168,7 +168,7 @@ def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> dict[str
                 return answer
         except (control.NotRunning, control.NoAnswer):
             if time.monotonic() > deadline or collector.poll() is not None:
-                log = (folder / "collector.journal.segments").read_text(encoding="utf-8")
+                log = (folder / "collector.log").read_text(encoding="utf-8")
                 raise EnergyMonitorError(f"the collector does not start:\n{log}") from None
         time.sleep(0.1)
 
