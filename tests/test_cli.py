@@ -23,6 +23,7 @@ from collector.journal.notes import dead_letters
 from collector.journal.reader import read_all
 from collector.reading import Reading, decode, encode
 from collector.run import control
+from collector.status import JournalStatus, LatestReading, SourceStatus, Status, from_json
 from tests.fakes.running import (
     ask,
     collector,
@@ -340,9 +341,9 @@ def test_a_devices_folder_that_cannot_be_read_is_told_and_the_rest_is_listed(tmp
 def test_values_that_were_left_out_are_in_the_table_of_the_status(tmp_path):
     with collector(configure(tmp_path, HOUSE)):
         status = wait_for_reads(tmp_path, "house", 2)
-    assert "cannot be true" not in show.status(status)
+    assert "cannot be true" not in show.status(from_json(status))
     status["sources"]["house"] |= {"out_of_range": 3, "last_out_of_range": "voltage = 999 V"}
-    text = show.status(status)
+    text = show.status(from_json(status))
     assert "house: 3 values that cannot be true were left out, the last voltage = 999 V" in text
 
 
@@ -384,9 +385,8 @@ def test_only_one_demo_runs_in_a_folder(tmp_path):
 
 def test_the_demo_tells_of_a_reading_whose_lateness_is_not_known_yet():
     values = {"active_power": 1.0, "voltage": 230.0, "active_energy": 1.0}
-    figures = {"lateness_s": None, "reads": 0, "failures": 0, "skipped": 0}
-    mains = {"latest": {"mains": {"values": values}}, **figures}
-    answer = {"sources": {"mains": mains}, "journal": {"readings": 1}}
+    mains = SourceStatus(latest={"mains": LatestReading(values=values)})
+    answer = Status(sources={"mains": mains}, journal=JournalStatus(readings=1))
     assert "0 skipped, 1 readings in the journal" in demo.sentence(answer)
 
 

@@ -197,9 +197,9 @@ def status(as_json: bool, file: Path) -> None:
     from collector.cli import show  # noqa: PLC0415
     from collector.run import control  # noqa: PLC0415
 
-    answer = control.ask(config.load(file).socket, {"ask": "status"})
-    click.echo(json.dumps(answer, indent=2) if as_json else show.status(answer))
-    sys.exit(1 if answer["problems"] else 0)
+    answer = control.status(config.load(file).socket)
+    click.echo(json.dumps(answer.to_json(), indent=2) if as_json else show.status(answer))
+    sys.exit(1 if answer.problems else 0)
 
 
 @main.command()

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from collector.reading import Reading
+from collector.status import OutputStatus, SourceStatus, Status
 from collector.text import amount, duration, in_unit, number, table
 
 STATE_COLOURS = {"alive": "green", "delivering": "green", "silent": "red", "away": "red"}
@@ -17,68 +18,68 @@ def state(word: str) -> str:
     return click.style(word, fg=STATE_COLOURS.get(word, "yellow"))
 
 
-def status(answer: Mapping[str, Any]) -> str:
+def status(answer: Status) -> str:
     """Set out what the service answers to ``status``."""
-    journal = answer["journal"]
+    journal = answer.journal
     parts = [
-        f"{answer['site']}: up {duration(answer['up_s'])}, {amount(answer['resident_memory'])}",
+        f"{answer.site}: up {duration(answer.up_s)}, {amount(answer.resident_memory)}",
         "",
         table(
             ["SOURCE", "STATE", "AGE", "LATE p99", "TOOK", "READS", "FAILED", "SKIPPED"],
-            [source_row(name, source) for name, source in answer["sources"].items()],
+            [source_row(name, source) for name, source in answer.sources.items()],
             right=range(2, 8),
         ),
         "",
     ]
-    if answer["outputs"]:
-        now_ms = answer["now_ms"]
-        rows = [output_row(name, each, now_ms) for name, each in answer["outputs"].items()]
+    if answer.outputs:
+        now_ms = answer.now_ms
+        rows = [output_row(name, each, now_ms) for name, each in answer.outputs.items()]
         heads = ["OUTPUT", "STATE", "BACKLOG", "BEHIND", "LAST", "DELIVERED", "REFUSED"]
         parts += [table(heads, rows, right=range(2, 7)), ""]
     parts.append(
-        f"journal: {journal['readings']} readings, {amount(journal['bytes'])}, "
-        f"{duration(journal['days'] * 86400)}"
+        f"journal: {journal.readings} readings, {amount(journal.bytes)}, "
+        f"{duration(journal.days * 86400)}"
     )
-    if answer["backups"]:
-        ages = [f"{task} {duration(age_s)} ago" for task, age_s in answer["backups"].items()]
+    if answer.backups:
+        ages = [f"{task} {duration(age_s)} ago" for task, age_s in answer.backups.items()]
         parts.append(f"backups: the last {', '.join(ages)}")
     parts += [
         click.style(
-            f"{name}: {source['out_of_range']} values that cannot be true were left out, "
-            f"the last {source['last_out_of_range']}",
+            f"{name}: {source.out_of_range} values that cannot be true were left out, "
+            f"the last {source.last_out_of_range}",
             fg="yellow",
         )
-        for name, source in answer["sources"].items()
-        if source["out_of_range"]
+        for name, source in answer.sources.items()
+        if source.out_of_range
     ]
-    parts += [click.style(f"! {problem}", fg="red") for problem in answer["problems"]]
+    parts += [click.style(f"! {problem}", fg="red") for problem in answer.problems]
     return "\n".join(parts)
 
 
-def source_row(name: str, source: Mapping[str, Any]) -> list[str]:
-    late = source["lateness_s"]
+def source_row(name: str, source: SourceStatus) -> list[str]:
+    late = source.lateness_s
     return [
         name,
-        state(source["state"]),
-        duration(source["age_s"]),
-        f"{late['p99'] * 1000:.1f} ms" if late else "",
-        f"{source['read_duration_s'] * 1000:.0f} ms",
-        str(source["reads"]),
-        str(source["failures"]),
-        str(source["skipped"]),
+        state(source.state),
+        duration(source.age_s),
+        f"{late.p99 * 1000:.1f} ms" if late else "",
+        f"{source.read_duration_s * 1000:.0f} ms",
+        str(source.reads),
+        str(source.failures),
+        str(source.skipped),
     ]
 
 
-def output_row(name: str, output: Mapping[str, Any], now_ms: float) -> list[str]:
-    last = output["last_delivery_ms"]
+def output_row(name: str, output: OutputStatus, now_ms: float) -> list[str]:
+    last = output.last_delivery_ms
     return [
         name,
-        state(output["state"]),
-        str(output["backlog"]),
-        duration(output["backlog_s"]),
+        state(output.state),
+        str(output.backlog),
+        duration(output.backlog_s),
         duration((now_ms - last) / 1000 if last else None),
-        str(output["delivered"]),
-        str(output["refused"]),
+        str(output.delivered),
+        str(output.refused),
     ]
 
 

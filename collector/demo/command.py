@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import click
 
 from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
 from collector.run import control
+from collector.status import Status
 from collector.text import duration, in_unit, table
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
@@ -153,18 +154,18 @@ def show_until(
         else:
             click.echo(sentence(answer))
         time.sleep(max(0, min(1 if terminal else LINE_EVERY_S, end - time.monotonic())))
-        answer = control.ask(folder / "control.sock", {"ask": "status"})
+        answer = control.status(folder / "control.sock")
     if not terminal:
         click.echo(sentence(answer))
 
 
-def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> dict[str, Any]:
+def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> Status:
     """Wait until the collector answers and has read something."""
     deadline = time.monotonic() + START_WITHIN_S
     while True:
         try:
-            answer = control.ask(folder / "control.sock", {"ask": "status"})
-            if answer["sources"]["mains"]["latest"] or time.monotonic() > deadline:
+            answer = control.status(folder / "control.sock")
+            if answer.sources["mains"].latest or time.monotonic() > deadline:
                 return answer
         except (control.NotRunning, control.NoAnswer):
             if time.monotonic() > deadline or collector.poll() is not None:
@@ -173,49 +174,47 @@ def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> dict[str
         time.sleep(0.1)
 
 
-def draw(answer: dict[str, Any]) -> None:
+def draw(answer: Status) -> None:
     """Draw the table over the one before, without flicker, cut to the terminal's size."""
     columns, rows = os.get_terminal_size()
-    journal = answer["journal"]
+    journal = answer.journal
     head = (
         f"Energy Monitor demo   {time.strftime('%H:%M:%S')}   "
-        f"{journal['readings']} readings in the journal   Ctrl-C ends"
+        f"{journal.readings} readings in the journal   Ctrl-C ends"
     )
     lines = [head[:columns], "", *live(answer).splitlines()]
     sys.stdout.write("\033[H" + "".join(f"{line}\033[K\n" for line in lines[: rows - 1]) + "\033[J")
     sys.stdout.flush()
 
 
-def sentence(answer: dict[str, Any]) -> str:
+def sentence(answer: Status) -> str:
     """Say in one line how it is going."""
-    mains = answer["sources"]["mains"]
-    reading = next(iter(mains["latest"].values()), None)
+    mains = answer.sources["mains"]
+    reading = next(iter(mains.latest.values()), None)
     if reading is None:
-        return f"no reading yet: {mains['last_error']}"
-    values = reading["values"]
-    late = mains["lateness_s"]
+        return f"no reading yet: {mains.last_error}"
+    values = reading.values
+    late = mains.lateness_s
     lateness = (
-        f"late by {late['median'] * 1000:.1f} ms (p99 {late['p99'] * 1000:.1f} ms), "
-        if late
-        else ""
+        f"late by {late.median * 1000:.1f} ms (p99 {late.p99 * 1000:.1f} ms), " if late else ""
     )
     return (
         f"{time.strftime('%H:%M:%S')}  {values['active_power']:.0f} W  "
         f"{values['voltage']:.1f} V  {values['active_energy'] / 1000:.2f} kWh  "
-        f"{mains['reads']} reads, {mains['failures']} failed, {mains['skipped']} skipped, "
-        f"{lateness}{answer['journal']['readings']} readings in the journal"
+        f"{mains.reads} reads, {mains.failures} failed, {mains.skipped} skipped, "
+        f"{lateness}{answer.journal.readings} readings in the journal"
     )
 
 
-def live(answer: Mapping[str, Any]) -> str:
+def live(answer: Status) -> str:
     """Set out the newest values of every device: device, quantity, value, unit, age, lateness."""
     rows = []
-    for source in answer["sources"].values():
-        late = source["lateness_s"]
-        lateness = f"{late['median'] * 1000:.1f} ms" if late else ""
-        for device, reading in source["latest"].items():
-            age_s = (answer["now_ms"] - reading["at_ms"]) / 1000
-            for quantity, value in reading["values"].items():
+    for source in answer.sources.values():
+        late = source.lateness_s
+        lateness = f"{late.median * 1000:.1f} ms" if late else ""
+        for device, reading in source.latest.items():
+            age_s = (answer.now_ms - reading.at_ms) / 1000
+            for quantity, value in reading.values.items():
                 rows.append(
                     [device, quantity, *in_unit(quantity, value), duration(age_s), lateness]
                 )

@@ -12,7 +12,6 @@ from contextlib import suppress
 from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
 from collector import __version__, files
 from collector.doctor.case import COMPOSE_FILE, Case
@@ -112,11 +111,11 @@ def versions(case: Case) -> str:
 
 def status(case: Case) -> str:
     """Return the service's status without what was measured."""
-    told: dict[str, Any] = json.loads(json.dumps(case.told()))
-    for source in told["sources"].values():
+    document = case.answer().to_json()
+    for source in document["sources"].values():
         for reading in source["latest"].values():
             reading["values"] = sorted(reading["values"])
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def journal(case: Case) -> str:

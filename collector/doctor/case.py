@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from collector.clock import kernel_synchronised
 from collector.config import Config, MainOptions, load
@@ -15,6 +14,7 @@ from collector.doctor.finding import CannotTell
 from collector.errors import ConfigFault, Fault
 from collector.run import control
 from collector.secrets import Secret
+from collector.status import Status
 
 COMMAND_S = 10  # docker takes some seconds on a Pi that is busy
 COMPOSE_FILE = "/opt/energy-monitor/current/docker-compose.yml"
@@ -87,7 +87,7 @@ class Case:
     file: Path
     config: Config | None
     faults: tuple[Fault, ...]
-    status: dict[str, Any] | None
+    status: Status | None
     away: Exception | None
 
     @property
@@ -103,7 +103,7 @@ class Case:
     def secrets(self) -> Path:
         return self.file.parent / "secrets"
 
-    def told(self) -> dict[str, Any]:
+    def answer(self) -> Status:
         """Return the service's status. Raise CannotTell."""
         if self.status is None:
             raise CannotTell("the service does not answer (see 'sources')")
@@ -142,8 +142,8 @@ def open_case(file: Path, machine: Machine | None = None) -> Case:
     return case.again()
 
 
-def ask(runtime_dir: Path) -> tuple[dict[str, Any] | None, Exception | None]:
+def ask(runtime_dir: Path) -> tuple[Status | None, Exception | None]:
     try:
-        return control.ask(runtime_dir / "control.sock", {"ask": "status"}), None
+        return control.status(runtime_dir / "control.sock"), None
     except (control.NotRunning, control.NoAnswer) as error:
         return None, error

@@ -11,9 +11,9 @@ MEND = "sudo timedatectl set-ntp true && timedatectl timesync-status"
 def synchronised(case: Case) -> Iterator[Finding]:
     """Does something keep the clock right, and are readings held back until it is?"""
     right = case.machine.synchronised()
-    told = case.status["clock"] if case.status else None
-    waiting = case.status["journal"]["undated"] if case.status else 0
-    if told and not told["trusted"]:
+    clock = case.status.clock if case.status else None
+    waiting = case.status.journal.undated if case.status else 0
+    if clock and not clock.trusted:
         yield Finding(
             "warning",
             f"the clock is not right yet: {waiting:,} readings are kept and not delivered",
@@ -41,7 +41,7 @@ def synchronised(case: Case) -> Iterator[Finding]:
 
 def steps(case: Case) -> Iterator[Finding]:
     """Was the clock stepped while the service ran?"""
-    if case.status and (count := case.status["clock"]["steps"]):
+    if case.status and (count := case.status.clock.steps):
         yield Finding(
             "advice",
             f"the clock was stepped {count} time{'s' * (count > 1)} since the service started",

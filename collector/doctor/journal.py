@@ -48,9 +48,9 @@ def size(case: Case) -> Iterator[Finding]:
     limit = case.main.journal.max_size
     said = f"{amount(taken)} of at most {amount(limit)}"
     if case.status:
-        held = case.status["journal"]
-        span = f" of {duration(held['days'] * 86_400)}" if held["days"] else ""
-        said = f"{held['readings']:,} readings{span} in {said}"
+        held = case.status.journal
+        span = f" of {duration(held.days * 86_400)}" if held.days else ""
+        said = f"{held.readings:,} readings{span} in {said}"
     if taken > NEARLY * limit:
         yield Finding(
             "warning",
@@ -73,11 +73,11 @@ def losses(case: Case) -> Iterator[Finding]:
                 written[cause] += readings
                 last[cause] = at
     # On a full disk they cannot be written down, and only the service knows.
-    told = case.status["journal"]["dropped"] if case.status else {}
-    for cause in dict.fromkeys([*written, *told]):
-        count = max(written[cause], told.get(cause, 0))
+    dropped = case.status.journal.dropped if case.status else {}
+    for cause in dict.fromkeys([*written, *dropped]):
+        count = max(written[cause], dropped.get(cause, 0))
         yield lost(case, cause, count, last.get(cause, utc(time.time() * 1000)))
-    if not written and not told:
+    if not written and not dropped:
         yield Finding("ok", "no reading was ever lost")
 
 

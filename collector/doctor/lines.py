@@ -163,8 +163,8 @@ def adapters(case: Case) -> Iterator[Finding]:
 
 def in_use(case: Case, line: list[Feed]) -> bool:
     """Has the service the line open? A port that is not open has not been quickened yet."""
-    states = [case.status["sources"].get(each.name) for each in line] if case.status else []
-    return any(state and state["state"] == "alive" for state in states)
+    states = [case.status.sources.get(each.name) for each in line] if case.status else []
+    return any(state and state.state == "alive" for state in states)
 
 
 def load(case: Case) -> Iterator[Finding]:

@@ -4,13 +4,13 @@ import json
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 from collector.doctor import web
 from collector.doctor.case import MEND_STACK, Case
 from collector.doctor.finding import Finding
 from collector.doctor.stored import influxdbs
+from collector.status import JournalStatus, OutputStatus
 from collector.text import duration
 
 BETWEEN_SAMPLES_S = 2.0  # a backlog goes out batch after batch: this sees several
@@ -20,58 +20,58 @@ LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 def delivering(case: Case) -> Iterator[Finding]:
     """Does every output deliver, and if it is behind, for how long still?"""
-    told = case.told()
+    status = case.answer()
     later = None
-    for name, output in told["outputs"].items():
+    for name, output in status.outputs.items():
         every_s = getattr(case.config.outputs.get(name), "every", 5) if case.config else 5
-        if output["state"] == "away":
+        if output.state == "away":
             yield away(case, name, output)
-        elif output["backlog_s"] > SLACK_S + 3 * every_s:
+        elif output.backlog_s > SLACK_S + 3 * every_s:
             if later is None:
                 time.sleep(BETWEEN_SAMPLES_S)
-                later = case.again().told()
-            yield catching_up(name, output, later["outputs"][name], later["now_ms"], told["now_ms"])
-        elif output["state"] == "starting":
+                later = case.again().answer()
+            yield catching_up(name, output, later.outputs[name], later.now_ms, status.now_ms)
+        elif output.state == "starting":
             yield Finding("unknown", f"{name}: nothing was delivered yet")
         else:
             yield Finding(
                 "ok",
-                f"{name}: delivering, {output['backlog']:,} readings to go; "
-                f"{output['delivered']:,} since the service started",
+                f"{name}: delivering, {output.backlog:,} readings to go; "
+                f"{output.delivered:,} since the service started",
             )
 
 
-def away(case: Case, name: str, output: dict[str, Any]) -> Finding:
-    told = case.told()
-    lasts = room_s(told["journal"], case.main.journal.max_size)
+def away(case: Case, name: str, output: OutputStatus) -> Finding:
+    status = case.answer()
+    lasts = room_s(status.journal, case.main.journal.max_size)
     kept = f"; the journal has room for another {duration(lasts)}" if lasts else ""
-    since = duration((told["now_ms"] - output["since_ms"]) / 1000)
+    since = duration((status.now_ms - output.since_ms) / 1000)
     return Finding(
         "error",
-        f"{name}: away for {since}: {output['last_error']}",
-        f"{output['backlog']:,} readings wait for it in the journal{kept}.",
+        f"{name}: away for {since}: {output.last_error}",
+        f"{output.backlog:,} readings wait for it in the journal{kept}.",
         mend_server(case, name),
     )
 
 
-def room_s(journal: dict[str, Any], limit: int) -> float | None:
+def room_s(journal: JournalStatus, limit: int) -> float | None:
     """Return for how long the journal has room, as fast as it has grown; None while too new."""
-    if journal["days"] < 1 / 24 or not journal["bytes"]:
+    if journal.days < 1 / 24 or not journal.bytes:
         return None
-    return float((limit - journal["bytes"]) / journal["bytes"] * journal["days"] * 86_400)
+    return float((limit - journal.bytes) / journal.bytes * journal.days * 86_400)
 
 
 def catching_up(
-    name: str, before: dict[str, Any], after: dict[str, Any], after_ms: float, before_ms: float
+    name: str, before: OutputStatus, after: OutputStatus, after_ms: float, before_ms: float
 ) -> Finding:
     """Tell how far an output is behind, and by two samples when it will not be any more."""
     seconds = (after_ms - before_ms) / 1000
-    gain = (before["backlog"] - after["backlog"]) / seconds
-    behind = f"{name}: {after['backlog']:,} readings behind, {duration(after['backlog_s'])}"
-    if not after["backlog"]:
+    gain = (before.backlog - after.backlog) / seconds
+    behind = f"{name}: {after.backlog:,} readings behind, {duration(after.backlog_s)}"
+    if not after.backlog:
         return Finding("ok", f"{name}: delivering; it has just caught up")
     if gain > 0:
-        left = duration(after["backlog"] / gain)
+        left = duration(after.backlog / gain)
         return Finding("ok", f"{behind}; it gains {gain:,.0f} a second and is done in {left}")
     return Finding(
         "warning",

@@ -1,10 +1,10 @@
 """The service and its sources: who is read, how long ago, and how well."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from collector.doctor.case import AS_ROOT, RESTART, Case
 from collector.doctor.finding import Finding
+from collector.status import SourceStatus
 from collector.text import amount, duration
 
 MANY = 0.01  # of the reads: more than the odd disturbance
@@ -15,7 +15,7 @@ STALE_S = 60
 def running(case: Case) -> Iterator[Finding]:
     """Does the service answer?"""
     if case.status is not None:
-        memory, up = amount(case.status["resident_memory"]), duration(case.status["up_s"])
+        memory, up = amount(case.status.resident_memory), duration(case.status.up_s)
         yield Finding("ok", f"the service is up for {up} and takes {memory} of memory")
     elif case.away is not None and isinstance(case.away.__cause__, PermissionError):
         yield Finding("unknown", "the service answers only root and its own user", "", AS_ROOT)
@@ -31,13 +31,13 @@ def running(case: Case) -> Iterator[Finding]:
 def each_source(case: Case) -> Iterator[Finding]:
     """How is every source doing?"""
     if case.status is None:
-        return  # ``running`` has told
-    told = case.status["sources"]
-    for name, source in told.items():
+        return  # ``running`` reports it
+    sources = case.status.sources
+    for name, source in sources.items():
         yield state(case, name, source)
         yield from quality(name, source)
-    wanted = set(case.config.sources) if case.config else set(told)
-    for name in sorted(wanted ^ set(told)):
+    wanted = set(case.config.sources) if case.config else set(sources)
+    for name in sorted(wanted ^ set(sources)):
         yield Finding(
             "warning",
             f"{name}: in the configuration, but not read"
@@ -48,43 +48,43 @@ def each_source(case: Case) -> Iterator[Finding]:
         )
 
 
-def state(case: Case, name: str, source: dict[str, Any]) -> Finding:
+def state(case: Case, name: str, source: SourceStatus) -> Finding:
     """Tell one source's state and the age of its last reading."""
-    if source["state"] == "silent":
-        last = f"read {ago(source)}" if source["age_s"] else "never read since the start"
+    if source.state == "silent":
+        last = f"read {ago(source)}" if source.age_s else "never read since the start"
         return Finding(
             "error",
-            f"{name}: silent: {source['last_error']}; {last}",
+            f"{name}: silent: {source.last_error}; {last}",
             "It is asked again and again; what it measures meanwhile is not known to anybody.",
             f"sudo systemctl stop energy-monitor-collector; sudo energy-monitor read {name}; "
             "sudo systemctl start energy-monitor-collector",
         )
-    if source["state"] != "alive":
+    if source.state != "alive":
         return unread(case, name, source)
-    if (source["age_s"] or 0) > STALE_S + 3 * interval_s(case, name):
+    if (source.age_s or 0) > STALE_S + 3 * interval_s(case, name):
         return Finding(
             "advice",
             f"{name}: answers, but its newest reading is of {ago(source)}",
             "A bill or a weather report may be old; what a meter says may not.",
             f"sudo energy-monitor journal tail | grep {name}",
         )
-    late = source["lateness_s"]
-    how = f", {late['p99'] * 1000:.1f} ms late at most (p99)" if late else ""
+    late = source.lateness_s
+    how = f", {late.p99 * 1000:.1f} ms late at most (p99)" if late else ""
     return Finding("ok", f"{name}: alive, read {ago(source)}{how}")
 
 
-def ago(source: dict[str, Any]) -> str:
-    return f"{duration(source['age_s'])} ago"
+def ago(source: SourceStatus) -> str:
+    return f"{duration(source.age_s)} ago"
 
 
-def unread(case: Case, name: str, source: dict[str, Any]) -> Finding:
+def unread(case: Case, name: str, source: SourceStatus) -> Finding:
     """Tell of a source that has not answered yet, and has not been called silent."""
-    if case.told()["up_s"] < STARTS_WITHIN_S + interval_s(case, name):
+    if case.answer().up_s < STARTS_WITHIN_S + interval_s(case, name):
         mend = "sudo energy-monitor doctor    # again, in a minute"
         return Finding("unknown", f"{name}: not read yet; the service has just started", "", mend)
     return Finding(
         "warning",
-        f"{name}: has not answered since the service started: {source['last_error']}",
+        f"{name}: has not answered since the service started: {source.last_error}",
         "Its line may have no time left for it.",
         f"energy-monitor check; {RESTART}",
     )
@@ -98,30 +98,30 @@ def interval_s(case: Case, name: str) -> float:
     return float(min([options.every, *(group.every for group in options.read)]))
 
 
-def quality(name: str, source: dict[str, Any]) -> Iterator[Finding]:
+def quality(name: str, source: SourceStatus) -> Iterator[Finding]:
     """Tell of reads that fail, slots that are skipped and values that cannot be."""
-    tried = source["reads"] + source["failures"]
-    if tried and source["state"] == "alive" and source["failures"] / tried > MANY:
+    tried = source.reads + source.failures
+    if tried and source.state == "alive" and source.failures / tried > MANY:
         yield Finding(
             "warning",
-            f"{name}: {source['failures'] / tried:.1%} of {tried:,} reads failed",
+            f"{name}: {source.failures / tried:.1%} of {tried:,} reads failed",
             "A bad contact, A and B without a terminating resistor, a cable beside a motor, or a "
             "second master on the line.",
             "journalctl -u energy-monitor-collector --since -1h",
         )
-    slots = source["reads"] + source["skipped"]
-    if slots and source["skipped"] / slots > MANY:
+    slots = source.reads + source.skipped
+    if slots and source.skipped / slots > MANY:
         yield Finding(
             "warning",
-            f"{name}: {source['skipped'] / slots:.1%} of {slots:,} slots were skipped",
+            f"{name}: {source.skipped / slots:.1%} of {slots:,} slots were skipped",
             "Its line was still busy when they were due; what it measured then is not known.",
             "energy-monitor check    # tells where a line is asked for too much",
         )
-    if source["out_of_range"]:
+    if source.out_of_range:
         yield Finding(
             "warning",
-            f"{name}: {source['out_of_range']:,} values were left out, the last one "
-            f"{source['last_out_of_range']}",
+            f"{name}: {source.out_of_range:,} values were left out, the last one "
+            f"{source.last_out_of_range}",
             "They lie outside what a house can show: often a model that is not quite the meter.",
             f"energy-monitor read {name} --raw    # while the service is stopped",
         )

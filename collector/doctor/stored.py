@@ -39,7 +39,7 @@ def stored(case: Case) -> Iterator[Finding]:
                 f"    # read_token: !secret influxdb-read-token",
             )
             continue
-        now_ms = case.status["now_ms"] if case.status else time.time() * 1000
+        now_ms = case.status.now_ms if case.status else time.time() * 1000
         newest = newest_stored(case, name, options)
         for source in case.sound().sources:
             yield freshness(case, name, source, newest, now_ms)
@@ -51,12 +51,12 @@ def freshness(
     """Compare what is stored of *source* with the newest reading, or without one with now."""
     assert case.config is not None
     patience_s = SLACK_S + 3 * (interval_s(case, source) + case.config.outputs[output].every)
-    told = case.status["sources"].get(source) if case.status else None
-    read = {device: each["at_ms"] for device, each in told["latest"].items()} if told else {}
+    status = case.status.sources.get(source) if case.status else None
+    read = {device: each.at_ms for device, each in status.latest.items()} if status else {}
     devices = sorted(read) or [source]
     lacking = ", ".join(device for device in devices if device not in newest)
     place = f"{source} in {output}"
-    if lacking and told and (now_ms - told["since_ms"]) / 1000 < patience_s:
+    if lacking and status and (now_ms - status.since_ms) / 1000 < patience_s:
         return Finding("unknown", f"{place}: nothing is stored yet; it has only just begun")
     if lacking:
         return missing(case, f"{place}: nothing of {lacking} is stored in the last 30 days", output)
@@ -69,9 +69,9 @@ def freshness(
 
 
 def missing(case: Case, said: str, output: str) -> Finding:
-    state = case.status["outputs"].get(output, {}).get("state") if case.status else ""
+    status = case.status.outputs.get(output) if case.status else None
     return Finding(
-        "warning" if state == "delivering" else "error",
+        "warning" if status and status.state == "delivering" else "error",
         said,
         "What is not stored is on no dashboard; it may be in the journal and on its way.",
         f"energy-monitor status; energy-monitor journal dead-letters {output}",

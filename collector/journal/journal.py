@@ -18,7 +18,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from collector.errors import JournalFault
 from collector.journal import FORMAT
@@ -28,6 +27,7 @@ from collector.journal.notes import append_dead_letters
 from collector.journal.reader import Reader, Record, read_all
 from collector.journal.segments import Log
 from collector.reading import check_line, time_ms
+from collector.status import JournalStatus
 
 log = logging.getLogger(__name__)
 
@@ -296,17 +296,16 @@ class Journal:
             if left:
                 self.losses.count_quietly(f"refused by {output}, and its list is full", left)
 
-    def told(self, now_ms: float) -> dict[str, Any]:
-        """Return what ``status --json`` says of the journal."""
+    def status(self, now_ms: float) -> JournalStatus:
         segments = self.log.segments
-        return {
-            "readings": self.log.next_number - self.log.first_number,
-            "bytes": self.log.size + self.undated.size,
-            "days": round((now_ms - segments[0].first_ms) / 86_400_000, 3) if segments else 0,
-            "undated": self.undated.next_number - self.undated.first_number,
-            "dropped": dict(self.losses.ever),
-            "dropped_lately": dict(self.losses.lately),
-        }
+        return JournalStatus(
+            readings=self.log.next_number - self.log.first_number,
+            bytes=self.log.size + self.undated.size,
+            days=round((now_ms - segments[0].first_ms) / 86_400_000, 3) if segments else 0,
+            undated=self.undated.next_number - self.undated.first_number,
+            dropped=dict(self.losses.ever),
+            dropped_lately=dict(self.losses.lately),
+        )
 
 
 def date(line: bytes, offset_ms: int) -> bytes:

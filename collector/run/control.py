@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import EnergyMonitorError
+from collector.status import Status, from_json
 
 log = logging.getLogger(__name__)
 
@@ -164,3 +165,11 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
         raise EnergyMonitorError(answer["error"])
     return answer
+
+
+def status(path: Path) -> Status:
+    """Ask the running service how it is doing. Raise NotRunning, NoAnswer, EnergyMonitorError."""
+    try:
+        return from_json(ask(path, {"ask": "status"}))
+    except ValueError as error:
+        raise NoAnswer(f"the service at {path} is of another release: {error}") from error

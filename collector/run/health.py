@@ -1,13 +1,13 @@
-"""What the service knows about itself: figures per source and output, told on request."""
+"""What the service knows about itself: figures per source and output."""
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from collector.reading import Reading
+from collector.status import Lateness, LatestReading, OutputStatus, SourceStatus
 
 LATENESS_KEPT = 300
 
@@ -69,52 +69,57 @@ class Health:
                     "collector", name, at_ms, {"backlog": float(count), "backlog_age": age_s}
                 )
 
-    def sources_told(self, now_ms: float) -> dict[str, Any]:
-        """Return the figures of the sources, as ``status --json`` shows them."""
+    def source_statuses(self, now_ms: float) -> dict[str, SourceStatus]:
         with self.lock:
-            return {name: told_source(source, now_ms) for name, source in self.sources.items()}
+            return {name: source_status(source, now_ms) for name, source in self.sources.items()}
 
-    def outputs_told(self) -> dict[str, Any]:
-        """Return the figures of the outputs, as ``status --json`` shows them."""
+    def output_statuses(self, backlogs: Mapping[str, tuple[int, float]]) -> dict[str, OutputStatus]:
+        """Return the figures of the outputs; *backlogs* has readings and seconds of each."""
         with self.lock:
             return {
-                name: {
-                    "state": output.state,
-                    "since_ms": round(output.since_ms),
-                    "last_delivery_ms": round(output.last_ms),
-                    "last_error": output.last_error,
-                    "delivered": output.delivered,
-                    "refused": output.refused,
-                }
+                name: OutputStatus(
+                    state=output.state,
+                    since_ms=round(output.since_ms),
+                    last_delivery_ms=round(output.last_ms),
+                    last_error=output.last_error,
+                    delivered=output.delivered,
+                    refused=output.refused,
+                    backlog=backlogs[name][0],
+                    backlog_s=round(backlogs[name][1], 1),
+                )
                 for name, output in self.outputs.items()
             }
 
 
-def told_source(source: SourceHealth, now_ms: float) -> dict[str, Any]:
-    lateness = sorted(source.lateness_s)
-    return {
-        "state": source.state,
-        "since_ms": round(source.since_ms),
-        "age_s": round((now_ms - source.last_ms) / 1000, 3) if source.last_ms else None,
-        "lateness_s": {
-            "median": round(lateness[len(lateness) // 2], 6),
-            "p99": round(lateness[len(lateness) * 99 // 100], 6),
-            "worst": round(lateness[-1], 6),
-        }
-        if lateness
-        else None,
-        "read_duration_s": round(source.duration_s, 6),
-        "reads": source.reads,
-        "failures": source.failures,
-        "skipped": source.skipped,
-        "out_of_range": source.out_of_range,
-        "last_out_of_range": source.last_out_of_range,
-        "last_error": source.last_error,
-        "latest": {
-            device: {"kind": reading.kind, "at_ms": reading.at_ms, "values": dict(reading.values)}
-            for device, reading in source.latest.items()
+def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
+    return SourceStatus(
+        state=source.state,
+        since_ms=round(source.since_ms),
+        age_s=round((now_ms - source.last_ms) / 1000, 3) if source.last_ms else None,
+        lateness_s=lateness_of(source),
+        read_duration_s=round(source.duration_s, 6),
+        reads=source.reads,
+        failures=source.failures,
+        skipped=source.skipped,
+        out_of_range=source.out_of_range,
+        last_out_of_range=source.last_out_of_range,
+        last_error=source.last_error,
+        latest={
+            device: LatestReading(kind=each.kind, at_ms=each.at_ms, values=dict(each.values))
+            for device, each in source.latest.items()
         },
-    }
+    )
+
+
+def lateness_of(source: SourceHealth) -> Lateness | None:
+    late = sorted(source.lateness_s)
+    if not late:
+        return None
+    return Lateness(
+        median=round(late[len(late) // 2], 6),
+        p99=round(late[len(late) * 99 // 100], 6),
+        worst=round(late[-1], 6),
+    )
 
 
 def resident_memory() -> int:

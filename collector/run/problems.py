@@ -2,35 +2,35 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from collector import backup_options
 from collector.config import Config
+from collector.status import Status
 
 LONGEST_START_S = 120
 
 
-def problems(status: dict[str, Any]) -> list[str]:
+def problems(status: Status) -> list[str]:
     """Say in a sentence each what is wrong."""
     found = []
-    if not status["clock"]["trusted"]:
+    if not status.clock.trusted:
         found.append("the clock is not right yet: readings are kept but not delivered")
-    for name, source in status["sources"].items():
-        if source["state"] == "silent":
-            found.append(f"source {name} is silent: {source['last_error']}")
-    for name, output in status["outputs"].items():
-        if output["state"] == "away":
-            found.append(f"output {name} is away: {output['last_error']}")
-        elif output["state"] == "starting" and output["backlog_s"] > LONGEST_START_S:
+    for name, source in status.sources.items():
+        if source.state == "silent":
+            found.append(f"source {name} is silent: {source.last_error}")
+    for name, output in status.outputs.items():
+        if output.state == "away":
+            found.append(f"output {name} is away: {output.last_error}")
+        elif output.state == "starting" and output.backlog_s > LONGEST_START_S:
             found.append(f"output {name} has delivered nothing yet")
     found += [
         f"{count} readings were lost since the start: {cause}"
-        for cause, count in status["journal"]["dropped_lately"].items()
+        for cause, count in status.journal.dropped_lately.items()
     ]
     return found
 
 
-def backups_told(config: Config) -> tuple[dict[str, float], list[str]]:
+def backups(config: Config) -> tuple[dict[str, float], list[str]]:
     """Return how long ago a backup, an upload and a rehearsal went well, and what is wrong.
 
     Nothing in a house that makes no backups.

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,9 +23,10 @@ from collector.run import control
 from collector.run.delivery import Delivery
 from collector.run.health import resident_memory
 from collector.run.intake import Intake
-from collector.run.problems import backups_told, problems
+from collector.run.problems import backups, problems
 from collector.run.systemd import notify
 from collector.run.wiring import build, new_health
+from collector.status import ClockStatus, Status
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class Service:
     def watch(self) -> None:
         """Feed systemd's watchdog while every line has read or declared its devices silent."""
         every_s = int(os.environ.get("WATCHDOG_USEC", "20000000")) / 1e6 / 2
-        told = ""
+        last_status = ""
         while not self.stop.wait(min(every_s, 10)):
             now_ms = self.clock.monotonic_ms()
             stuck = [each.feeds[0].name for each in self.intakes if now_ms > each.expected_by_ms]
@@ -114,8 +116,8 @@ class Service:
                 log.error("stuck: %s", ", ".join(stuck))
                 continue
             status = self.status_line()
-            notify("WATCHDOG=1" if status == told else f"WATCHDOG=1\nSTATUS={status}")
-            told = status
+            notify("WATCHDOG=1" if status == last_status else f"WATCHDOG=1\nSTATUS={status}")
+            last_status = status
 
     def status_line(self) -> str:
         with self.health.lock:
@@ -179,7 +181,7 @@ class Service:
         """Answer one request from the control socket."""
         match request:
             case {"ask": "status"}:
-                return self.status()
+                return self.status().to_json()
             case {"ask": "replay", "output": str(name), "since_ms": int(since_ms)} if (
                 0 <= since_ms < LATEST_MS
             ):
@@ -197,26 +199,22 @@ class Service:
         except ValueError as error:
             return {"error": str(error)}
 
-    def status(self) -> dict[str, Any]:
-        """Return what ``status --json`` prints."""
+    def status(self) -> Status:
         now_ms = self.clock.wall_ms()
         frame = self.clock.frame()
-        backlogs = self.backlogs(now_ms)
-        outputs = self.health.outputs_told()
-        for name, (count, age_s) in backlogs.items():
-            outputs[name] |= {"backlog": count, "backlog_s": round(age_s, 1)}
-        status = {
-            "site": self.config.main.site,
-            "now_ms": round(now_ms),
-            "up_s": round((now_ms - self.health.started_ms) / 1000),
-            "clock": {"trusted": frame.dated, "steps": self.clock.steps},
-            "sources": self.health.sources_told(self.clock.monotonic_ms() + frame.offset_ms),
-            "outputs": outputs,
-            "journal": self.journal.told(now_ms),
-            "resident_memory": resident_memory(),
-        }
-        ages_s, alarms = backups_told(self.config)
-        return status | {"backups": ages_s, "problems": [*problems(status), *alarms]}
+        ages_s, alarms = backups(self.config)
+        status = Status(
+            site=self.config.main.site,
+            now_ms=round(now_ms),
+            up_s=round((now_ms - self.health.started_ms) / 1000),
+            clock=ClockStatus(trusted=frame.dated, steps=self.clock.steps),
+            sources=self.health.source_statuses(self.clock.monotonic_ms() + frame.offset_ms),
+            outputs=self.health.output_statuses(self.backlogs(now_ms)),
+            journal=self.journal.status(now_ms),
+            resident_memory=resident_memory(),
+            backups=ages_s,
+        )
+        return replace(status, problems=(*problems(status), *alarms))
 
     def end(self) -> None:
         """Let every thread finish what it is at, and close the journal."""

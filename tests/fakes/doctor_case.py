@@ -3,9 +3,19 @@
 import json
 import time
 from dataclasses import replace
+from typing import Any
 
 from collector.doctor.case import Machine, open_case
 from collector.doctor.finding import CannotTell
+from collector.status import (
+    ClockStatus,
+    JournalStatus,
+    Lateness,
+    LatestReading,
+    OutputStatus,
+    SourceStatus,
+    Status,
+)
 from tests.fakes.running import configure
 
 HOUSE = "  house: {type: simulated}\n"
@@ -50,60 +60,40 @@ def open_in(folder, files=None, source=HOUSE, output="", status=None, extra="", 
 
 def a_status(**changes):
     """Return what a service says of itself that is well."""
-    now_ms = time.time() * 1000
-    status = {
+    fields: dict[str, Any] = {
         "site": "home",
-        "now_ms": now_ms,
+        "now_ms": round(time.time() * 1000),
         "up_s": 7200,
-        "clock": {"trusted": True, "steps": 0},
-        "sources": {},
-        "outputs": {},
-        "journal": {
-            "readings": 7200,
-            "bytes": 1e6,
-            "days": 0.5,
-            "undated": 0,
-            "dropped": {},
-            "dropped_lately": {},
-        },
+        "clock": ClockStatus(trusted=True),
+        "journal": JournalStatus(readings=7200, bytes=1_000_000, days=0.5),
         "resident_memory": 40_000_000,
-        "backups": {},
-        "problems": [],
     }
-    return status | changes
+    return Status(**(fields | changes))
 
 
 def a_source(**changes):
-    at_ms = time.time() * 1000
-    source = {
+    at_ms = round(time.time() * 1000)
+    fields: dict[str, Any] = {
         "state": "alive",
         "since_ms": at_ms - 7_200_000,
         "age_s": 0.5,
-        "lateness_s": {"median": 0.001, "p99": 0.002, "worst": 0.003},
+        "lateness_s": Lateness(median=0.001, p99=0.002, worst=0.003),
         "read_duration_s": 0.1,
         "reads": 7200,
-        "failures": 0,
-        "skipped": 0,
-        "out_of_range": 0,
-        "last_out_of_range": "",
-        "last_error": "",
-        "latest": {"house": {"kind": "electricity", "at_ms": at_ms, "values": {}}},
+        "latest": {"house": LatestReading(kind="electricity", at_ms=at_ms)},
     }
-    return source | changes
+    return SourceStatus(**(fields | changes))
 
 
 def an_output(**changes):
-    output = {
+    fields: dict[str, Any] = {
         "state": "delivering",
-        "since_ms": 0,
-        "last_delivery_ms": time.time() * 1000,
-        "last_error": "",
+        "last_delivery_ms": round(time.time() * 1000),
         "delivered": 7200,
-        "refused": 0,
         "backlog": 3,
         "backlog_s": 4.0,
     }
-    return output | changes
+    return OutputStatus(**(fields | changes))
 
 
 def fill_journal(opened, size=1000, losses=(), letters=()):

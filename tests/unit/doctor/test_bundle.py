@@ -18,6 +18,7 @@ from collector.doctor import bundle, configuration, examine
 from collector.doctor.case import open_case
 from collector.doctor.redact import MARK, Redactor
 from collector.errors import EnergyMonitorError
+from collector.status import LatestReading
 from tests.fakes.doctor_case import (
     COMPOSE,
     HISTORY,
@@ -102,9 +103,10 @@ def test_the_bundle_has_what_a_report_needs_and_says_what_it_lacks(case, tmp_pat
     }
     opened = case(
         {f"sys/bus/usb/devices/1-1/{name}": text for name, text in usb.items()},
-        status=a_status(sources={"house": a_source()}),
+        status=a_status(
+            sources={"house": a_source(latest={"house": LatestReading(values={"voltage": 231.7})})}
+        ),
     )
-    opened.status["sources"]["house"]["latest"]["house"]["values"] = {"voltage": 231.7}
     fill_journal(opened)
     file = tmp_path / "report.tar.gz"
     bundle.write(opened, file, {})

@@ -29,6 +29,7 @@ from collector.doctor import (
 )
 from collector.doctor.case import run
 from collector.doctor.finding import SEVERITIES, CannotTell, Finding
+from collector.status import ClockStatus, JournalStatus, LatestReading
 from tests.fakes.doctor_case import (
     COMPOSE,
     HISTORY,
@@ -273,15 +274,14 @@ def test_a_source_that_the_service_does_not_know_yet_asks_for_a_restart(case):
 
 
 def test_readings_that_wait_for_the_clock_are_told(case):
-    journal_held = a_status()["journal"] | {"undated": 1234}
-    status = a_status(clock={"trusted": False, "steps": 0}, journal=journal_held)
+    status = a_status(clock=ClockStatus(trusted=False), journal=JournalStatus(undated=1234))
     told = only(clock.synchronised, case(status=status, synchronised=lambda: False))
     assert told.severity == "warning"
     assert "1,234 readings are kept and not delivered" in told.what
 
 
 def test_a_clock_that_is_right_or_was_stepped_is_told(case):
-    opened = case(status=a_status(clock={"trusted": True, "steps": 2}))
+    opened = case(status=a_status(clock=ClockStatus(trusted=True, steps=2)))
     assert only(clock.synchronised, opened).severity == "ok"
     assert "stepped 2 times" in only(clock.steps, opened).what
 
@@ -337,7 +337,7 @@ def behind(case, monkeypatch, first, second, seconds=2):
     monkeypatch.setattr(outputs, "BETWEEN_SAMPLES_S", 0)
     status = a_status(outputs={"history": an_output(backlog=first, backlog_s=9000)})
     later = a_status(
-        now_ms=status["now_ms"] + seconds * 1000,
+        now_ms=status.now_ms + seconds * 1000,
         outputs={"history": an_output(backlog=second, backlog_s=8990)},
     )
     opened = case(output=HISTORY.format(url="http://localhost:1"), status=status)
@@ -359,7 +359,7 @@ def test_a_backlog_that_grows_warns(case, monkeypatch):
 
 
 def test_an_output_that_is_away_says_why_and_how_long_the_journal_has_room(case):
-    held = {"readings": 86_400, "bytes": 10_000_000, "days": 1.0, "undated": 0, "dropped": {}}
+    held = JournalStatus(readings=86_400, bytes=10_000_000, days=1.0)
     gone = an_output(state="away", backlog=500, since_ms=0, last_error="Connection refused")
     output = HISTORY.format(url="http://localhost:1")
     opened = case(output=output, status=a_status(outputs={"history": gone}, journal=held))
@@ -425,7 +425,7 @@ def test_the_age_of_the_newest_stored_point_decides(case):
 
 def test_a_source_whose_readings_are_old_by_nature_is_well_when_they_are_stored(case):
     yesterday = round(time.time() * 1000) - 86_400_000
-    latest = {"house": {"kind": "electricity", "at_ms": yesterday, "values": {}}}
+    latest = {"house": LatestReading(kind="electricity", at_ms=yesterday)}
     told = asked_for_stored(case, influxql(house=yesterday), latest=latest)
     assert told.severity == "ok"
 
