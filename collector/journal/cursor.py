@@ -1,9 +1,24 @@
 """A cursor: how far an output has got in the journal, in a small file of its own."""
 
+import errno
 import os
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def unless_full() -> Iterator[None]:
+    """Let what can wait fail on a full disk; any other OSError goes up."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
 
 
 @dataclass(frozen=True)
@@ -44,3 +59,26 @@ def write_cursor(folder: Path, output: str, cursor: Cursor) -> None:
         os.pwrite(descriptor, b"%s#%010d\n" % (text, zlib.crc32(text)), 0)
     finally:
         os.close(descriptor)
+
+
+class Cursors(dict[str, Cursor]):
+    """The cursor of each output by its name, here and on disk."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        super().__init__(dict.fromkeys(names, Cursor(0)))
+        self.folder = folder
+
+    def read(self) -> None:
+        for name in self:
+            self[name] = read_cursor(self.folder, name)
+
+    def put(self, name: str, cursor: Cursor) -> None:
+        """Set a cursor. A power cut may forget the last ones, and a full disk does."""
+        self[name] = cursor
+        with unless_full():
+            write_cursor(self.folder, name, cursor)
+
+    @property
+    def furthest(self) -> int:
+        """Return the highest number that any output needs next: what is new begins there."""
+        return max((cursor.number for cursor in self.values()), default=1) or 1

@@ -6,42 +6,28 @@
     dead-letters/OUTPUT.jsonl    what an output refused for ever, and why
     losses.jsonl         what was dropped or damaged: cause, numbers, count, and who still lacked it
 
-Three questions can be put to it: which readings are there (``records.read_all``), which did
+Three questions can be put to it: which readings are there (``reader.read_all``), which did
 each output get (``cursors``, ``notes.dead_letters``), and what was dropped (``losses``).
 """
 
-import errno
 import fcntl
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collector.errors import JournalFault
-from collector.journal import FORMAT
-from collector.journal.cursor import Cursor, read_cursor, write_cursor
+from collector.journal import FORMAT, undated
+from collector.journal.cursor import FULL, Cursor, Cursors, unless_full
 from collector.journal.losses import Losses
 from collector.journal.notes import append_dead_letters
-from collector.journal.reader import Reader, Record, read_all
+from collector.journal.reader import Reader, Record
 from collector.journal.segments import Log
 from collector.reading import check_line, time_ms
 from collector.status import JournalStatus
 
 log = logging.getLogger(__name__)
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@contextmanager
-def unless_full() -> Iterator[None]:
-    """Let what can wait fail on a full disk; any other OSError goes up."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
 
 
 class Journal:
@@ -56,16 +42,10 @@ class Journal:
         self.lock = threading.RLock()
         self.losses = Losses(folder)
         self.log = Log(folder / "log", self.tell_lost)
-        self.undated = self.new_undated()
-        self.cursors = {name: Cursor(0) for name in outputs}
+        self.undated = undated.log_of(folder, boot, self.losses)
+        self.cursors = Cursors(folder, outputs)
         self.full = False
         self.door: int | None = None
-
-    def new_undated(self) -> Log:
-        def lost(cause: str, first: int, last: int) -> None:
-            self.losses.count(cause, last - first + 1)
-
-        return Log(self.folder / "undated" / self.boot, lost)
 
     def open(self) -> None:
         """Take the journal for this process. Raise JournalFault where that cannot be."""
@@ -73,10 +53,9 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.take_door()
             self.losses.read()
-            for name in self.cursors:
-                self.cursors[name] = read_cursor(self.folder, name)
-            self.log.open(max((cursor.number for cursor in self.cursors.values()), default=1) or 1)
-            self.forget_undatable()
+            self.cursors.read()
+            self.log.open(self.cursors.furthest)
+            undated.forget_others(self.folder, self.boot, self.losses)
             if self.undated.folder.is_dir():
                 self.undated.open()
         except OSError as error:
@@ -173,34 +152,19 @@ class Journal:
                 if not records:
                     self.forget_undated()
                     return moved
-                lines = [date(line, offset_ms) for _, line in records]
+                lines = [undated.date(line, offset_ms) for _, line in records]
                 if not self.try_append(self.log, lines):
                     return moved
             moved += len(records)
             self.sync()
-            self.drop_moved(reader.number)
-
-    def drop_moved(self, number: int) -> None:
-        """Give back the room of undated segments whose readings are all moved and safe."""
-        while len(self.undated.segments) > 1 and self.undated.segments[1].first <= number:
-            self.undated.drop_oldest()
+            undated.drop_before(self.undated, reader.number)
 
     def forget_undated(self) -> None:
         with unless_full():
             self.log.sync()
             self.undated.close()
-        remove_log(self.undated.folder)
-        self.undated = self.new_undated()
-
-    def forget_undatable(self) -> None:
-        """Tell of readings from an earlier boot whose clock never became right, and drop them."""
-        parent = self.folder / "undated"
-        for folder in sorted(parent.iterdir()) if parent.is_dir() else []:
-            if folder.name != self.boot:
-                count = sum(1 for _ in read_all(folder))
-                remove_log(folder)
-                if count:
-                    self.losses.count("clock never right", count)
+        undated.remove(self.undated.folder)
+        self.undated = undated.log_of(self.folder, self.boot, self.losses)
 
     def sync(self) -> None:
         """Force what was written so far onto the disk. Raise OSError."""
@@ -256,26 +220,19 @@ class Journal:
         return Reader(self.log, self.cursors[output].number)
 
     def move_cursor(self, output: str, cursor: Cursor, records: Sequence[Record]) -> None:
-        """Remember that *output* has *records*, unless it was sent back since it was at *cursor*.
-
-        A power cut may forget the last moves, and a full disk does.
-        """
+        """Remember that *output* has *records*, unless it was rewound since it was at *cursor*."""
         with self.lock:
             if self.cursors[output] is not cursor:
                 return
             newest_ms = max(cursor.newest_ms, *(time_ms(line) for _, line in records))
-            self.cursors[output] = Cursor(records[-1][0] + 1, newest_ms)
-            with unless_full():
-                write_cursor(self.folder, output, self.cursors[output])
+            self.cursors.put(output, Cursor(records[-1][0] + 1, newest_ms))
 
     def rewind(self, output: str, since_ms: int) -> int:
         """Move a cursor back to readings from *since_ms* on; return how many it needs again."""
         with self.lock:
             cursor = self.cursors[output]
             number = min(self.log.number_at(since_ms), cursor.number)
-            self.cursors[output] = Cursor(number, since_ms)
-            with unless_full():
-                write_cursor(self.folder, output, self.cursors[output])
+            self.cursors.put(output, Cursor(number, since_ms))
             return cursor.number - number
 
     def backlog(self, output: str) -> int:
@@ -306,15 +263,3 @@ class Journal:
             dropped=dict(self.losses.ever),
             dropped_lately=dict(self.losses.lately),
         )
-
-
-def date(line: bytes, offset_ms: int) -> bytes:
-    """Turn an encoded reading's monotonic time into UTC."""
-    return b"%s %d" % (line[: line.rindex(b" ")], time_ms(line) + offset_ms)
-
-
-def remove_log(folder: Path) -> None:
-    for file in folder.iterdir() if folder.is_dir() else []:
-        file.unlink()
-    if folder.is_dir():
-        folder.rmdir()
