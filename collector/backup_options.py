@@ -42,7 +42,7 @@ class BackupOptions:
     """Where backups are kept, for how long, and who can read them."""
 
     folder: str = option(
-        "folder for the backups; best on another disk than the database",
+        "folder for the backups, ideally on another disk than the database",
         example="/mnt/usb/backups",
         default="/var/lib/energy-monitor/backups",
     )
@@ -50,31 +50,31 @@ class BackupOptions:
         default_factory=KeepOptions, metadata={"help": "how many backups stay in the folder"}
     )
     encrypt_to: tuple[str, ...] = option(
-        "age public keys: only who has a private key of one of them can read what is in the "
-        "backups, so secrets are backed up too ('age-keygen' makes a pair)",
+        "age public keys; backups can be read only with a matching private key, and secrets are "
+        "then included ('age-keygen' makes a pair)",
         example=["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
         default=(),
         pattern="age1[a-z0-9]{58}",
     )
     admin_token: Secret | None = option(
-        "InfluxDB's operator token, which alone may read all of it (default: the one that "
-        "'energy-monitor setup influxdb' keeps)",
+        "InfluxDB's operator token, the only one that may read everything (default: the one "
+        "stored by 'energy-monitor setup influxdb')",
         example="!secret influxdb-admin-token",
         default=None,
     )
     grafana: str = option(
-        "Grafana's database; left out of a backup where it is not there",
+        "Grafana's database; skipped if the file does not exist",
         example="/var/lib/grafana/grafana.db",
         default="/var/lib/docker/volumes/energy-monitor_grafana/_data/grafana.db",
     )
     upload_rate: Bytes = option(
-        "use at most this much of the line out of the house, per second (0: all of it)",
+        "upload limit per second (0 = unlimited)",
         example="200 kB",
         default=Bytes(0),
         low=0,
     )
     upload_for: Seconds = option(
-        "an upload ends after this long; the next one goes on where it ended",
+        "longest duration of an upload; the next one continues where it ended",
         example="50m",
         default=Seconds(50 * 60),
         low=60,

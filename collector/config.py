@@ -27,7 +27,7 @@ class ClockOptions:
     """When the time of day can be trusted."""
 
     trust: Literal["synchronised", "always"] = option(
-        "'synchronised' holds readings back until the kernel says that its clock is right; "
+        "'synchronised' holds readings back until the kernel reports a synchronised clock; "
         "'always' is for a machine with a battery-backed clock or without a network",
         example="always",
         default="synchronised",
@@ -39,26 +39,27 @@ class JournalOptions:
     """How long readings are kept on disk, and how much of it they may take."""
 
     sync: Seconds = option(
-        "the journal is forced onto the disk this often: what a power cut can cost",
+        "interval at which the journal is written to the disk for good; a power cut loses at "
+        "most this much",
         example="10s",
         default=Seconds(10),
         low=0.1,
         high=3600,
     )
     keep: Seconds = option(
-        "readings stay this long, also when every output has them",
+        "keep readings this long even after delivery",
         example="7d",
         default=Seconds(7 * 86400),
         low=3600,
     )
     keep_undelivered: Seconds = option(
-        "readings that an output still lacks stay this long",
+        "keep readings that an output still lacks this long",
         example="365d",
         default=Seconds(365 * 86400),
         low=3600,
     )
     max_size: Bytes = option(
-        "beyond this size on disk the oldest readings go first",
+        "largest size on disk; beyond it the oldest readings are dropped",
         example="2 GB",
         default=Bytes(2 * 1000**3),
         low=1_000_000,
@@ -76,17 +77,17 @@ class MainOptions:
         pattern=NAME.pattern,
     )
     timezone: str = option(
-        "time zone of the house, for days and for what people read; storage is in UTC",
+        "time zone of the house, for days and for times that people read; storage is in UTC",
         example="Europe/Rome",
         default="UTC",
     )
     data_dir: str = option(
-        "folder for the journal and what the collector must remember",
+        "folder for the journal and the state of the collector",
         example="/var/lib/energy-monitor",
         default="/var/lib/energy-monitor",
     )
     runtime_dir: str = option(
-        "folder for the socket that 'energy-monitor status' asks",
+        "folder for the socket of 'energy-monitor status'",
         example="/run/energy-monitor",
         default="/run/energy-monitor",
     )
@@ -94,7 +95,7 @@ class MainOptions:
         default_factory=ClockOptions, metadata={"help": "when the time can be trusted"}
     )
     journal: JournalOptions = field(
-        default_factory=JournalOptions, metadata={"help": "what is kept on disk"}
+        default_factory=JournalOptions, metadata={"help": "how long readings are kept on disk"}
     )
     backup: BackupOptions = field(
         default_factory=BackupOptions,

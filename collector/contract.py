@@ -23,11 +23,11 @@ class ReadGroup:
     """Quantities that are read at an interval of their own."""
 
     quantities: tuple[str, ...] = option(
-        "quantities of this group; 'active_energy*' names all that begin so",
+        "quantities of this group; 'active_energy*' matches every name that starts with it",
         example=["active_energy", "reactive_energy"],
     )
     every: Seconds = option(
-        "the group is read this often", example="10s", low=0.05, high=LONGEST_EVERY_S
+        "polling interval of the group", example="10s", low=0.05, high=LONGEST_EVERY_S
     )
 
 
@@ -35,26 +35,26 @@ class ReadGroup:
 class SourceOptions:
     """What every source understands."""
 
-    type: str = option("what kind of source this is", example="modbus")
+    type: str = option("type of the source", example="modbus")
     every: Seconds = option(
-        "read this often, at full multiples of it on the clock",
+        "polling interval, aligned to the clock",
         example="1s",
         default=Seconds(1),
         low=0.05,
         high=LONGEST_EVERY_S,
     )
     quantities: tuple[str, ...] = option(
-        "read only these; 'active_power*' names all that begin so (default: all)",
+        "read only these; 'active_power*' matches every name that starts with it (default: all)",
         example=["voltage", "active_power"],
         default=(),
     )
     read: tuple[ReadGroup, ...] = option(
-        "groups of quantities with intervals of their own",
+        "groups of quantities, each with its own polling interval",
         example=[{"quantities": ["active_energy"], "every": "10s"}],
         default=(),
     )
     rename: dict[str, str] = option(
-        "store a quantity under another name of the catalogue with the same unit",
+        "store a quantity under another name from the catalogue with the same unit",
         example={"active_power": "active_power_import"},
         default={},
     )
@@ -64,9 +64,9 @@ class SourceOptions:
 class OutputOptions:
     """What every output understands."""
 
-    type: str = option("what kind of output this is", example="influxdb")
+    type: str = option("type of the output", example="influxdb")
     every: Seconds = option(
-        "deliver this often while live; a backlog goes out at once, batch after batch",
+        "delivery interval; a backlog is sent immediately in batches",
         example="5s",
         default=Seconds(5),
         low=0.05,

@@ -106,6 +106,8 @@ def read_float(node: yaml.Node) -> float:
 
 
 def amount(text: str, units: Mapping[str, float], example: str) -> float:
+    if text == "0":
+        return 0.0
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]+)", text)
     size = float(match[1]) * units.get(match[2].lower(), math.nan) if match else math.nan
     if not math.isfinite(size):

@@ -37,8 +37,8 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
-    Seconds: {"type": "string", "pattern": PATTERN_OF_SECONDS},
-    Bytes: {"type": "string", "pattern": PATTERN_OF_BYTES},
+    Seconds: {"anyOf": [{"type": "string", "pattern": PATTERN_OF_SECONDS}, {"const": 0}]},
+    Bytes: {"anyOf": [{"type": "string", "pattern": PATTERN_OF_BYTES}, {"const": 0}]},
     # An editor sees the name behind the tag !secret.
     Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"},
 }
@@ -246,7 +246,9 @@ def shown_default(each: dataclasses.Field[Any]) -> str:
 
 
 def in_unit(value: float) -> str:
-    """Write a duration or size in the largest unit that leaves a whole number."""
+    """Write a duration or size in the largest unit that leaves a whole number; 0 has none."""
+    if not value:
+        return "0"
     scales = {"d": 86400, "h": 3600, "m": 60, "s": 1} if isinstance(value, Seconds) else {
         " GB": 1000**3, " MB": 1000**2, " kB": 1000, " B": 1,
     }  # fmt: skip

@@ -41,19 +41,19 @@ class Mapped:
     """Which field of a document is which quantity."""
 
     kind: str = option(
-        "kind of device: under it its readings are stored",
+        "kind of device, the measurement in which its readings are stored",
         example="electricity",
         default="electricity",
         pattern="[a-z]+",
     )
     quantities: dict[str, str] = option(
-        "where each quantity stands: 'ENERGY.Power' is the field Power in ENERGY, 'Voltage.0' the "
-        "first of a list, '.' all there is",
+        "field of each quantity: 'ENERGY.Power' is the field Power in ENERGY, 'Voltage.0' the "
+        "first of a list, '.' the whole message",
         example={"active_power": "ENERGY.Power", "active_energy": "ENERGY.Total"},
         default={},
     )
     units: dict[str, str] = option(
-        "units that are not those of the catalogue, each with a factor where one is needed",
+        "units that differ from the catalogue, each with a factor if needed",
         example={"active_energy": "kWh", "voltage": "0.1 V"},
         default={},
     )

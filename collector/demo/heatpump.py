@@ -159,7 +159,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m collector.demo.heatpump")
     parser.add_argument("--port", type=int, default=0, help="its TCP port (default: any)")
     parser.add_argument("--seed", type=int, default=1, help="which house it heats")
-    parser.add_argument("--timezone", default="Europe/Rome", help="where the house stands")
+    parser.add_argument("--timezone", default="Europe/Rome", help="time zone of the house")
     parser.add_argument("--with-parent", action="store_true", help="end with standard input")
     told = parser.parse_args(given)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

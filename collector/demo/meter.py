@@ -159,7 +159,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     add("--address", type=int, default=1, choices=range(1, 248), metavar="1-247")
     add("--link", type=Path, required=True, help="where the meter's serial port is to appear")
     add("--seed", type=int, default=1, help="which house it measures")
-    add("--timezone", default="Europe/Rome", help="where the house stands")
+    add("--timezone", default="Europe/Rome", help="time zone of the house")
     add("--baudrate", type=int, help="be as slow as a line of that speed")
     add("--bits", type=int, default=11, help="of a character on the line: 11 for 8E1, 10 for 8N1")
     add("--turnaround", type=milliseconds, default=8.0, help="time to answer on the line, in ms")

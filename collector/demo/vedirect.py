@@ -102,7 +102,7 @@ def main(given: Sequence[str] | None = None) -> None:
     add("--monitor", type=Path, help="where the battery monitor's serial port is to appear")
     add("--charger", type=Path, help="where the solar charger's serial port is to appear")
     add("--seed", type=int, default=1, help="which house the shed stands beside")
-    add("--timezone", default="Europe/Rome", help="where the house stands")
+    add("--timezone", default="Europe/Rome", help="time zone of the house")
     add("--with-parent", action="store_true", help="end when standard input closes")
     told = parser.parse_args(given)
     shed = Shed(House(told.seed, told.timezone))

@@ -21,7 +21,7 @@ class BackupsOptions(SourceOptions):
     """The backups of this machine: how old, how large, and whether all is well with them."""
 
     folder: str = option(
-        "where the backups are: 'backup.folder' above",
+        "folder of the backups: 'backup.folder' above",
         example="/mnt/usb/backups",
         default="/var/lib/energy-monitor/backups",
     )

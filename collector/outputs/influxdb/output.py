@@ -44,7 +44,7 @@ LOOK_BACK = ("1h", "30d")  # an hour is one shard: cheap, and enough where nothi
 class InfluxDBOptions(OutputOptions):
     """Delivers readings to InfluxDB 2.x, 3 or 1.8."""
 
-    url: str = option("where InfluxDB listens", example="http://localhost:8086")
+    url: str = option("address of InfluxDB", example="http://localhost:8086")
     org: str = option("organisation that owns the bucket; 1.8 has none", example="home", default="")
     bucket: str = option("bucket for the readings; 'database/policy' on 1.8", example="energy")
     token: Secret = option(
@@ -52,8 +52,8 @@ class InfluxDBOptions(OutputOptions):
         example="!secret influxdb-token",
     )
     read_token: Secret | None = option(
-        "token that may read the bucket: with it, a database that lost its newest readings is "
-        "noticed and given them again",
+        "token that may read the bucket; with it, readings that the database has lost are "
+        "detected and sent again",
         example="!secret influxdb-read-token",
         default=None,
     )

@@ -39,12 +39,12 @@ class GreenButtonOptions(SourceOptions):
     """A utility's meter from the Green Button files (ESPI XML) that its customers may download."""
 
     path: str = option(
-        "the file, or a folder in which each file that ends in .xml is read, and each that comes; "
-        "one house a folder",
+        "the file, or a folder: every file in it that ends in .xml is read, also those added "
+        "later; one folder per house",
         example="/var/lib/energy-monitor/green-button",
     )
     usage_point: str = option(
-        "how the address of the usage point ends, where a file has several of a kind",
+        "end of the address of the usage point, if a file has several of one kind",
         example="UsagePoint/1",
         default="",
     )

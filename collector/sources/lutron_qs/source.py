@@ -58,20 +58,20 @@ class LutronOptions(SourceOptions):
         "tcp://HOST:PORT of the processor; its port is 23", example="tcp://192.168.2.9:23"
     )
     user: str = option(
-        "name of an integration login that nothing else uses: two at once with one lock some "
-        "processors",
+        "name of an integration login that nothing else uses; two connections with one login "
+        "lock some processors",
         example="monitor",
         pattern=r"[!-~]+",
     )
     password: Secret = option("password of that login", example="!secret lutron-password")
     database: str = option(
-        "where its database is: an http:// URL, or a file beside this one (default: "
+        "its database: an http:// URL, or a file beside the configuration (default: "
         "http://HOST/DbXmlInfo.xml)",
         example="http://192.168.2.9/DbXmlInfo.xml",
         default="",
     )
     every: Seconds = option(
-        "read this often, at full multiples of it on the clock",
+        "polling interval, aligned to the clock",
         example="1s",
         default=Seconds(1),
         low=0.2,

@@ -46,7 +46,7 @@ class LuxtronikOptions(SourceOptions):
         example="tcp://192.168.2.5:8889",
     )
     every: Seconds = option(
-        "read this often, at full multiples of it on the clock",
+        "polling interval, aligned to the clock",
         example="10s",
         default=Seconds(10),
         low=1,

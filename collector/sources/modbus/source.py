@@ -42,13 +42,13 @@ class ModbusOptions(SourceOptions):
         example="/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0",
     )
     model: str = option(
-        "name of the device map, or 'sunspec' for an inverter or meter that describes itself so: "
-        "its strings, meters and battery are then devices of their own, such as NAME.string1",
+        "name of the device map, or 'sunspec' for an inverter or meter that supports SunSpec; "
+        "its strings, meters and battery are then separate devices, such as NAME.string1",
         example="orno-we-515",
     )
     address: int | None = option(
-        "Modbus address, which is the unit id in Modbus TCP (default: as delivered); 0 and "
-        "248 to 255 only there",
+        "Modbus address, the unit id in Modbus TCP (default: as delivered); 0 and 248 to 255 "
+        "only in Modbus TCP",
         example=1,
         default=None,
         low=0,

@@ -64,19 +64,20 @@ class Device(Mapped):
     """What one device says, or all whose topics differ in one word."""
 
     model: str = option(
-        "a kind that is known: tasmota, shelly-plus, shelly-gen1, shelly-3em, zigbee2mqtt; it "
-        "says what stands where",
+        "known model: tasmota, shelly-plus, shelly-gen1, shelly-3em, zigbee2mqtt; it defines "
+        "the fields",
         example="tasmota",
         default="",
     )
     topic: str = option(
-        "with 'model', the word in its topics that tells it from others (default: all there are); "
-        "else its topic. '+' stands for any word, and a device is then called NAME.WORD",
+        "with 'model': the word in its topics that identifies it (default: all devices of the "
+        "model); otherwise its topic. '+' matches any word, and each device is then named "
+        "NAME.WORD",
         example="washer",
         default="",
     )
     partial: bool = option(
-        "its messages tell only what has changed: what they leave out holds",
+        "its messages contain only what has changed; earlier values stay valid",
         example=True,
         default=False,
     )

@@ -44,8 +44,8 @@ class MQTTOptions(SourceOptions):
         "password of that login", example="!secret mqtt-password", default=None
     )
     ca: str = option(
-        "with mqtts, file beside this one with the certificate that the broker's is signed by "
-        "(default: those that the system trusts)",
+        "with mqtts: file beside the configuration with the CA certificate of the broker "
+        "(default: the CAs of the system)",
         example="broker-ca.pem",
         default="",
     )
@@ -54,13 +54,14 @@ class MQTTOptions(SourceOptions):
         example={"washer": {"model": "tasmota", "topic": "washer"}, "plugs": {"model": "tasmota"}},
     )
     stale_after: Seconds = option(
-        "what a device said holds so long; longer than its usual pause (Tasmota: 5 min)",
+        "values expire after this; choose longer than the device's reporting interval (Tasmota: "
+        "5 min)",
         example="10m",
         default=Seconds(600),
         low=1,
     )
     every: Seconds = option(
-        "read this often, at full multiples of it on the clock",
+        "polling interval, aligned to the clock",
         example="10s",
         default=Seconds(10),
         low=0.05,

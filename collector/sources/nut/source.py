@@ -38,22 +38,22 @@ class NutOptions(SourceOptions):
         default="tcp://localhost:3493",
     )
     ups: str = option(
-        "name of the UPS at the server, which is then stored under the name of this source; "
-        "without it each UPS of the server is read and stored as SOURCE-UPS",
+        "name of the UPS at the server, which is then stored under the name of the source; "
+        "without it every UPS of the server is read and stored as SOURCE-UPS",
         example="office",
         default="",
         pattern=r"[^\s\"\\]*",
     )
     user: str = option(
-        "user of the server, where it wants one", example="monitor", default="", pattern=r"\S*"
+        "user of the server, if it requires one", example="monitor", default="", pattern=r"\S*"
     )
     password: Secret | None = option(
-        "password of the user; it goes over the network as it is",
+        "password of the user; NUT sends it unencrypted over the network",
         example="!secret nut-password",
         default=None,
     )
     every: Seconds = option(
-        "read this often, at full multiples of it on the clock",
+        "polling interval, aligned to the clock",
         example="5s",
         default=Seconds(5),
         low=1,

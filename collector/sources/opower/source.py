@@ -58,18 +58,18 @@ class OpowerOptions(SourceOptions):
     """A utility's own meter, hour by hour, from its portal on opower.com, with its history."""
 
     utility: str = option(
-        "the utility, as the library opower names it; a wrong name is answered with all it knows",
+        "the utility, as the library opower names it; a wrong name lists all known ones",
         example="glendalewaterandpower",
     )
     user: str = option("user name or e-mail address at the portal", example="me@example.com")
     password: Secret = option("password at the portal", example="!secret utility-password")
     totp: Secret | None = option(
-        "secret for one-time passwords, for the utilities that work with it (Con Edison)",
+        "secret for one-time passwords, for utilities that require them (Con Edison)",
         example="!secret utility-totp",
         default=None,
     )
     account: str = option(
-        "number of the account, or its last digits, where the login has several",
+        "number of the account, or its last digits, if the login has several",
         example="4711",
         default="",
         pattern="[0-9A-Za-z-]*",

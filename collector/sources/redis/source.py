@@ -62,7 +62,7 @@ class RedisOptions(SourceOptions):
 
     line: str = option("tcp://HOST:PORT of the server", example="tcp://127.0.0.1:6379")
     database: int = option("number of the database", example=3, default=0, low=0, high=10_000)
-    user: str = option("name of a login, where there are several", example="monitor", default="")
+    user: str = option("name of a login, if the server has several", example="monitor", default="")
     password: Secret | None = option(
         "password of the server or of that login", example="!secret redis-password", default=None
     )

@@ -42,14 +42,14 @@ class SimulatedOptions(SourceOptions):
         "heat_pump",
         "solar",
     ] = option(
-        "'meter' is the one between house and grid; any other is a part of the house",
+        "'meter' is the meter between house and grid; every other value is a part of the house",
         example="solar",
         default="meter",
     )
     seed: int = option(
-        "which house: the same number is always the same house", example=7, default=1
+        "number of the house; the same number is always the same house", example=7, default=1
     )
-    timezone: str = option("where the house stands", example="Europe/Rome", default="Europe/Rome")
+    timezone: str = option("time zone of the house", example="Europe/Rome", default="Europe/Rome")
 
 
 class Simulated:

@@ -41,17 +41,17 @@ class VEDirectOptions(SourceOptions):
     """A Victron device with a VE.Direct port."""
 
     line: str = option(
-        "the serial port, best by its name in /dev/serial/by-id; or socket://HOST:PORT; or 'auto': "
-        "whichever port, of those that no other source names, the device of 'expect' is on",
+        "the serial port, best by its name in /dev/serial/by-id; or socket://HOST:PORT; or 'auto', which "
+        "searches the ports not used by other sources for the device in 'expect'",
         example="/dev/serial/by-id/usb-VictronEnergy_BV_VE_Direct_cable_VE1XXXXX-if00-port0",
     )
     expect: dict[str, str] = option(
-        "by which labels the device is recognised, each with its value; '*' stands for anything",
+        "labels that identify the device, each with its value; '*' matches anything",
         example={"PID": "0x203", "H1": "*"},
         default={},
     )
     raw: bool = option(
-        "keep the number under each label that is not known, as raw_value of the device NAME.LABEL",
+        "keep the number under each unknown label, as raw_value of the device NAME.LABEL",
         example=True,
         default=False,
     )

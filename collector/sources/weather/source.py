@@ -60,18 +60,18 @@ class WeatherOptions(SourceOptions):
     latitude: float = option("latitude of the house in degrees", example=45.07, low=-90, high=90)
     longitude: float = option("longitude of the house in degrees", example=7.69, low=-180, high=180)
     since: str = option(
-        "day from which the history is fetched, 45 days at a time (default: none of it)",
+        "day from which the history is fetched, 45 days at a time (default: no history)",
         example="2019-05-02",
         default="",
         pattern=r"([0-9]{4}-[0-9]{2}-[0-9]{2})?",
     )
     url: str = option(
-        "where Open-Meteo's forecast service is",
+        "address of Open-Meteo's forecast service",
         example="https://api.open-meteo.com",
         default="https://api.open-meteo.com",
     )
     archive_url: str = option(
-        "where Open-Meteo's archive is",
+        "address of Open-Meteo's archive",
         example="https://archive-api.open-meteo.com",
         default="https://archive-api.open-meteo.com",
     )
