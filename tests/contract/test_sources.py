@@ -7,7 +7,6 @@ server, or the fake that its own tests prove a fair one. A new source fails here
 import inspect
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -38,6 +37,7 @@ from tests.fakes import green_button as green_button_files
 from tests.fakes import lutron_processor
 from tests.fakes.far_end import FarEnd
 from tests.fakes.http_answers import serving
+from tests.fakes.loopback import Loopback
 from tests.fakes.luxtronik_controller import Controller, calculations, parameters, visibilities
 from tests.fakes.open_meteo import Sky
 from tests.fakes.rtu_slave import reply
@@ -286,26 +286,6 @@ def now_ms():
     return round(time.time() * 1000)
 
 
-@contextmanager
-def silent_server():
-    """Yield the place of a server that lets everybody connect and says nothing."""
-    clients = []
-    with socket.create_server(("127.0.0.1", 0)) as door:
-
-        def accept():
-            with suppress(OSError):
-                while True:
-                    clients.append(door.accept()[0])
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{door.getsockname()[1]}"
-        door.shutdown(socket.SHUT_RDWR)
-    thread.join()
-    for each in clients:
-        each.close()
-
-
 TALKS_OVER = {
     "lutron_qs": "tcp://{}",
     "luxtronik": "tcp://{}",
@@ -327,8 +307,11 @@ def test_what_stays_silent_is_left_within_the_patience(house):
         source.close()
         return took_s, patience_s
 
-    with silent_server() as place, ThreadPoolExecutor(len(TALKS_OVER)) as pool:
-        made = [house(kind, {"line": line.format(place)}) for kind, line in TALKS_OVER.items()]
+    with Loopback() as server, ThreadPoolExecutor(len(TALKS_OVER)) as pool:
+        made = [
+            house(kind, {"line": line.format(f"127.0.0.1:{server.port}")})
+            for kind, line in TALKS_OVER.items()
+        ]
         for kind, (took_s, patience_s) in zip(TALKS_OVER, pool.map(took, made), strict=True):
             assert took_s < patience_s + MORE_S, kind
 

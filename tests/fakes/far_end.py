@@ -4,8 +4,9 @@ import contextlib
 import os
 import select
 import threading
-import time
 import tty
+
+from tests.fakes.loopback import send
 
 
 def open_pty():
@@ -16,10 +17,9 @@ def open_pty():
 
 
 class FarEnd:
-    """A serial line at whose far end *reply* answers: ``reply(request)`` gives what to send.
+    """A serial line at whose far end *reply* answers: ``reply(request)`` gives the pieces to send.
 
-    That is bytes, or several in a list in which a number means so many seconds of silence. What
-    the near end has sent is in *requests*. ``pull`` takes the line away, as unplugging does.
+    What the near end has sent is in *requests*. ``pull`` takes the line away, as unplugging does.
     """
 
     def __init__(self, reply):
@@ -37,12 +37,7 @@ class FarEnd:
                 return
             request = os.read(self.master, 256)
             self.requests.append(request)
-            sent = self.reply(request)
-            for each in [sent] if isinstance(sent, bytes) else sent:
-                if isinstance(each, bytes):
-                    os.write(self.master, each)
-                else:
-                    time.sleep(each)
+            send(self.reply(request), self.say)
 
     def say(self, data):
         """Send *data* unasked."""

@@ -4,12 +4,15 @@ For answers that no real server gives on demand. Everything asked is kept in ``a
 """
 
 import gzip
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.loopback import Loopback
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,22 @@ class Reply:
         return "\r\n".join([*head, "", ""]).encode() + self.body
 
 
-class HttpAnswers:
+class HttpAnswers(Loopback):
     """What is served at *url*: each request goes to *answer*, which may be changed at any time."""
 
-    def __init__(self, answer: Callable[[Asked], Reply], port: int = 0) -> None:
+    def __init__(
+        self, answer: Callable[[Asked], Reply], port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(port=port, tls=tls)
         self.answer = answer
         self.asked: list[Asked] = []
-        self.ended = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), self.handler())
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.handler = self.make_handler()
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
-    def handler(self) -> type[BaseHTTPRequestHandler]:
+    def serve(self, client: socket.socket) -> None:
+        self.handler(client, client.getpeername(), self)
+
+    def make_handler(self) -> Callable[..., BaseHTTPRequestHandler]:
         answers = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -104,16 +112,4 @@ class HttpAnswers:
         return Handler
 
 
-@contextmanager
-def serving(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[HttpAnswers]:
-    """Serve *answer* on loopback while the block runs."""
-    answers = HttpAnswers(answer, port)
-    thread = threading.Thread(target=answers.server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield answers
-    finally:
-        answers.ended.set()
-        answers.server.shutdown()
-        thread.join()
-        answers.server.server_close()
+serving = HttpAnswers

@@ -1,17 +1,16 @@
 """The demo's processor, which pylutron proves a fair one, and how what it says may go wrong.
 
-What it says goes out in the manner of the test: ``whole``, or in pieces, where a number means so
-many seconds of silence and ``HANG_UP`` ends the connection. ``Database`` serves what it is given.
+What it says goes out in the manner of the test: ``whole``, or in other pieces. ``database``
+serves what it is given.
 """
 
 import contextlib
 import socket
-import time
 
 from collector.demo import lights
 from tests.fakes.http_answers import Reply, serving
+from tests.fakes.loopback import send, whole
 
-HANG_UP = object()
 USER, PASSWORD = "monitor", "secret-of-lights"
 SHOWN = {
     "OUTPUT,11,1": "100.00",
@@ -25,14 +24,6 @@ SHOWN = {
 }
 
 
-def whole(said):
-    return [said]
-
-
-def byte_by_byte(said):
-    return [said[number : number + 1] for number in range(len(said))]
-
-
 def silent(_):
     return []
 
@@ -41,13 +32,7 @@ class Client(lights.Client):
     server: "Processor"
 
     def say(self, said):
-        for piece in self.server.manner(said):
-            if piece is HANG_UP:
-                raise ConnectionResetError
-            if isinstance(piece, bytes):
-                super().say(piece)
-            else:
-                time.sleep(piece)
+        send(self.server.manner(said), super().say)
 
 
 class Processor(lights.Processor):

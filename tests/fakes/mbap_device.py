@@ -1,17 +1,13 @@
 """What a Modbus TCP device or gateway answers, written without looking at the collector's own code.
 
-How it answers is up to the test: bytes, or several in a list, where a number means so many seconds
-of silence and ``HANG_UP`` ends the connection.
+How it answers is up to the test: bytes, or pieces.
 """
 
-import contextlib
 import socket
 import struct
-import threading
-import time
 from typing import NamedTuple
 
-HANG_UP = object()
+from tests.fakes.loopback import Loopback
 
 
 class Asked(NamedTuple):
@@ -61,59 +57,18 @@ def units(mapping):
     return reply
 
 
-class Device:
-    """A port on loopback at which ``reply(asked)`` answers. It may be changed while it runs.
+class Device(Loopback):
+    """At its port ``reply(asked)`` answers, which may be changed while it runs.
 
-    All that was asked is in *asked*; *connections* counts.
+    All that was asked is in *asked*.
     """
 
     def __init__(self, reply, port=0):
+        super().__init__(port=port)
         self.reply = reply
         self.asked = []
-        self.connections = 0
-        self.clients = []
-        self.door = socket.create_server(("127.0.0.1", port))
-        self.port = self.door.getsockname()[1]
-        self.line = f"tcp://127.0.0.1:{self.port}"
-        self.threads = [threading.Thread(target=self.accept, daemon=True)]
-        self.threads[0].start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.door.accept()
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.connections += 1
-                self.clients.append(client)
-                self.threads.append(threading.Thread(target=self.serve, args=[client], daemon=True))
-                self.threads[-1].start()
 
     def serve(self, client):
-        with client, contextlib.suppress(OSError):
-            while len(request := client.recv(12, socket.MSG_WAITALL)) == 12:
-                self.asked.append(parse(request))
-                said = self.reply(self.asked[-1])
-                for piece in [said] if isinstance(said, bytes) else said:
-                    if piece is HANG_UP:
-                        return
-                    if isinstance(piece, bytes):
-                        client.sendall(piece)
-                    else:
-                        time.sleep(piece)
-
-    def hang_up(self):
-        """End every connection there is."""
-        for client in self.clients:
-            with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            self.door.shutdown(socket.SHUT_RDWR)
-        self.door.close()
-        self.hang_up()
-        for thread in self.threads:
-            thread.join(10)
+        while len(request := client.recv(12, socket.MSG_WAITALL)) == 12:
+            self.asked.append(parse(request))
+            self.send(client, self.reply(self.asked[-1]))

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import socket
 import threading
 
 from collector.demo.vedirect import encode
 from tests.fakes.far_end import open_pty
+from tests.fakes.loopback import Loopback
 
 MONITOR = {"PID": "0x204", "V": "26201", "SOC": "876", "FW": "0308"}
 HISTORY = {"H1": "-149322", "H18": "8527"}
@@ -57,22 +57,15 @@ class Talker:
         self.unplug()
 
 
-@contextlib.contextmanager
-def serial_server(data, every_s=0.05):
-    """Yield the URL of a server that says *data* to one at a time, and an event: hang up."""
-    hang_up, stop = threading.Event(), threading.Event()
+class SerialServer(Loopback):
+    """A serial server on the network behind which a device says *data* again and again."""
 
-    def serve():
-        while not stop.is_set():
-            with contextlib.suppress(OSError), server.accept()[0] as connection:
-                hang_up.clear()
-                while not stop.is_set() and not hang_up.wait(every_s):
-                    connection.sendall(data)
+    def __init__(self, data, every_s=0.05):
+        super().__init__()
+        self.data = data
+        self.every_s = every_s
+        self.url = f"socket://127.0.0.1:{self.port}"
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.1)
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"socket://127.0.0.1:{server.getsockname()[1]}", hang_up
-        stop.set()
-        thread.join()
+    def serve(self, client):
+        while not self.ended.wait(self.every_s):
+            client.sendall(self.data)

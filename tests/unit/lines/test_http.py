@@ -2,11 +2,9 @@
 
 import socket
 import ssl
-import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from hypothesis import given
@@ -16,7 +14,7 @@ from collector.errors import DeviceSilent, FrameDamaged, LineAway
 from collector.lines import http
 from tests.fakes.certificates import make_certificate
 from tests.fakes.http_answers import Reply, serving
-from tests.fakes.nut_talker import HANG_UP, Talker
+from tests.fakes.loopback import HANG_UP, Loopback
 
 
 def test_an_answer_comes_with_status_body_and_headers():
@@ -73,10 +71,10 @@ def test_an_answer_without_end_is_given_up():
 )
 def test_what_is_no_http_is_damaged(said):
     with (
-        Talker(lambda _: [said, HANG_UP]) as talker,
+        Loopback([said, HANG_UP]) as server,
         pytest.raises((FrameDamaged, LineAway)),
     ):
-        http.get(talker.line.replace("tcp:", "http:"))
+        http.get(server.line.replace("tcp:", "http:"))
 
 
 def test_nobody_there_is_away():
@@ -96,29 +94,8 @@ def serving_tls(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"safe")
-
-        def log_message(self, *_):
-            pass
-
-    class Server(HTTPServer):
-        def handle_error(self, *_):
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"https://127.0.0.1:{server.server_port}/", folder / "certificate.pem"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(lambda _: Reply(200, b"safe"), tls=context) as server:
+        yield server.url, folder / "certificate.pem"
 
 
 def test_only_a_server_with_a_certificate_that_holds_is_asked(tmp_path, monkeypatch):

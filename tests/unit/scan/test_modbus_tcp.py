@@ -9,7 +9,8 @@ from collector import config
 from collector.cli.main import main
 from collector.scan import network, scan
 from collector.scan.found import Found, Trying, Unusable
-from tests.fakes.mbap_device import HANG_UP, Device, units
+from tests.fakes.loopback import HANG_UP
+from tests.fakes.mbap_device import Device, units
 from tests.fakes.sunspec_image import HYBRID, METER, common, image
 from tests.servers.libmodbus_slave import libmodbus_unit
 from tests.servers.pymodbus_slave import pymodbus_units

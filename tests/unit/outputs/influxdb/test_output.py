@@ -357,7 +357,7 @@ def test_a_server_that_fails_on_everything_never_makes_a_reading_refused(output)
 
 def test_nobody_listening_keeps_the_readings(tmp_path):
     with serving(lambda _: Reply(204)) as server:
-        port = server.server.server_port
+        port = server.port
     influx = output_to(server.url, tmp_path)
     with pytest.raises(OutputAway, match=f"InfluxDB at {server.url}: Connection refused") as away:
         influx.write(batch_of(3))
@@ -440,9 +440,8 @@ def test_a_certificate_is_trusted_only_when_somebody_vouches_for_it(tmp_path, mo
     subprocess.run(command.split(), check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with serving(lambda _: Reply(204)) as server:
-        server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
-        influx = output_to(server.url.replace("http://127.0.0.1", "https://localhost"), tmp_path)
+    with serving(lambda _: Reply(204), tls=context) as server:
+        influx = output_to(server.url.replace("127.0.0.1", "localhost"), tmp_path)
         with pytest.raises(OutputAway, match="certificate verify failed"):
             influx.write(batch_of(3))
         assert server.asked == []

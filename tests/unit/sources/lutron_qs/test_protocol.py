@@ -19,14 +19,12 @@ from collector.sources.lutron_qs.protocol import (
     percent,
     split,
 )
+from tests.fakes.loopback import HANG_UP, byte_by_byte, whole
 from tests.fakes.lutron_processor import (
-    HANG_UP,
     PASSWORD,
     USER,
-    byte_by_byte,
     running,
     silent,
-    whole,
 )
 
 ZONE = ("OUTPUT", 12, 1)

@@ -21,15 +21,13 @@ from collector.sources.lutron_qs.database import Area, Database, Zone
 from collector.sources.lutron_qs.readings import power, readings
 from collector.sources.lutron_qs.source import Lutron, LutronOptions
 from tests.fakes.http_answers import Reply
+from tests.fakes.loopback import HANG_UP, byte_by_byte, whole
 from tests.fakes.lutron_processor import (
-    HANG_UP,
     PASSWORD,
     USER,
-    byte_by_byte,
     database,
     running,
     silent,
-    whole,
 )
 from tests.fakes.running import ask, collector, configure, energy_monitor, wait_for, wait_for_reads
 

@@ -24,7 +24,8 @@ from collector.sources.luxtronik.protocol import (
     discover,
 )
 from tests.fakes import luxtronik_controller as fake
-from tests.fakes.luxtronik_controller import HANG_UP, Controller
+from tests.fakes.loopback import HANG_UP, byte_by_byte, whole
+from tests.fakes.luxtronik_controller import Controller
 
 TABLES = [PARAMETERS, CALCULATIONS, VISIBILITIES]
 NUMBERS = {3003: [7, -1, 2**31 - 1], 3004: [342, -500, 0, 5], 3005: [1, 0, -1]}
@@ -49,7 +50,7 @@ def line(controller):
     opened.close()
 
 
-@pytest.mark.parametrize("manner", [fake.whole, fake.in_sevens, fake.byte_by_byte])
+@pytest.mark.parametrize("manner", [whole, fake.in_sevens, byte_by_byte])
 @pytest.mark.parametrize("table", TABLES, ids=lambda each: each.name)
 def test_a_table_is_read_however_it_is_parcelled(controller, line, table, manner):
     controller.manner = manner
@@ -68,7 +69,7 @@ def test_a_cut_in_the_middle_is_told_and_the_next_connection_is_in_step(controll
     controller.manner = lambda reply: [reply[:kept], HANG_UP]
     with pytest.raises(LineAway, match=f"hung up after .* bytes|{controller.line} went away"):
         ask(line, CALCULATIONS)
-    controller.manner = fake.whole
+    controller.manner = whole
     line.open()
     assert list(ask(line, CALCULATIONS)) == NUMBERS[3004]
 

@@ -18,7 +18,8 @@ from collector.sources.luxtronik import protocol
 from collector.sources.luxtronik.meaning import load
 from collector.sources.luxtronik.source import Luxtronik, LuxtronikOptions, counted, performance
 from tests.fakes import luxtronik_controller as fake
-from tests.fakes.luxtronik_controller import HANG_UP, Controller
+from tests.fakes.loopback import HANG_UP, byte_by_byte, whole
+from tests.fakes.luxtronik_controller import Controller
 from tests.fakes.running import (
     ask,
     collector,
@@ -201,7 +202,7 @@ def test_a_silent_controller_is_asked_anew_over_a_new_connection(controller, sou
     controller.manner = lambda reply: [reply[:100], 0.3, reply[100:]]
     with pytest.raises(DeviceSilent):
         read(source)
-    controller.manner = fake.whole
+    controller.manner = whole
     assert read(source).values["flow_temperature"] == 35.1
     assert controller.connections == 2
 
@@ -221,7 +222,7 @@ def test_a_controller_that_hangs_up_is_away_until_it_is_opened_again(controller,
     with pytest.raises(LineAway):
         read(source)
     source.close()
-    controller.manner = fake.byte_by_byte
+    controller.manner = byte_by_byte
     source.open()
     assert read(source).values["flow_temperature"] == 35.1
     source.close()

@@ -10,7 +10,8 @@ from collector.lines.serial import Framing
 from collector.sources.modbus.mbap import Frame
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.rtu import Shape
-from tests.fakes.mbap_device import HANG_UP, Device, exception, framed, units, words
+from tests.fakes.loopback import HANG_UP
+from tests.fakes.mbap_device import Device, exception, framed, units, words
 
 SHAPE = Shape(1, 3, 2)
 REGISTERS = {10: 0x0102, 11: 0x0304, 12: 5}

@@ -1,8 +1,6 @@
 """The Modbus source: right values from independent slaves, and the right error for each failure."""
 
 import logging
-import socket
-import threading
 from contextlib import closing, contextmanager, suppress
 
 import pytest
@@ -15,6 +13,7 @@ from collector.lines.serial import Lines, SerialOptions
 from collector.sources.modbus import devicemap
 from collector.sources.modbus.source import Modbus, ModbusOptions
 from tests.fakes.far_end import FarEnd, cable
+from tests.fakes.loopback import Loopback, byte_by_byte
 from tests.fakes.pty_line import paced_line
 from tests.fakes.rtu_slave import answer, parse, refusal, reply
 from tests.fakes.virtual_line import VirtualPort, virtual_time
@@ -153,21 +152,16 @@ def test_two_meters_share_a_line_and_a_dead_one_costs_only_its_time_out(tmp_path
 
 
 def test_a_meter_behind_a_serial_server_is_read(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve_one, args=[server])
-        thread.start()
-        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+    with SerialServer() as server:
+        url = server.line.replace("tcp:", "socket:")
         with opened(Modbus("mains", options(url), context(tmp_path))) as source:
             assert values(source, "voltage", "active_power")["active_power"] == -1000
-        thread.join()
 
 
-def serve_one(server):
-    connection, _ = server.accept()
-    with connection:
-        while request := connection.recv(256):
-            for byte in reply(request, {1: WE_515}):
-                connection.sendall(bytes([byte]))
+class SerialServer(Loopback):
+    def serve(self, client):
+        while request := client.recv(256):
+            self.send(client, byte_by_byte(reply(request, {1: WE_515})))
 
 
 def test_only_what_is_due_is_read(own_maps):

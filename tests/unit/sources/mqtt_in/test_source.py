@@ -3,7 +3,6 @@
 import gc
 import json
 import logging
-import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ from collector.sources.mqtt_in import source as mqtt_in
 from collector.sources.mqtt_in.models import Device, load
 from collector.sources.mqtt_in.source import MQTTIn, MQTTOptions
 from tests.fakes.certificates import make_certificate
+from tests.fakes.loopback import Loopback
 from tests.fakes.running import ask, collector, configure, energy_monitor, wait_for, wait_for_reads
 from tests.servers import mosquitto
 
@@ -316,47 +316,37 @@ def test_the_broker_s_certificate_must_be_signed_by_whom_we_trust(tmp_path):
         source.close()
 
 
-@pytest.fixture
-def deaf():
-    """A server that accepts and stays silent."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"mqtt://127.0.0.1:{server.getsockname()[1]}"
-
-
-def test_a_server_that_stays_silent_is_left(deaf, monkeypatch):
+def test_a_server_that_stays_silent_is_left(monkeypatch):
     monkeypatch.setattr(mqtt, "ANSWER_S", 0.2)
-    source = source_at(deaf)
-    with pytest.raises(DeviceSilent, match="is it a broker"):
-        source.open()
+    with Broker() as silent:
+        source = source_at(silent.url)
+        with pytest.raises(DeviceSilent, match="is it a broker"):
+            source.open()
     assert source.broker.client is None
 
 
-def serve(answers):
-    """Answer each connection with the next of *answers*; return the line and what was asked."""
-    server = socket.create_server(("127.0.0.1", 0))
-    asked = []
+class Broker(Loopback):
+    """Answers each connection with the next of *answers*, all but the first word in silence."""
 
-    def run():
-        with server:
-            for answer in answers:
-                connection, _ = server.accept()
-                with connection, suppress(OSError):
-                    asked.append(connection.recv(1000))
-                    connection.sendall(answer)
-                    while connection.recv(1000):
-                        pass
+    def __init__(self, *answers):
+        super().__init__()
+        self.answers = answers
+        self.asked = []
+        self.url = self.line.replace("tcp:", "mqtt:")
 
-    threading.Thread(target=run, daemon=True).start()
-    return f"mqtt://127.0.0.1:{server.getsockname()[1]}", asked
+    def serve(self, client):
+        self.asked.append(client.recv(1000))
+        self.greeting = b"".join(self.answers[len(self.asked) - 1 : len(self.asked)])
+        super().serve(client)
 
 
 def test_a_broker_that_knows_only_the_older_version_is_spoken_to_in_it():
     refused, accepted = b"\x20\x02\x00\x01", b"\x20\x02\x00\x00"
-    line, asked = serve([refused, accepted])
-    source = source_at(line)
-    source.open()
-    assert [each[8] for each in asked] == [5, 4]  # the byte behind the protocol's name
-    source.close()
+    with Broker(refused, accepted) as older:
+        source = source_at(older.url)
+        source.open()
+        assert [each[8] for each in older.asked] == [5, 4]  # the byte behind the protocol's name
+        source.close()
 
 
 @pytest.mark.parametrize(
@@ -364,9 +354,11 @@ def test_a_broker_that_knows_only_the_older_version_is_spoken_to_in_it():
 )
 def test_a_server_that_is_no_broker_is_left(answer, monkeypatch):
     monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
-    line, _ = serve([answer])
-    with pytest.raises((LineAway, DeviceSilent, DeviceRefused)):
-        source_at(line).open()
+    with (
+        Broker(answer) as server,
+        pytest.raises((LineAway, DeviceSilent, DeviceRefused)),
+    ):
+        source_at(server.url).open()
 
 
 @pytest.mark.parametrize(
@@ -393,14 +385,14 @@ def test_a_device_whose_name_cannot_be_stored_is_refused():
 
 def test_a_broker_that_does_not_let_us_listen_says_so():
     connected, refused = b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x87"
-    line, _ = serve([connected + refused])
-    source = source_at(line)
-    with suppress(LineAway):  # as soon as it has come
-        source.open()
-    wait_for(lambda: source.broker.fault, "it is refused")
-    with pytest.raises(LineAway, match="does not let us listen: Not authorized"):
-        source.broker.check()
-    source.close()
+    with Broker(connected + refused) as strict:
+        source = source_at(strict.url)
+        with suppress(LineAway):  # as soon as it has come
+            source.open()
+        wait_for(lambda: source.broker.fault, "it is refused")
+        with pytest.raises(LineAway, match="does not let us listen: Not authorized"):
+            source.broker.check()
+        source.close()
 
 
 def test_the_first_read_waits_for_a_moment(broker, listening, monkeypatch):

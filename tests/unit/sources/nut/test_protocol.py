@@ -11,7 +11,8 @@ from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.tcp import TcpLine
 from collector.quantity import catalogue
 from collector.sources.nut import protocol
-from tests.fakes.nut_talker import HANG_UP, Talker
+from tests.fakes.loopback import HANG_UP
+from tests.fakes.nut_talker import Talker
 
 # The examples of net-protocol.txt.
 UPSS = 'BEGIN LIST UPS\nUPS su700 "Development box"\nEND LIST UPS\n'
@@ -126,18 +127,15 @@ def test_a_status_without_a_known_word_is_absent(status):
 
 @pytest.fixture
 def talking():
-    lines = []
+    with contextlib.ExitStack() as running:
 
-    def start(*pieces):
-        talker = Talker(lambda _: pieces)
-        lines.append((talker, TcpLine(talker.line)))
-        lines[-1][1].open()
-        return lines[-1][1]
+        def start(*pieces):
+            line = TcpLine(running.enter_context(Talker(lambda _: pieces)).line)
+            running.callback(line.close)
+            line.open()
+            return line
 
-    yield start
-    for talker, line in lines:
-        line.close()
-        talker.__exit__()
+        yield start
 
 
 def test_an_answer_may_come_byte_by_byte(talking):

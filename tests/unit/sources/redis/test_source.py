@@ -1,8 +1,6 @@
 """Redis: rows that others write, each read once, at its own time, from a real server."""
 
 import json
-import socket
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from collector.sources.redis import rows as redis_rows
 from collector.sources.redis import source as source_module
 from collector.sources.redis.rows import Progress, entries, of_stream, pack, unpack
 from collector.sources.redis.source import Device, Redis, RedisOptions
+from tests.fakes.loopback import Loopback, byte_by_byte
 from tests.fakes.running import collector, configure, energy_monitor, wait_for_reads
 from tests.servers import redis_server
 
@@ -385,23 +384,6 @@ def test_a_server_that_goes_away_is_read_again(tmp_path):
         source.close()
 
 
-def serve(*pieces):
-    """Answer one connection with *pieces* of bytes, whatever is asked; return its line."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def run():
-        with server:
-            connection, _ = server.accept()
-            with connection, suppress(OSError):
-                for piece in pieces:
-                    connection.sendall(piece)
-                while connection.recv(65536):
-                    pass
-
-    threading.Thread(target=run, daemon=True).start()
-    return f"tcp://127.0.0.1:{server.getsockname()[1]}"
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -416,10 +398,11 @@ def serve(*pieces):
     ],
 )
 def test_what_no_redis_server_says_is_refused(answer):
-    line = RedisLine(serve(answer))
-    with pytest.raises(FrameDamaged):
-        line.open("", "", 0)
-    assert not line.is_open
+    with Loopback(answer) as server:
+        line = RedisLine(server.line)
+        with pytest.raises(FrameDamaged):
+            line.open("", "", 0)
+        assert not line.is_open
 
 
 @pytest.mark.parametrize(
@@ -427,23 +410,25 @@ def test_what_no_redis_server_says_is_refused(answer):
 )
 def test_an_answer_that_does_not_end_is_waited_for_only_so_long(answer, monkeypatch):
     monkeypatch.setattr(redis, "ANSWER_S", 0.3)
-    with pytest.raises(DeviceSilent, match="no whole answer"):
-        RedisLine(serve(answer)).open("", "", 0)
+    with Loopback(answer) as server, pytest.raises(DeviceSilent, match="no whole answer"):
+        RedisLine(server.line).open("", "", 0)
 
 
 def test_an_answer_may_come_byte_by_byte():
-    line = RedisLine(serve(*(b"%c" % each for each in b"*3\r\n$3\r\na\r\n\r\n:-5\r\n$-1\r\n")))
-    line.tcp.open()
-    assert line.ask("ANYTHING") == [b"a\r\n", -5, None]
-    line.close()
+    with Loopback(byte_by_byte(b"*3\r\n$3\r\na\r\n\r\n:-5\r\n$-1\r\n")) as server:
+        line = RedisLine(server.line)
+        line.tcp.open()
+        assert line.ask("ANYTHING") == [b"a\r\n", -5, None]
+        line.close()
 
 
 def test_an_answer_is_not_kept_without_end(monkeypatch):
     monkeypatch.setattr(redis, "LARGEST_ANSWER", 100)
-    line = RedisLine(serve(b"*20\r\n" + b"$8\r\n12345678\r\n" * 20))
-    line.tcp.open()
-    with pytest.raises(FrameDamaged, match="at once"):
-        line.ask("ANYTHING")
+    with Loopback(b"*20\r\n" + b"$8\r\n12345678\r\n" * 20) as server:
+        line = RedisLine(server.line)
+        line.tcp.open()
+        with pytest.raises(FrameDamaged, match="at once"):
+            line.ask("ANYTHING")
 
 
 @given(st.binary(max_size=300))

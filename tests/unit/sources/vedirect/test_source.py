@@ -19,7 +19,7 @@ from collector.sources.modbus.rtu_line import RtuLine
 from collector.sources.vedirect import listener
 from collector.sources.vedirect.source import VEDirect, VEDirectOptions
 from tests.fakes.running import wait_for
-from tests.fakes.talker import CHARGER, HISTORY, MONITOR, Talker, blocks, serial_server
+from tests.fakes.talker import CHARGER, HISTORY, MONITOR, SerialServer, Talker, blocks
 
 AT_MS = 1_768_480_200_000
 MONITOR_SAYS = blocks(MONITOR, HISTORY)
@@ -197,10 +197,10 @@ def test_which_device_it_is_is_told_once(make, caplog):
 
 
 def test_a_device_behind_a_serial_server_is_read_and_a_hang_up_is_seen(make):
-    with serial_server(MONITOR_SAYS) as (url, hang_up):
-        source = opened(make(line=url))
+    with SerialServer(MONITOR_SAYS) as server:
+        source = opened(make(line=server.url))
         assert read(source)[0].values == MONITOR_READS
-        hang_up.set()
+        server.hang_up()
         wait_for(lambda: source.listener.fault, "the thread sees it")
         with pytest.raises(LineAway):
             read(source)

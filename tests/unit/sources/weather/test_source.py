@@ -277,8 +277,7 @@ def test_answers_that_do_not_come_or_are_none_are_faults(made, sky, server, monk
     with pytest.raises(DeviceSilent):
         read(source, sky)
     monkeypatch.undo()
-    server.server.server_close()
-    server.server.shutdown()
+    server.stop()
     with pytest.raises(LineAway):
         read(source, sky)
     source.close()
