@@ -6,7 +6,8 @@ Corners are (seconds since local midnight, watts) in the order of time.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
+from operator import add, mul, sub, truediv
 
 Corners = list[tuple[float, float]]
 
@@ -24,11 +25,9 @@ class Curve:
 
 def through(corners: Corners) -> Curve:
     """Return the curve through *corners*."""
-    areas = (
-        (start_w + end_w) / 2 * (end_s - start_s) / SECONDS_PER_HOUR
-        for (start_s, start_w), (end_s, end_w) in pairwise(corners)
-    )
     seconds, watts = zip(*corners, strict=True)
+    heights, widths = map(add, watts, watts[1:]), map(sub, seconds[1:], seconds)
+    areas = map(truediv, map(mul, heights, widths), repeat(2 * SECONDS_PER_HOUR))
     return Curve(seconds, watts, tuple(accumulate(areas, initial=0.0)))
 
 

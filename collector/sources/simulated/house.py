@@ -6,6 +6,7 @@ checked against ``House.at`` and ``House.energy``. All of it follows from the se
 """
 
 import math
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from collector.sources.simulated.curve import (
 )
 
 BUILT = date(2026, 1, 1)
+REACTIVE = {name: part.reactive for name, part in PARTS.items() if part.reactive}
 T1_HOURS = (7, 22)  # when a new WE-515 changes its tariff (V514); T2 counts the night
 DAYS_AT_HAND = 3  # of other days only the sums are kept: a year of corners would fill 100 MB
 
@@ -38,7 +40,7 @@ def draw(day: Day) -> dict[str, Curve]:
     """Return the curves of one day: each part, and what they come to at the grid.
 
     ``net`` is what the house draws (below 0 W where it feeds in), ``import`` and ``export`` are
-    its two sides, and ``reactive`` is in var.
+    its two sides.
     """
     parts = {}
     for name, part in PARTS.items():
@@ -50,7 +52,6 @@ def draw(day: Day) -> dict[str, Curve]:
         "net": net,
         "import": above_zero(net),
         "export": above_zero(net, sign=-1),
-        "reactive": weighted_sum((parts[name], part.reactive) for name, part in PARTS.items()),
     }
     return {name: through(corners) for name, corners in (parts | sides).items()}
 
@@ -60,12 +61,23 @@ def flowed(day: Day, curves: dict[str, Curve], second: float) -> dict[str, float
     counters = {
         name: energy_until(curve, second) for name, curve in curves.items() if name != "net"
     }
+    counters["reactive"] = reactive(counters)
     begin, end = (day.clock(hour) for hour in T1_HOURS)
-    for name in ("import", "reactive"):
-        until = partial(energy_until, curves[name])
+    untils: dict[str, Callable[[float], float]] = {
+        "import": partial(energy_until, curves["import"]),
+        "reactive": lambda second: reactive(
+            {name: energy_until(curves[name], second) for name in REACTIVE}
+        ),
+    }
+    for name, until in untils.items():
         counters[f"{name}_t1"] = until(min(max(second, begin), end)) - until(begin)
         counters[f"{name}_t2"] = until(min(second, begin)) + until(max(second, end)) - until(end)
     return counters
+
+
+def reactive(parts: dict[str, float]) -> float:
+    """Return the var (or varh) that go with the W (or Wh) of *parts*."""
+    return sum(factor * parts[name] for name, factor in REACTIVE.items())
 
 
 def add(sums: dict[str, float], more: dict[str, float]) -> dict[str, float]:
@@ -92,7 +104,8 @@ class House:
     def powers(self, t: float) -> dict[str, float]:
         """Return the power of each part in W, and ``net``, ``import``, ``export``, ``reactive``."""
         day, second = self._moment(t)
-        return {name: power_at(curve, second) for name, curve in self._curves(day).items()}
+        powers = {name: power_at(curve, second) for name, curve in self._curves(day).items()}
+        return powers | {"reactive": reactive(powers)}
 
     def counters(self, t: float) -> dict[str, float]:
         """Return the energy in Wh (or varh) since the house was built.
