@@ -13,14 +13,23 @@ for name, pin in {**lock["default"], **lock["develop"]}.items():
 endef
 export REQUIREMENTS
 
-.PHONY: demo test lab check bench lock clean
+# Workers and the programs under test share what is compiled, also where Python is to leave none.
+TESTS = env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytecode \
+    $(BIN)/pytest --ignore=tests/appliance -n auto --maxprocesses 4 --dist loadscope
+
+.PHONY: demo test test-all lab check bench lock clean
 
 demo: .venv/ready
 	@$(BIN)/energy-monitor demo $(ARGS)
 
+# All but those marked slow; the last lines say how many those are.
 test: .venv/ready
 	@tests/install-servers
-	@$(BIN)/pytest --ignore=tests/appliance $(ARGS)
+	@$(TESTS) --quick $(ARGS)
+
+test-all: .venv/ready
+	@tests/install-servers
+	@$(TESTS) --durations=10 $(ARGS)
 
 # The appliance on freshly bootstrapped Debians with real systemd; as root.
 lab: .venv/ready

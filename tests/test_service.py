@@ -40,6 +40,7 @@ def test_it_reads_answers_and_stops_within_five_seconds(tmp_path):
     assert not (tmp_path / "control.sock").exists()
 
 
+@pytest.mark.slow
 def test_killed_a_hundred_times_it_lacks_only_the_time_it_was_down(tmp_path):
     results: list[list[tuple[float, float]]] = [[] for _ in range(AT_ONCE)]
     threads = [
@@ -122,7 +123,8 @@ def test_what_a_source_refuses_has_its_line_too(tmp_path):
 
 def test_a_missing_secret_is_a_fault_for_check_and_measuring_goes_on_without(tmp_path):
     outputs = (
-        "  history: {type: influxdb, url: 'http://127.0.0.1:9', bucket: b, token: !secret gone}\n"
+        "  history: {type: influxdb, url: 'http://127.0.0.1:9', bucket: b, token: !secret gone,"
+        " every: 100ms}\n"
     )
     file = configure(tmp_path, HOUSE, outputs)
     refused = energy_monitor("check", "--config", file)
@@ -174,6 +176,7 @@ def test_the_journal_is_shown_and_exported(tmp_path):
     assert len(exported) == len({each.at_ms for each in stored(tmp_path)} - {first.at_ms})
 
 
+@pytest.mark.slow  # it tells them every 10 s
 def test_the_collector_tells_its_own_figures_as_readings(tmp_path):
     file = configure(tmp_path, HOUSE, extra="journal: {sync: 200ms}\n")
     with collector(file):

@@ -297,6 +297,7 @@ TALKS_OVER = {
 }
 
 
+@pytest.mark.slow  # it is as long as the longest patience
 def test_what_stays_silent_is_left_within_the_patience(house):
     def took(made):
         source, _ = made

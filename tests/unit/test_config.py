@@ -215,7 +215,7 @@ ANY_CONFIGURATION = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(ANY_CONFIGURATION)
 @example({"sources": {"a": {"type": "simulated", "seed": 10**4000}}})
 def test_any_configuration_is_accepted_or_refused_with_its_faults(tmp_path_factory, shape):

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.options import DEEPEST, LARGEST_FILE, Faults, parse
@@ -52,7 +52,6 @@ def test_as_deep_as_it_may_be_is_read(tmp_path):
     assert faults == []
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200) | st.text("[]{}:,-?&*!|>'\"%@` \n#ab\t", max_size=60))
 def test_any_bytes_are_parsed_or_refused(tmp_path_factory, data):
     data = data.encode() if isinstance(data, str) else data

@@ -20,7 +20,7 @@ START = HOUSE.day(BUILT).midnight
 DAY_S = 86400
 FIELDS = {each.quantity: each for each in table().fields.values()}
 
-calm = settings(deadline=None, max_examples=50)  # a new day takes time to draw
+calm = settings(max_examples=50)  # a new day takes time to draw
 instants = st.floats(0, 300 * DAY_S).map(lambda after: START + after)
 
 

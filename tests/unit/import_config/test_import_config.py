@@ -411,19 +411,19 @@ def holds(program, content):
         wiring.check(config.load(made))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(houses())
 def test_what_is_nearly_right_becomes_a_configuration_or_a_sentence(content):
     holds("vemonitor", content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(PROGRAMS), TREES)
 def test_any_tree_becomes_a_configuration_or_a_sentence(program, content):
     holds(program, content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(PROGRAMS), st.text() | st.binary())
 def test_any_text_becomes_a_configuration_or_a_sentence(program, content):
     holds(program, content)

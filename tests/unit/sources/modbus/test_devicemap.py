@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.errors import ConfigFault
@@ -17,7 +17,6 @@ from collector.sources.modbus.registers import Register, Type, WordOrder, decode
 
 TYPES = get_args(Type)
 WORD = st.integers(0, 65535)
-PATIENT = settings(deadline=None)  # the machine may be busy
 HEAD = """\
 brand: Acme
 model: M1
@@ -109,7 +108,6 @@ def test_what_is_no_number_is_absent(kind, words):
     assert decode(register(kind), words) is None
 
 
-@PATIENT
 @given(
     kind=st.sampled_from(TYPES),
     words=st.lists(WORD, min_size=4, max_size=4),
@@ -122,7 +120,6 @@ def test_any_words_give_a_finite_number_or_none(kind, words, scale, word_order):
     assert value is None or math.isfinite(value)
 
 
-@PATIENT
 @given(
     value=st.integers(-(2**31), 2**31 - 1), scale=st.sampled_from(["0.1", "0.01", "0.001", "10"])
 )
@@ -132,7 +129,6 @@ def test_integers_come_back_correctly_rounded(value, scale):
     assert decoded == float(str(value * Decimal(scale)))
 
 
-@PATIENT
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_float32_comes_back_as_a_decimal_that_names_the_same_float32(value):
     decoded = decode(register("float32"), words_of("f", value))
@@ -140,7 +136,6 @@ def test_a_float32_comes_back_as_a_decimal_that_names_the_same_float32(value):
     assert len(Decimal(repr(decoded)).normalize().as_tuple().digits) <= 9
 
 
-@PATIENT
 @given(mantissa=st.integers(-999_999, 999_999), exponent=st.integers(-20, 20))
 def test_a_decimal_of_six_digits_survives_the_float32_it_was_sent_as(mantissa, exponent):
     sent = float(f"{mantissa}e{exponent}")
@@ -149,7 +144,6 @@ def test_a_decimal_of_six_digits_survives_the_float32_it_was_sent_as(mantissa, e
     assert decode(register("float32", 1000.0), words) == float(f"{mantissa}e{exponent + 3}")
 
 
-@PATIENT
 @given(st.integers(0, 99_999_999))
 def test_bcd_digits_are_read_as_they_stand(value):
     words = [int(f"{value:08}"[:4], 16), int(f"{value:08}"[4:], 16)]

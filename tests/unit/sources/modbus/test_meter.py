@@ -13,7 +13,7 @@ import time
 
 import minimalmodbus
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.demo import meter
@@ -251,7 +251,6 @@ def test_there_is_no_answer_to_others_or_to_damage(frame):
     assert answer(frame, 1, NOW) is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_fail(data):
     for frame in (data, meter.closed(data), meter.closed(b"\x01" + data)):
@@ -270,7 +269,6 @@ cells = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(cells, st.floats(0, 9999), st.booleans())
 def test_a_value_read_back_is_the_value_within_half_a_step(cell, number, below):
     signed = cell.type.startswith("int")

@@ -1,7 +1,7 @@
 """The planner: reads that hold all that is wanted, in the least time."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.sources.modbus.plan import (
@@ -70,14 +70,12 @@ wires = st.builds(
 places = st.builds(Split, st.sampled_from([3, 4]), st.integers(0, 64))
 
 
-@settings(deadline=None)
 @given(st.frozensets(registers, min_size=1, max_size=7), wires, st.integers(1, 40))
 def test_nothing_is_cheaper_than_the_plan(wanted, wire, most):
     reads = plan(wanted, wire, most, NO_SPLITS)
     assert cost_ms(reads, wire) == pytest.approx(cheapest(wanted, wire, most, NO_SPLITS))
 
 
-@settings(deadline=None)
 @given(
     st.frozensets(registers, min_size=1, max_size=6),
     wires,
@@ -95,7 +93,6 @@ def test_nothing_that_heeds_the_splits_is_cheaper(wanted, wire, most, splits):
         assert cost_ms(reads, wire) == pytest.approx(cheapest(wanted, wire, most, splits))
 
 
-@settings(deadline=None)
 @given(
     st.frozensets(registers, min_size=1, max_size=30),
     wires,
@@ -158,7 +155,6 @@ def test_a_refused_block_without_gaps_is_parted_in_the_middle():
     assert best_split(blocks((0, 2), (2, 2), (4, 2), (6, 2))) == Split(3, 4)
 
 
-@settings(deadline=None)
 @given(st.frozensets(registers, min_size=1, max_size=12), st.data())
 def test_a_greeting_is_unlike_all_that_is_owed(known, data):
     shapes = st.builds(Shape, st.just(1), st.sampled_from([3, 4]), st.integers(1, 20))

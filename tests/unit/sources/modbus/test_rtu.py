@@ -1,7 +1,7 @@
 """Modbus RTU frames: which bytes answer which request."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.sources.modbus import rtu
@@ -19,7 +19,6 @@ def test_the_checksum_is_the_one_of_the_standard():
     assert rtu.crc(b"\x02\x07") == b"\x41\x12"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_the_checksum_is_what_an_independent_one_says(data):
     assert rtu.crc(data) == rtu_slave.crc(data)
@@ -72,7 +71,6 @@ def test_what_is_no_answer_is_passed_over(other):
     assert rtu.find(other + ANSWER, EXPECTED).frame == ANSWER
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_an_answer_is_found_whatever_surrounds_it(before, after):
     data, seen = before + ANSWER + after, []

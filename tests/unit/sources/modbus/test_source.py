@@ -431,7 +431,7 @@ class LateSlave:
         return [(self.free_s, said)]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(exchanges, reads)
 def test_a_late_answer_is_never_taken_for_the_present_one(own_maps, exchanges, reads):
     with virtual_time() as clock:

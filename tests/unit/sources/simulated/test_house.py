@@ -22,7 +22,7 @@ ROME = House()
 YEAR_S = 300 * 24 * HOUR
 START = ROME.day(BUILT).midnight
 
-calm = settings(deadline=None, max_examples=60)  # a new day takes time to draw
+calm = settings(max_examples=60)  # a new day takes time to draw
 corners = st.lists(
     st.tuples(st.integers(1, 5000), st.integers(-9000, 9000)), min_size=2, max_size=30
 ).map(lambda each: [(float(s), float(w)) for s, w in sorted(dict(each).items())])
