@@ -26,7 +26,7 @@ from azure.storage.blob import (
 )
 
 from tests.fakes.http_answers import Asked, Reply
-from tests.servers.influxd import free_port
+from tests.servers.influxd import ANSWER_S, free_port
 
 VERSION = "3.35.0"  # runs on node 10 and newer, Debian's 18 and 20 among them
 ACCOUNT = "devstoreaccount1"
@@ -76,7 +76,11 @@ class Azurite:
         path = asked.path.removeprefix(f"/{ACCOUNT}")
         headers = {name: value for name, value in asked.headers.items() if name != "Host"}
         answer = urllib3.request(
-            asked.method, f"{self.url}{path}?{asked.query}", headers=headers, body=asked.body
+            asked.method,
+            f"{self.url}{path}?{asked.query}",
+            headers=headers,
+            body=asked.body,
+            timeout=ANSWER_S,
         )
         kept = {
             name.title(): value

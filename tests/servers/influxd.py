@@ -19,6 +19,7 @@ import urllib3
 
 ORG, BUCKET, ADMIN_TOKEN = "house", "energy", "the-admin-token-of-this-test"
 START_S = 60  # a deadline for a loaded machine; it takes one or two
+ANSWER_S = 60  # likewise; by itself urllib3.request waits for 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Influxd:
         """Send a request and return urllib3's response, whatever its status."""
         headers = {"Authorization": f"Token {token or self.token}"}
         url = f"{self.url}{path}?{urlencode(fields or {})}"
-        return urllib3.request(method, url, headers=headers, body=body, retries=False)
+        return urllib3.request(
+            method, url, headers=headers, body=body, retries=False, timeout=ANSWER_S
+        )
 
     def query(self, influxql: str, bucket: str = "", token=None) -> list[list[Any]]:
         """Return the rows that InfluxQL finds, of all series, their times in ms."""

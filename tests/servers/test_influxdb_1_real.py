@@ -59,6 +59,7 @@ def ask(server, influxql, user=ADMIN, database=""):
         "POST",
         f"{server.url}/query?{urlencode({'q': influxql, 'db': database})}",
         headers={"Authorization": f"Basic {secret}"},
+        timeout=influxd.ANSWER_S,
     )
     (result,) = json.loads(answer.data)["results"]
     assert "error" not in result, result

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.servers.influxd import free_port, started
+from tests.servers.influxd import ANSWER_S, free_port, started
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,10 @@ class Victoria:
 
     def export(self, match: str) -> dict[tuple[str, int], float]:
         """Return the value for each quantity and time in ms of the series that *match*."""
-        urllib3.request("GET", f"{self.url}/internal/force_flush")
-        answer = urllib3.request("GET", f"{self.url}/api/v1/export", fields={"match[]": match})
+        urllib3.request("GET", f"{self.url}/internal/force_flush", timeout=ANSWER_S)
+        answer = urllib3.request(
+            "GET", f"{self.url}/api/v1/export", fields={"match[]": match}, timeout=ANSWER_S
+        )
         return {
             (series["metric"]["__name__"], at): value
             for series in map(json.loads, answer.data.splitlines())
