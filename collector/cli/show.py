@@ -11,7 +11,13 @@ from collector.reading import Reading
 from collector.status import OutputStatus, SourceStatus, Status
 from collector.text import amount, duration, in_unit, number, table
 
-STATE_COLOURS = {"alive": "green", "delivering": "green", "silent": "red", "away": "red"}
+STATE_COLOURS = {
+    "alive": "green",
+    "delivering": "green",
+    "silent": "red",
+    "away": "red",
+    "failed": "red",
+}
 
 
 def state(word: str) -> str:

@@ -26,6 +26,13 @@ def delivering(case: Case) -> Iterator[Finding]:
         every_s = getattr(case.config.outputs.get(name), "every", 5) if case.config else 5
         if output.state == "away":
             yield away(case, name, output)
+        elif output.state == "failed":
+            yield Finding(
+                "error",
+                f"{name}: failed, an internal error: {output.last_error}",
+                f"{output.backlog:,} readings wait for it; it is tried again every minute.",
+                "journalctl -u energy-monitor-collector    # has the traceback; please report it",
+            )
         elif output.backlog_s > SLACK_S + 3 * every_s:
             if later is None:
                 time.sleep(BETWEEN_SAMPLES_S)

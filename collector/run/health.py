@@ -32,7 +32,7 @@ class SourceHealth:
 
 @dataclass
 class OutputHealth:
-    """One output: *state* is starting, delivering or away; times are UTC ms, 0 for never."""
+    """One output: *state* is starting, delivering, away or failed; times are UTC ms or 0."""
 
     state: str = "starting"
     since_ms: float = 0

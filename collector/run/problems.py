@@ -21,6 +21,8 @@ def problems(status: Status) -> list[str]:
     for name, output in status.outputs.items():
         if output.state == "away":
             found.append(f"output {name} is away: {output.last_error}")
+        elif output.state == "failed":
+            found.append(f"output {name} failed, an internal error: {output.last_error}")
         elif output.state == "starting" and output.backlog_s > LONGEST_START_S:
             found.append(f"output {name} has delivered nothing yet")
     found += [

@@ -372,6 +372,17 @@ def test_an_output_that_is_away_says_why_and_how_long_the_journal_has_room(case)
     assert only(outputs.delivering, opened).mend == "sudo systemctl restart energy-monitor-stack"
 
 
+def test_an_output_that_failed_is_a_bug_to_report(case):
+    broken = an_output(state="failed", backlog=500, last_error="KeyError: 'x'")
+    output = HISTORY.format(url="http://localhost:1")
+    told = only(
+        outputs.delivering, case(output=output, status=a_status(outputs={"history": broken}))
+    )
+    assert told.severity == "error"
+    assert told.what == "history: failed, an internal error: KeyError: 'x'"
+    assert "please report it" in told.mend
+
+
 @pytest.mark.parametrize(
     ("reply", "severity", "words"),
     [

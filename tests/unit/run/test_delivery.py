@@ -52,6 +52,10 @@ class Database:
 DAY_MS = 86_400_000
 
 
+def stumble(*_):
+    raise KeyError("no such key")
+
+
 @pytest.fixture
 def clock():
     return FakeClock()
@@ -131,6 +135,39 @@ def test_a_far_side_that_only_closed_the_connection_is_asked_again_at_once_and_q
     assert not caplog.records
     assert delivery.deliver_once() > 0
     assert delivery.health.state == "away"
+
+
+@pytest.mark.parametrize("method", ["open", "newest_ms", "write"])
+def test_an_error_that_nobody_foresaw_stops_the_output_until_it_works_again(
+    delivery, journal, database, caplog, method
+):
+    fill(journal, 1, 10)
+    delivery.deliver_once()
+    fill(journal, 11, 20)
+    delivery.is_open = False
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(database, method, stumble)
+        pauses = [delivery.deliver_once() for _ in range(12)]
+    assert pauses[0] <= 1
+    assert 30 <= pauses[-1] <= 60
+    assert delivery.health.state == "failed"
+    assert delivery.health.last_error == "KeyError: 'no such key'"
+    assert journal.backlog("history") == 10
+    (logged,) = [each for each in caplog.records if "internal error" in each.message]
+    assert logged.exc_info is not None
+    assert "no such key" in caplog.text
+    delivery.deliver_once()
+    assert database.stored == wanted(1, 20)
+    assert delivery.health.state == "delivering"
+
+
+def test_an_output_that_cannot_be_closed_does_not_hold_up_the_stop(delivery, journal, database):
+    fill(journal, 1, 10)
+    database.close = stumble
+    stop = threading.Event()
+    stop.set()
+    delivery.run(stop)
+    assert database.stored == wanted(1, 10)
 
 
 def test_refused_readings_are_set_aside_and_all_others_stored(
