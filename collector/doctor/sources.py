@@ -59,6 +59,13 @@ def state(case: Case, name: str, source: SourceStatus) -> Finding:
             f"sudo systemctl stop energy-monitor-collector; sudo energy-monitor read {name}; "
             "sudo systemctl start energy-monitor-collector",
         )
+    if source.state == "failed":
+        return Finding(
+            "error",
+            f"{name}: failed, an internal error: {source.last_error}",
+            "It is read again twice a minute; other sources go on.",
+            "journalctl -u energy-monitor-collector    # has the traceback; please report it",
+        )
     if source.state != "alive":
         return unread(case, name, source)
     if (source.age_s or 0) > STALE_S + 3 * interval_s(case, name):

@@ -14,7 +14,7 @@ LATENESS_KEPT = 300
 
 @dataclass
 class SourceHealth:
-    """One source: *state* is starting, alive or silent; times are UTC ms, 0 for never."""
+    """One source: *state* is starting, alive, silent or failed; times are UTC ms, 0 for never."""
 
     state: str = "starting"
     since_ms: float = 0

@@ -2,12 +2,13 @@
 
 Slots are full multiples of an interval on the clock (design decision D2). Late work skips slots,
 counts them and never drifts. A source that is silent, or has never answered yet, is asked last in
-its slot, after growing pauses, and when that leaves its neighbours their time.
+its slot, after growing pauses, and when that leaves its neighbours their time. An error that nobody
+foresaw stops that source alone, until a later read succeeds (D12b).
 """
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collector.clock import Clock, Frame, next_slot
@@ -140,7 +141,7 @@ class Intake:
                 continue
             self.read_slot(slot, frame)
         for each in self.feeds:
-            each.source.close()
+            self.close(each)
 
     def align(self, frame: Frame) -> None:
         """Begin the grid anew, in a frame that has just come to hold."""
@@ -182,29 +183,42 @@ class Intake:
                 each.source.open()
                 each.is_open = True
             readings = each.source.read(slot, frozenset().union(*due))
+            accepted = [done for reading in readings if (done := self.accept(each, reading))]
+            own = [encode(reading) for reading in accepted if reading.at_ms != slot]
+            ours = [encode(reading) for reading in accepted if reading.at_ms == slot]
         except ReadFault as error:
             self.failed(each, error)
             return
+        except Exception as error:  # noqa: BLE001  a bug of this source, not of its neighbours
+            self.broken(each, error)
+            return
         ended_ms = self.clock.monotonic_ms()
-        accepted = [done for reading in readings if (done := self.accept(each, reading))]
-        if self.keep(accepted, slot, frame) and isinstance(each.source, Remembering):
-            each.source.journalled()
+        if self.keep(own, ours, slot, frame) and not self.remember(each):
+            return
         self.answered(each, accepted)
         with self.lock:
             each.health.reads += 1
             each.health.duration_s = (ended_ms - started_ms) / 1000
             each.health.lateness_s.append((started_ms + frame.offset_ms - slot) / 1000)
 
-    def keep(self, readings: Iterable[Reading], slot: int, frame: Frame) -> bool:
-        """Journal readings; one with a time of its own is dated, whatever our clock says.
+    def keep(self, own: Sequence[bytes], ours: Sequence[bytes], slot: int, frame: Frame) -> bool:
+        """Journal readings; those with times of their *own* are dated, whatever our clock says.
 
         Return False where the disk is full and some are lost.
         """
-        own = [encode(each) for each in readings if each.at_ms != slot]
-        ours = [encode(each) for each in readings if each.at_ms == slot]
         came_ms = slot if frame.dated else None
         kept = not own or self.journal.append(own, at_ms=came_ms)
         return (not ours or self.journal.append(ours, dated=frame.dated)) and kept
+
+    def remember(self, each: Feed) -> bool:
+        """Let a source hear that its readings are journalled; return False where it fails."""
+        try:
+            if isinstance(each.source, Remembering):
+                each.source.journalled()
+        except Exception as error:  # noqa: BLE001  see ``read``
+            self.broken(each, error)
+            return False
+        return True
 
     def accept(self, each: Feed, reading: Reading) -> Reading | None:
         """Rename, and leave out what cannot be true."""
@@ -234,7 +248,7 @@ class Intake:
                 return
             silent_s = (self.clock.wall_ms() - health.since_ms) / 1000
             health.since_ms = self.clock.wall_ms()
-        if was == "silent":
+        if was in {"silent", "failed"}:
             log.info("%s: back after %.0f s, %d tries failed", each.name, silent_s, missed)
         else:
             log.info("%s: reading", each.name)
@@ -243,12 +257,9 @@ class Intake:
         """Count a failed read; after some in a row call the source silent, and pause."""
         each.failures += 1
         if isinstance(error, LineAway):
-            each.source.close()
-            each.is_open = False
+            self.close(each)
         longest = LONGEST_PAUSE_AWAY_MS if isinstance(error, LineAway) else LONGEST_PAUSE_MS
-        beyond = max(each.failures - SILENT_AFTER, 0)
-        pause = min(FIRST_PAUSE_MS * 2 ** min(beyond, 10), longest)
-        each.retry_ms = self.clock.monotonic_ms() + pause
+        self.pause(each, longest, max(each.failures - SILENT_AFTER, 0))
         with self.lock:
             health = each.health
             health.failures += 1
@@ -257,6 +268,33 @@ class Intake:
                 return
             health.state, health.since_ms = "silent", self.clock.wall_ms()
         log.warning("%s: silent: %s", each.name, error)
+
+    def broken(self, each: Feed, error: Exception) -> None:
+        """Stop a source with a bug; log the traceback of each new one once, and pause."""
+        each.failures += 1
+        self.close(each)
+        self.pause(each, LONGEST_PAUSE_MS, each.failures - 1)
+        text = f"{type(error).__name__}: {error}"
+        with self.lock:
+            health = each.health
+            health.failures += 1
+            was, health.state = health.state, "failed"
+            last_error, health.last_error = health.last_error, text
+            if was != "failed":
+                health.since_ms = self.clock.wall_ms()
+        if was != "failed" or last_error != text:
+            log.error("%s: internal error: %s", each.name, text, exc_info=error)
+
+    def pause(self, each: Feed, longest_ms: int, doublings: int) -> None:
+        pause_ms = min(FIRST_PAUSE_MS * 2 ** min(doublings, 10), longest_ms)
+        each.retry_ms = self.clock.monotonic_ms() + pause_ms
+
+    def close(self, each: Feed) -> None:
+        each.is_open = False
+        try:
+            each.source.close()
+        except Exception:
+            log.exception("%s: internal error while closing", each.name)
 
     def set_next(self, each: Feed, slot: int, frame: Frame) -> None:
         """Set when the groups that were due are due again, counting slots that have passed."""

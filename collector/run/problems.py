@@ -18,6 +18,8 @@ def problems(status: Status) -> list[str]:
     for name, source in status.sources.items():
         if source.state == "silent":
             found.append(f"source {name} is silent: {source.last_error}")
+        elif source.state == "failed":
+            found.append(f"source {name} failed, an internal error: {source.last_error}")
     for name, output in status.outputs.items():
         if output.state == "away":
             found.append(f"output {name} is away: {output.last_error}")

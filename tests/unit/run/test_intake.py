@@ -45,8 +45,15 @@ class Meter:
         values = {quantity: self.values.get(quantity, 1.0) for quantity in quantities}
         return [Reading("electricity", self.name, at_ms, values)]
 
+    def journalled(self):
+        pass
+
     def close(self):
         pass
+
+
+def stumble(*_):
+    raise KeyError("no such key")
 
 
 @pytest.fixture
@@ -181,6 +188,44 @@ def test_on_a_full_line_a_new_meter_is_asked_all_the_same(clock, journal):
     run(feeds, journal, clock, turns=60)
     assert new.asked[0][0] <= START_MS + 12_000
     assert feeds[1].health.state == "alive"
+
+
+@pytest.mark.parametrize("method", ["open", "read", "journalled"])
+def test_an_error_that_nobody_foresaw_stops_the_source_alone(clock, journal, caplog, method):
+    good, broken = Meter(clock, "good"), Meter(clock, "broken")
+    feeds = feeds_of(good, broken)
+    intake = Intake(feeds, journal, clock, threading.Lock())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broken, method, stumble)
+        patch.setattr(broken, "close", stumble)
+        intake.run(Turns(200))
+    assert feeds[0].health.state == "alive"
+    assert feeds[0].health.failures == feeds[0].health.skipped == 0
+    assert (feeds[1].health.state, feeds[1].health.last_error) == (
+        "failed",
+        "KeyError: 'no such key'",
+    )
+    assert 5 < feeds[1].health.failures < 15
+    errors = [
+        each for each in caplog.records if each.message.startswith("broken: internal error: ")
+    ]
+    assert len(errors) == 1
+    assert errors[0].exc_info is not None
+    intake.run(Turns(100))
+    assert feeds[1].health.state == "alive"
+
+
+@pytest.mark.parametrize("wrong", ["warp_factor", "voltage"])
+def test_a_reading_that_cannot_be_journalled_stops_its_source_alone(
+    clock, journal, monkeypatch, wrong
+):
+    name = "brokén" if wrong == "voltage" else "broken"
+    good, broken = Meter(clock, "good"), Meter(clock, name)
+    feeds = feeds_of(good, broken)
+    monkeypatch.setattr(broken, "read", lambda at, _: [Reading("host", name, at, {wrong: 1.0})])
+    run(feeds, journal, clock, turns=50)
+    assert [each.health.state for each in feeds] == ["alive", "failed"]
+    assert {reading.device for reading in stored(journal)} == {"good"}
 
 
 def test_a_meter_that_comes_back_is_read_again(clock, journal, caplog):
