@@ -41,8 +41,8 @@ class VEDirectOptions(SourceOptions):
     """A Victron device with a VE.Direct port."""
 
     line: str = option(
-        "the serial port, best by its name in /dev/serial/by-id; or socket://HOST:PORT; or 'auto', which "
-        "searches the ports not used by other sources for the device in 'expect'",
+        "the serial port, best by its name in /dev/serial/by-id; or socket://HOST:PORT; or 'auto', "
+        "which searches the ports not used by other sources for the device in 'expect'",
         example="/dev/serial/by-id/usb-VictronEnergy_BV_VE_Direct_cable_VE1XXXXX-if00-port0",
     )
     expect: dict[str, str] = option(
