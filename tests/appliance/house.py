@@ -14,11 +14,11 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "d
 
 
 def bring(machine, name="project", version=None, added=None):
-    """Put the project into root's home as *name*, as release *version* where one is given.
+    """Put the project into /srv as *name*, as release *version* where one is given.
 
     *added* maps a file to what is added to its end.
     """
-    folder = machine.root / "root" / name
+    folder = machine.root / "srv" / name
     shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
     if version:
         (folder / "collector/__init__.py").write_text(f'__version__ = "{version}"\n')
