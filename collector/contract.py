@@ -72,6 +72,12 @@ class OutputOptions:
         low=0.05,
         high=LONGEST_EVERY_S,
     )
+    since: str = option(
+        "where a new output begins: 'newest', 'beginning' (the oldest reading kept), a duration "
+        "back such as '7d', or a time; ignored once it has begun",
+        example="7d",
+        default="newest",
+    )
 
 
 Line = TypeVar("Line")

@@ -88,7 +88,7 @@ def check(file: Path) -> None:
       energy-monitor check --config config.yaml
     """
     from collector import config  # noqa: PLC0415
-    from collector.run import wiring  # noqa: PLC0415
+    from collector.run import since, wiring  # noqa: PLC0415
 
     loaded = config.load(file)
     for advice in wiring.check(loaded):
@@ -96,6 +96,8 @@ def check(file: Path) -> None:
     click.secho(f"{file}: no faults", fg="green")
     click.echo(f"  sources: {', '.join(loaded.sources)}")
     click.echo(f"  outputs: {', '.join(loaded.outputs) or 'none'}")
+    for line in filter(None, (since.first_place(loaded, name) for name in loaded.outputs)):
+        click.echo(f"  {line}")
 
 
 @main.command()

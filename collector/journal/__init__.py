@@ -4,7 +4,7 @@ journal        what is kept how long, and how far each output has got
 segments       files of records, appended to, closed, compressed and dropped
 reader         records of a segment, read forwards
 frames         one record on disk, which proves itself
-cursor         how far one output has got
+cursor, start  how far one output has got, and where a new one begins
 losses, notes  what was lost, and what was refused
 """
 

@@ -23,10 +23,14 @@ def unless_full() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far an output has got: the next number it needs, and the newest time it has stored."""
+    """How far an output has got: the next number it needs, and the newest time it has stored.
+
+    *passed_ms* is the newest time that it has got past, stored or not; it isn't kept on disk.
+    """
 
     number: int
     newest_ms: int = 0
+    passed_ms: int = 0
 
 
 def cursor_file(folder: Path, output: str) -> Path:

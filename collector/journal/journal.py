@@ -221,11 +221,14 @@ class Journal:
 
     def move_cursor(self, output: str, cursor: Cursor, records: Sequence[Record]) -> None:
         """Remember that *output* has *records*, unless it was rewound since it was at *cursor*."""
+        newest_ms = max(cursor.newest_ms, *(time_ms(line) for _, line in records))
+        self.place_cursor(output, cursor, Cursor(records[-1][0] + 1, newest_ms))
+
+    def place_cursor(self, output: str, cursor: Cursor, moved: Cursor) -> None:
+        """Remember that *output* has got to *moved*, unless it was rewound since *cursor*."""
         with self.lock:
-            if self.cursors[output] is not cursor:
-                return
-            newest_ms = max(cursor.newest_ms, *(time_ms(line) for _, line in records))
-            self.cursors.put(output, Cursor(records[-1][0] + 1, newest_ms))
+            if self.cursors[output] is cursor:
+                self.cursors.put(output, moved)
 
     def rewind(self, output: str, since_ms: int) -> int:
         """Move a cursor back to readings from *since_ms* on; return how many it needs again."""
@@ -243,7 +246,8 @@ class Journal:
         """Return how old the oldest reading is that *output* still needs; 0 where it has all."""
         if not self.backlog(output):
             return 0.0
-        oldest_ms = self.cursors[output].newest_ms or self.log.segments[0].first_ms
+        cursor = self.cursors[output]
+        oldest_ms = cursor.passed_ms or cursor.newest_ms or self.log.near_ms(cursor.number)
         return max(now_ms - oldest_ms, 0.0)
 
     def set_aside(self, output: str, reasons: Mapping[bytes, str]) -> None:

@@ -10,6 +10,7 @@ a crash left open is closed by the next start. Times only serve to find a place 
 import os
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -222,6 +223,12 @@ class Log:
     @property
     def first_number(self) -> int:
         return self.segments[0].first if self.segments else self.next_number
+
+    def near_ms(self, number: int) -> int:
+        """Return a time at or a little before that of record *number*; 0 for an empty log."""
+        segments = self.segments
+        place = bisect_right([segment.first for segment in segments], number) - 1
+        return segments[max(place, 0)].first_ms if segments else 0
 
     def number_at(self, at_ms: int) -> int:
         """Return a number at or a little before the first record of time *at_ms* or later.

@@ -24,6 +24,7 @@ from collector.run.delivery import Delivery
 from collector.run.health import resident_memory
 from collector.run.intake import Intake
 from collector.run.problems import backups, problems
+from collector.run.since import place_outputs
 from collector.run.systemd import notify
 from collector.run.wiring import build, new_health
 from collector.status import ClockStatus, Status
@@ -62,6 +63,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop.set())
         self.journal.open()
+        place_outputs(self.config, self.journal, self.clock.wall_ms())
         self.begin(control.listen(self.config.socket))
         log.info("%d sources, %d outputs", len(self.config.sources), len(self.config.outputs))
         notify("READY=1")

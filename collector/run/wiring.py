@@ -10,6 +10,7 @@ from collector.lines.serial import Lines
 from collector.registry import find
 from collector.run.health import Health, OutputHealth, SourceHealth
 from collector.run.intake import Feed, feed
+from collector.run.since import since_ms
 from collector.secrets import Secret, SecretMissing
 
 
@@ -35,6 +36,7 @@ def build(
             output: Output = find("outputs", options.type)(
                 name, options, context(config, name, lines)
             )
+            since_ms(options.since, 0, config.main.timezone)
             outputs[name] = (output, options)
         except BadOption as error:
             config.faults.add_later(f"outputs.{name}.{error.option}", str(error))
