@@ -8,7 +8,7 @@ the pump takes care of them, so a source or an output can be used with no thread
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from collector.errors import EnergyMonitorError
 from collector.options import option
@@ -165,11 +165,21 @@ class Output(Protocol):
     """Delivers readings somewhere; sending the same reading twice must not matter.
 
     A batch is a sequence of encoded readings (``collector.reading.decode`` reads one), oldest
-    first. *batch_size* is the most it wants at once.
+    first. *batch_size* is the most it takes at once.
+
+    *wants* is 'all' for a history: every reading in order. It is 'newest' for a state: at each
+    delivery one reading per device, with the newest value of each quantity.
+
+    *resend* says why a second send does no harm. 'idempotent': the same reading is stored as the
+    same point. 'asks first': the output asks the far side for its newest time and leaves out what
+    is older. 'newest only': a state replaces itself. Only an idempotent output gets readings
+    again by itself, where ``newest_ms`` shows that the far side has lost some.
     """
 
     Options: ClassVar[type]
     batch_size: int
+    wants: Literal["all", "newest"]
+    resend: Literal["idempotent", "asks first", "newest only"]
 
     def __init__(self, name: str, options: Any, context: Context) -> None: ...
 

@@ -8,14 +8,18 @@ that nobody foresaw stops this output alone, until a later try succeeds (D12b).
 import logging
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from collector.clock import Clock, utc
 from collector.contract import Output, OutputOptions
 from collector.errors import OutputAway, OutputFault, ReadingsRefused
+from collector.journal.cursor import Cursor
 from collector.journal.journal import Journal
+from collector.reading import time_ms
 from collector.run.health import OutputHealth
+from collector.run.newest import Newest
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ LONGEST_WISH_S = 900.0
 # What a database loses in a power cut is its newest, of all devices alike; a device that was late
 # may lack a little more.
 HEAL_MARGIN_MS = 60_000
+TAKEN_AT_ONCE = 5_000  # of readings of which only the newest count: bounds the memory, 3 MB
 HEAL_EVERY_MS = 300_000  # a database may restart between two batches, unseen
 
 
@@ -41,6 +46,19 @@ def watched() -> Iterator[None]:
         raise
     except Exception as error:
         raise Unforeseen(f"{type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Readings as they are sent, and as they stand in the journal where they are the same ones.
+
+    *passed_ms* is the time of the last one that was taken for it; *more* are there already.
+    """
+
+    lines: Sequence[bytes]
+    originals: Sequence[bytes]
+    passed_ms: int
+    more: bool
 
 
 class Delivery:
@@ -69,6 +87,9 @@ class Delivery:
         self.healed_ms = -1
         self.heal_again_ms = 0.0
         self.refusing = False
+        self.newest = Newest()
+        self.taken_after: Cursor | None = None
+        self.passed_ms = 0
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -103,28 +124,64 @@ class Delivery:
     def deliver_batch(self) -> float:
         started_ms = self.clock.monotonic_ms()
         cursor = self.journal.cursors[self.name]
+        batch = self.take_newest(cursor) if self.output.wants == "newest" else self.take_all(cursor)
+        if batch is None:
+            return self.every_s
+        refused = self.write(batch)
+        newest_ms = max([cursor.newest_ms, *map(time_ms, batch.lines)])
+        passed_ms = max(cursor.passed_ms, newest_ms, batch.passed_ms)
+        moved = Cursor(self.reader.number, newest_ms, passed_ms)
+        self.journal.place_cursor(self.name, cursor, moved)
+        self.stored(len(batch.lines), refused)
+        if batch.more:
+            return 0
+        return max(0, self.every_s - (self.clock.monotonic_ms() - started_ms) / 1000)
+
+    def take_all(self, cursor: Cursor) -> Batch | None:
+        """Take the next readings after *cursor*; None where there are none."""
         self.reader.go(cursor.number)
         records = self.reader.take(self.output.batch_size)
         if not records:
-            return self.every_s
+            return None
         lines = [line for _, line in records]
-        refused = 0
-        try:
-            with watched():
-                self.output.write(lines)
-        except ReadingsRefused as error:
-            refused = len(error.reasons)
-            self.journal.set_aside(
-                self.name, {lines[place]: reason for place, reason in error.reasons.items()}
-            )
-            if not self.refusing:
-                log.warning("%s: %s; see 'energy-monitor journal dead-letters'", self.name, error)
+        return Batch(lines, lines, time_ms(lines[-1]), len(lines) == self.output.batch_size)
+
+    def take_newest(self, cursor: Cursor) -> Batch | None:
+        """Take every reading after *cursor*, of which the newest of each device is a batch.
+
+        While the output is away, what was taken stays: each try takes only what has come since.
+        """
+        if cursor is not self.taken_after:
+            self.newest, self.taken_after, self.passed_ms = Newest(), cursor, 0
+            self.reader.go(cursor.number)
+        while records := self.reader.take(TAKEN_AT_ONCE):
+            self.newest.take([line for _, line in records])
+            self.passed_ms = time_ms(records[-1][1])
+        lines = self.newest.lines()
+        return Batch(lines, (), self.passed_ms, more=False) if lines else None
+
+    def write(self, batch: Batch) -> int:
+        """Write a batch; return how many readings of it are refused for ever."""
+        size, refused, first = self.output.batch_size, 0, ""
+        for begin in range(0, len(batch.lines), size):
+            try:
+                with watched():
+                    self.output.write(batch.lines[begin : begin + size])
+            except ReadingsRefused as error:
+                refused += len(error.reasons)
+                first = first or str(error)
+                letters = {begin + place: reason for place, reason in error.reasons.items()}
+                if batch.originals:
+                    self.set_aside(batch, letters)
+        if refused and not self.refusing:
+            hint = "; see 'energy-monitor journal dead-letters'" if batch.originals else ""
+            log.warning("%s: %s%s", self.name, first, hint)
         self.refusing = refused > 0
-        self.journal.move_cursor(self.name, cursor, records)
-        self.stored(len(records), refused)
-        if len(records) == self.output.batch_size:
-            return 0
-        return max(0, self.every_s - (self.clock.monotonic_ms() - started_ms) / 1000)
+        return refused
+
+    def set_aside(self, batch: Batch, reasons: Mapping[int, str]) -> None:
+        letters = {batch.originals[place]: reason for place, reason in reasons.items()}
+        self.journal.set_aside(self.name, letters)
 
     def stored(self, count: int, refused: int) -> None:
         failures, self.failures = self.failures, 0
@@ -181,7 +238,12 @@ class Delivery:
         return pause_s * (0.5 + random.random() / 2)  # noqa: S311  no secret
 
     def heal(self) -> None:
-        """Move the cursor back where the far side has lost its newest readings (decision D5)."""
+        """Move the cursor back where the far side has lost its newest readings (decision D5).
+
+        Never where a reading that is sent twice counts twice (D6b).
+        """
+        if self.output.resend != "idempotent":
+            return
         known_ms = self.journal.cursors[self.name].newest_ms
         with watched():
             newest_ms = self.output.newest_ms() if known_ms else None

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -95,6 +95,8 @@ class InfluxDB:
 
     Options: ClassVar[type] = InfluxDBOptions
     batch_size = 5_000
+    wants: Literal["all", "newest"] = "all"
+    resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 
     def __init__(self, name: str, options: InfluxDBOptions, context: Context) -> None:  # noqa: ARG002  every output gets its name
         self.options = options

@@ -18,6 +18,8 @@ class Database:
     """An output that keeps what it gets by time, and answers as *mood* says."""
 
     batch_size = 100
+    wants = "all"
+    resend = "idempotent"
 
     def __init__(self):
         self.mood = None
@@ -276,6 +278,97 @@ def test_a_server_that_was_away_for_thirty_days_gets_every_reading_once(
         pass
     assert database.stored == wanted(10, last, every=10)
     assert delivery.health.delivered == journal.log.next_number - 1 == last // 10
+
+
+class States(Database):
+    """An output that wants states, and keeps every batch it gets."""
+
+    wants = "newest"
+    resend = "newest only"
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def write(self, batch):
+        if isinstance(self.mood, Exception):
+            raise self.mood
+        self.batches.append([decode(line) for line in batch])
+
+
+@pytest.fixture
+def states():
+    return States()
+
+
+@pytest.fixture
+def showing(journal, clock, states):
+    options = OutputOptions(type="states")
+    return Delivery("history", states, options, journal, clock, OutputHealth(), threading.Lock())
+
+
+def test_an_output_of_states_gets_one_reading_per_device_after_an_absence(showing, journal, states):
+    states.mood = OutputAway("connection refused")
+    for first in range(1, 20_001, 1000):
+        fill(journal, first, first + 999)
+        showing.deliver_once()
+    journal.append([encode(Reading("battery", "bank", 7_000, {"state_of_charge": 80.0}))])
+    states.mood = None
+    assert showing.deliver_once() > 0
+    (batch,) = states.batches
+    assert [(each.device, each.at_ms, each.values) for each in batch] == [
+        ("bank", 7_000, {"state_of_charge": 80.0}),
+        ("mains", 20_000_000, {"voltage": 20_000.0}),
+    ]
+    assert journal.backlog("history") == 0
+    assert showing.deliver_once() == showing.every_s
+    assert len(states.batches) == 1
+
+
+def test_an_output_of_states_gets_the_newest_value_of_every_quantity(showing, journal, states):
+    for at_ms, values in (
+        (1_000, {"voltage": 1.0, "active_energy": 10.0}),
+        (3_000, {"voltage": 3.0}),
+        (2_000, {"voltage": 2.0, "current": 20.0}),
+    ):
+        journal.append([encode(Reading("electricity", "mains", at_ms, values))])
+    showing.deliver_once()
+    (batch,) = states.batches
+    assert [(each.at_ms, each.values) for each in batch] == [
+        (3_000, {"voltage": 3.0, "active_energy": 10.0, "current": 20.0})
+    ]
+
+
+def test_a_refused_state_is_counted_and_not_set_aside(showing, journal, states, tmp_path, caplog):
+    fill(journal, 1, 3)
+    states.mood = ReadingsRefused({0: "no such topic"})
+    showing.deliver_once()
+    assert (showing.health.delivered, showing.health.refused) == (0, 1)
+    assert list(dead_letters(tmp_path, "history")) == []
+    assert "no such topic" in caplog.text
+    assert journal.backlog("history") == 0
+
+
+@pytest.mark.parametrize("resend", ["asks first", "newest only"])
+def test_an_output_that_is_not_idempotent_gets_nothing_again_by_itself(
+    delivery, journal, database, monkeypatch, resend
+):
+    monkeypatch.setattr(database, "resend", resend)
+    fill(journal, 1, 100)
+    delivery.deliver_once()
+    database.stored.clear()
+    delivery.is_open = False
+    delivery.deliver_once()
+    assert database.stored == {}
+    assert journal.backlog("history") == 0
+
+
+def test_states_are_told_again_from_where_a_replay_begins(showing, journal, states):
+    fill(journal, 1, 3)
+    showing.deliver_once()
+    journal.rewind("history", 0)
+    showing.deliver_once()
+    assert [len(batch) for batch in states.batches] == [1, 1]
 
 
 def test_stopping_delivers_what_is_left_once(delivery, journal, database):

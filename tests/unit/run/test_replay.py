@@ -1,6 +1,6 @@
 """Segments of a journal sent to an output once more."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -29,6 +29,8 @@ class Output:
 
     Options: ClassVar[type] = object
     batch_size = 10
+    wants: Literal["all", "newest"] = "all"
+    resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 
     def __init__(self, *answers):
         self.answers = list(answers)

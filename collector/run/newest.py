@@ -1,0 +1,41 @@
+"""The newest reading of each device, out of any number: what an output of states wants."""
+
+import re
+from collections.abc import Iterable
+
+VALUE = re.compile(rb"=[^,]*")
+Values = dict[bytes, tuple[int, bytes]]  # quantity → time and value, as they stand in a line
+
+
+class Newest:
+    """Takes encoded readings in any number; holds one value per quantity of a device."""
+
+    def __init__(self) -> None:
+        self.devices: dict[bytes, Values] = {}
+
+    def take(self, lines: Iterable[bytes]) -> None:
+        """Take some more, of which most are soon outdated: of those alike only one is split."""
+        alike: dict[tuple[bytes, bytes], tuple[int, bytes]] = {}
+        for line in lines:
+            head, fields, time = line.split(b" ")
+            key, at_ms = (head, VALUE.sub(b"", fields)), int(time)
+            if key not in alike or at_ms >= alike[key][0]:
+                alike[key] = at_ms, fields
+        for (head, _), (at_ms, fields) in alike.items():
+            values = self.devices.setdefault(head, {})
+            for field in fields.split(b","):
+                quantity, _, value = field.partition(b"=")
+                if quantity not in values or at_ms >= values[quantity][0]:
+                    values[quantity] = at_ms, value
+
+    def lines(self) -> list[bytes]:
+        """Return a reading per device, oldest first: every quantity's newest value, the last time.
+
+        A quantity that is read less often than others is as old as its last read.
+        """
+        readings = []
+        for head, values in self.devices.items():
+            fields = b",".join(b"%s=%s" % (name, value) for name, (_, value) in values.items())
+            at_ms = max(at_ms for at_ms, _ in values.values())
+            readings.append((at_ms, b"%s %s %d" % (head, fields, at_ms)))
+        return [line for _, line in sorted(readings)]

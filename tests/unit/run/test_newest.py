@@ -1,0 +1,38 @@
+"""The newest reading of each device, out of any number."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.reading import Reading, decode, encode
+from collector.run.newest import Newest
+
+names = st.sampled_from(["voltage", "voltage_l1", "voltage_l2", "current"])
+readings = st.builds(
+    Reading,
+    st.sampled_from(["electricity", "battery"]),
+    st.sampled_from(["mains", "bank"]),
+    st.integers(1, 9),
+    st.dictionaries(names, st.floats(allow_nan=False, allow_infinity=False), min_size=1),
+)
+
+
+@given(st.lists(st.lists(readings)))
+def test_every_quantity_has_its_newest_value_and_every_device_its_last_time(batches):
+    newest = Newest()
+    values: dict[tuple[str, str], dict[str, tuple[int, float]]] = {}
+    for batch in batches:
+        newest.take([encode(each) for each in batch])
+        for each in batch:
+            kept = values.setdefault((each.kind, each.device), {})
+            for name, value in each.values.items():
+                if name not in kept or each.at_ms >= kept[name][0]:
+                    kept[name] = each.at_ms, value
+    found = [decode(line) for line in newest.lines()]
+    assert {(each.kind, each.device): (each.at_ms, each.values) for each in found} == {
+        key: (
+            max(at for at, _ in kept.values()),
+            {name: value for name, (_, value) in kept.items()},
+        )
+        for key, kept in values.items()
+    }
+    assert [each.at_ms for each in found] == sorted(each.at_ms for each in found)
