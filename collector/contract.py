@@ -6,7 +6,7 @@ the pump takes care of them, so a source or an output can be used with no thread
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -61,6 +61,38 @@ class SourceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelectOptions:
+    """Which readings an output gets, by their names before 'rename'; all, where nothing stands."""
+
+    devices: tuple[str, ...] = option(
+        "only these devices; 'light*' matches every name that starts with it",
+        example=["mains", "light*"],
+        default=(),
+    )
+    kinds: tuple[str, ...] = option(
+        "only these kinds of devices", example=["electricity", "battery"], default=()
+    )
+    quantities: tuple[str, ...] = option(
+        "only these quantities", example=["active_power*", "state_of_charge"], default=()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameOptions:
+    """Under which other names an output gets readings."""
+
+    devices: dict[str, str] = option(
+        "other names of devices", example={"mains": "house"}, default={}
+    )
+    quantities: dict[str, str] = option(
+        "other names of quantities, of the catalogue and with the same unit; a reading that has "
+        "the new name already keeps both as they are",
+        example={"active_power": "active_power_import"},
+        default={},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """What every output understands."""
 
@@ -77,6 +109,17 @@ class OutputOptions:
         "back such as '7d', or a time; ignored once it has begun",
         example="7d",
         default="newest",
+    )
+    select: SelectOptions = field(
+        default_factory=SelectOptions, metadata={"help": "which readings the output gets"}
+    )
+    rename: RenameOptions = field(
+        default_factory=RenameOptions, metadata={"help": "other names of devices and quantities"}
+    )
+    tags: dict[str, str] = option(
+        "words that are added to every reading beside 'site', where the far side has such",
+        example={"floor": "ground"},
+        default={},
     )
 
 
@@ -108,6 +151,10 @@ class Context:
     lines: Lines
     config_dir: Path
     state_dir: Path
+
+    def tags(self, options: OutputOptions) -> dict[str, str]:
+        """Return the tags that an output adds to every reading: plain words, the site first."""
+        return {"site": self.site, **options.tags}
 
 
 class BadOption(EnergyMonitorError):

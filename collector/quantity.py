@@ -54,6 +54,11 @@ def catalogue() -> Mapping[str, Quantity]:
     return MappingProxyType(read_catalogue(text))
 
 
+def wildcard(pattern: str) -> re.Pattern[str]:
+    """Return what matches as *pattern* says, in which ``*`` stands for anything."""
+    return re.compile(".*".join(map(re.escape, re.sub(r"\*+", "*", pattern).split("*"))))
+
+
 def matching(patterns: Iterable[str], known: Iterable[str]) -> list[str]:
     """Return those of *known* that any of *patterns* names, in the order of *known*.
 
@@ -63,7 +68,7 @@ def matching(patterns: Iterable[str], known: Iterable[str]) -> list[str]:
     known = list(known)
     wanted: set[str] = set()
     for pattern in patterns:
-        shape = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+        shape = wildcard(pattern)
         named = {name for name in known if shape.fullmatch(name)}
         if not named:
             hint = did_you_mean(pattern.strip("*"), known) or f"; known: {', '.join(known)}"

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from collector.contract import Context
+from collector.contract import Context, OutputOptions
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.doctor.sources import interval_s
 from collector.errors import OutputAway
 from collector.lines.serial import Lines
 from collector.outputs.influxdb.output import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
+from collector.reading import Reading, decode, encode
+from collector.run.selection import Selection
+from collector.status import SourceStatus
 from collector.text import duration
 
 SLACK_S = 30
@@ -52,7 +55,9 @@ def freshness(
     assert case.config is not None
     patience_s = SLACK_S + 3 * (interval_s(case, source) + case.config.outputs[output].every)
     status = case.status.sources.get(source) if case.status else None
-    read = {device: each.at_ms for device, each in status.latest.items()} if status else {}
+    read = sent_to(case.config.outputs[output], status)
+    if status and status.latest and not read:
+        return Finding("ok", f"{source}: {output} does not select it")
     devices = sorted(read) or [source]
     lacking = ", ".join(device for device in devices if device not in newest)
     place = f"{source} in {output}"
@@ -66,6 +71,18 @@ def freshness(
     if (due_ms - stored_ms) / 1000 > patience_s:
         return missing(case, said, output)
     return Finding("ok", said)
+
+
+def sent_to(options: OutputOptions, status: SourceStatus | None) -> dict[str, int]:
+    """Return the time of the newest reading by device, as the output has selected and renamed."""
+    selection, latest = Selection(options), status.latest if status else {}
+    if not selection.changes:
+        return {device: each.at_ms for device, each in latest.items()}
+    lines = [
+        selection.apply(encode(Reading(each.kind, device, each.at_ms, each.values)))
+        for device, each in latest.items()
+    ]
+    return {reading.device: reading.at_ms for reading in map(decode, filter(None, lines))}
 
 
 def missing(case: Case, said: str, output: str) -> Finding:
@@ -106,7 +123,7 @@ def ask_newest(database: InfluxDB, span: str) -> dict[str, int]:
     assert database.options.read_token is not None
     bucket, _, policy = database.options.bucket.partition("/")
     query = (
-        f"SELECT * FROM /.*/ WHERE site = '{database.site}' AND time > now() - {span} "  # noqa: S608  a site is a plain word
+        f"SELECT * FROM /.*/ WHERE {database.ours} AND time > now() - {span} "  # noqa: S608  of plain words
         "GROUP BY device ORDER BY time DESC LIMIT 1"
     )
     fields = {"db": bucket, "epoch": "ms", "q": query} | ({"rp": policy} if policy else {})

@@ -3,6 +3,7 @@
 service   names become threads, and the threads stop in time
 intake    from the sources of a line into the journal, on the grid
 delivery  from the journal to an output, at its cursor
+selection which readings an output gets, and their names there
 newest    of readings the newest of each device
 since     where an output begins that is new
 health    figures of sources and outputs

@@ -20,6 +20,7 @@ from collector.journal.journal import Journal
 from collector.reading import time_ms
 from collector.run.health import OutputHealth
 from collector.run.newest import Newest
+from collector.run.selection import Selection
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Delivery:
         self.name = name
         self.output = output
         self.every_s = float(options.every)
+        self.selection = Selection(options)
         self.journal = journal
         self.clock = clock
         self.health = health
@@ -143,8 +145,12 @@ class Delivery:
         records = self.reader.take(self.output.batch_size)
         if not records:
             return None
-        lines = [line for _, line in records]
-        return Batch(lines, lines, time_ms(lines[-1]), len(lines) == self.output.batch_size)
+        lines = originals = [line for _, line in records]
+        if self.selection.changes:
+            sent = [(done, line) for line in lines if (done := self.selection.apply(line))]
+            lines, originals = [done for done, _ in sent], [line for _, line in sent]
+        more = len(records) == self.output.batch_size
+        return Batch(lines, originals, time_ms(records[-1][1]), more)
 
     def take_newest(self, cursor: Cursor) -> Batch | None:
         """Take every reading after *cursor*, of which the newest of each device is a batch.
@@ -157,8 +163,10 @@ class Delivery:
         while records := self.reader.take(TAKEN_AT_ONCE):
             self.newest.take([line for _, line in records])
             self.passed_ms = time_ms(records[-1][1])
-        lines = self.newest.lines()
-        return Batch(lines, (), self.passed_ms, more=False) if lines else None
+        if not self.newest.devices:
+            return None
+        lines = [done for line in self.newest.lines() if (done := self.selection.apply(line))]
+        return Batch(lines, (), self.passed_ms, more=False)
 
     def write(self, batch: Batch) -> int:
         """Write a batch; return how many readings of it are refused for ever."""

@@ -13,6 +13,7 @@ from collector.errors import OutputAway, ReadingsRefused
 from collector.journal import frames
 from collector.lines.serial import Lines
 from collector.registry import find
+from collector.run.selection import Selection
 
 PATIENCE_S = 300  # a database that was just restarted looks through its files first
 PAUSE_S = 2
@@ -28,7 +29,8 @@ def replay(config: Config, name: str, segments: Iterable[bytes]) -> tuple[int, i
     context = Context(config.main.site, Lines(), config.file.parent, state_dir)
     output: Output = find("outputs", options.type)(name, options, context)
     taken = refused = 0
-    lines = readings(segments)
+    selection = Selection(options)
+    lines = (sent for line in readings(segments) if (sent := selection.apply(line)))
     try:
         while batch := list(islice(lines, output.batch_size)):
             bad = write(output, batch)

@@ -10,6 +10,7 @@ from collector.lines.serial import Lines
 from collector.registry import find
 from collector.run.health import Health, OutputHealth, SourceHealth
 from collector.run.intake import Feed, feed
+from collector.run.selection import Selection
 from collector.run.since import since_ms
 from collector.secrets import Secret, SecretMissing
 
@@ -37,6 +38,7 @@ def build(
                 name, options, context(config, name, lines)
             )
             since_ms(options.since, 0, config.main.timezone)
+            Selection(options)
             outputs[name] = (output, options)
         except BadOption as error:
             config.faults.add_later(f"outputs.{name}.{error.option}", str(error))

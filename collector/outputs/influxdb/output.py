@@ -91,7 +91,7 @@ class Answer:
 
 
 class InfluxDB:
-    """One bucket, in which every reading carries the tag ``site`` of this house."""
+    """One bucket, in which every reading carries the tag ``site`` of this house and its own."""
 
     Options: ClassVar[type] = InfluxDBOptions
     batch_size = 5_000
@@ -100,7 +100,8 @@ class InfluxDB:
 
     def __init__(self, name: str, options: InfluxDBOptions, context: Context) -> None:  # noqa: ARG002  every output gets its name
         self.options = options
-        self.site = context.site
+        self.tags = context.tags(options)
+        self.tag_text = "".join(f",{name}={word}" for name, word in self.tags.items()) + " "
         self.connection, self.path = connection_to(options.url)
         self.first = b""
         self.failures = 0
@@ -116,7 +117,7 @@ class InfluxDB:
         self.check_connection()
         if batch[0] != self.first:
             self.first, self.failures = batch[0], 0
-        tag = f",site={self.site} ".encode()
+        tag = self.tag_text.encode()
         lines = [line.replace(b" ", tag, 1) for line in batch]
         # Readings are refused by series (a field has another type) or by age (too old to keep).
         # Side by side they are told from the others in far fewer requests.
@@ -183,7 +184,7 @@ class InfluxDB:
         fields = {"db": database, "epoch": "ms"} | ({"rp": policy} if policy else {})
         for span in LOOK_BACK:
             fields["q"] = (
-                f"SELECT * FROM /.*/ WHERE site = '{self.site}' AND time > now() - {span} "  # noqa: S608  a site is a plain word
+                f"SELECT * FROM /.*/ WHERE {self.ours} AND time > now() - {span} "  # noqa: S608  see ``ours``
                 "ORDER BY time DESC LIMIT 1"
             )
             try:
@@ -194,6 +195,11 @@ class InfluxDB:
             if newest != 0:
                 return newest
         return 0
+
+    @property
+    def ours(self) -> str:
+        """The condition of InfluxQL that our points fulfil; tags are plain words."""
+        return " AND ".join(f"\"{name}\" = '{word}'" for name, word in self.tags.items())
 
     def away(self, answer: Answer) -> OutputAway:
         """Say what the server answered and, where a human must mend something, what."""

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from collector.cli.main import main
 from collector.clock import utc
+from collector.contract import OutputOptions, RenameOptions, SelectOptions
 from collector.doctor import (
     clock,
     configuration,
@@ -420,6 +421,19 @@ def asked_for_stored(case, reply, **source):
         opened = case(output=HISTORY.format(url=server.url), status=status)
         plant(opened.secrets, {"influxdb-token": "w", "influxdb-read-token": "r"})
         return only(stored.stored, opened)
+
+
+def test_what_is_stored_is_looked_for_as_the_output_selects_and_renames_it():
+    status = a_source(
+        latest={
+            name: LatestReading(kind="electricity", at_ms=at_ms, values={"voltage": 230.0})
+            for name, at_ms in (("mains", 5), ("shed", 6))
+        }
+    )
+    select, rename = SelectOptions(devices=("mains",)), RenameOptions(devices={"mains": "house"})
+    options = OutputOptions(type="influxdb", select=select, rename=rename)
+    assert stored.sent_to(options, status) == {"house": 5}
+    assert stored.sent_to(OutputOptions(type="influxdb"), status) == {"mains": 5, "shed": 6}
 
 
 def test_the_age_of_the_newest_stored_point_decides(case):

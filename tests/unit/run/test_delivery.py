@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from collector.contract import OutputOptions
+from collector.contract import OutputOptions, RenameOptions, SelectOptions
 from collector.errors import OutputAway, ReadingsRefused
 from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
@@ -278,6 +278,43 @@ def test_a_server_that_was_away_for_thirty_days_gets_every_reading_once(
         pass
     assert database.stored == wanted(10, last, every=10)
     assert delivery.health.delivered == journal.log.next_number - 1 == last // 10
+
+
+def test_what_is_not_selected_counts_as_delivered_and_heals_nothing(
+    journal, clock, database, caplog
+):
+    options = OutputOptions(type="x", select=SelectOptions(devices=("mains",)))
+    delivery = Delivery(
+        "history", database, options, journal, clock, OutputHealth(), threading.Lock()
+    )
+    fill(journal, 1, 10)
+    other = Reading("battery", "bank", 90_000, {"state_of_charge": 80.0})
+    journal.append([encode(other)])
+    delivery.deliver_once()
+    assert database.stored == wanted(1, 10)
+    assert journal.backlog("history") == 0
+    delivery.is_open = False
+    delivery.deliver_once()
+    assert database.writes == 1
+    journal.append([encode(other)])
+    assert journal.behind_ms("history", 95_000) == 5_000
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
+
+
+def test_a_refused_reading_is_set_aside_as_the_journal_has_it(
+    journal, clock, database, tmp_path, monkeypatch
+):
+    rename = RenameOptions(devices={"mains": "house"})
+    options = OutputOptions(type="x", rename=rename, select=SelectOptions(devices=("mains",)))
+    delivery = Delivery(
+        "history", database, options, journal, clock, OutputHealth(), threading.Lock()
+    )
+    journal.append([encode(Reading("battery", "bank", 1, {"state_of_charge": 80.0}))])
+    fill(journal, 12, 14)
+    monkeypatch.setattr(database, "mood", "picky")
+    delivery.deliver_once()
+    letters = list(dead_letters(tmp_path, "history"))
+    assert [each["reading"] for each in letters] == ["electricity,device=mains voltage=13.0 13000"]
 
 
 class States(Database):

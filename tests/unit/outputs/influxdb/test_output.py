@@ -85,6 +85,19 @@ def test_lines_go_out_with_the_site_as_a_tag(output):
     assert not asked.packed
 
 
+def test_tags_of_the_options_go_out_beside_the_site_and_are_asked_for(tmp_path):
+    with serving(lambda _: Reply(204)) as server:
+        (tmp_path / "read").write_text("r")
+        secret = Secret("read", tmp_path)
+        influx = output_to(server.url, tmp_path, tags={"floor": "ground"}, read_token=secret)
+        influx.write([encode(Reading("electricity", "mains", 7, {"voltage": 230.1}))])
+        influx.newest_ms()
+        influx.close()
+    line = b"electricity,device=mains,site=home,floor=ground voltage=230.1 7"
+    assert server.asked[0].body == line
+    assert "\"site\" = 'home' AND \"floor\" = 'ground' AND" in server.asked[1].fields["q"]
+
+
 def test_a_batch_goes_out_packed_in_one_request_over_one_connection(output):
     influx, server = output
     influx.write(batch_of(5000))
@@ -477,7 +490,7 @@ def test_the_newest_time_is_that_of_the_newest_measurement(reader):
     assert (asked.method, asked.path) == ("GET", "/query")
     assert asked.fields["db"] == "b"
     assert "rp" not in asked.fields
-    assert "site = 'home'" in asked.fields["q"]
+    assert "\"site\" = 'home' AND time" in asked.fields["q"]
     assert asked.headers["Authorization"] == "Token r"
 
 
