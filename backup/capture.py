@@ -89,7 +89,7 @@ def collect(config: Config, store: Folder, now: datetime, progress: Progress) ->
     found = None
     server = influxdb(config, previous)
     if not isinstance(server, str):
-        from backup.influxdb import shards  # noqa: PLC0415  urllib3, which nothing else here needs
+        from backup.influxdb import shards  # noqa: PLC0415  HTTP, which nothing else here needs
 
         named = replace(previous, files=stored) if previous else None
         whole = previous is not None and len(stored) == len(previous.files)
@@ -146,7 +146,7 @@ def influxdb(config: Config, previous: Manifest | None) -> "Server | str":
             f"InfluxDB at {urls[0]} is left out: there is no secret {secret.name!r}. Put its "
             f"operator token into {config.secrets / secret.name}, or back it up where it runs"
         )
-    from backup.influxdb.influxdb_1 import connect  # noqa: PLC0415  urllib3
+    from backup.influxdb.influxdb_1 import connect  # noqa: PLC0415  likewise
 
     return connect(urls[0], secret.value())
 

@@ -23,10 +23,11 @@ from backup.influxdb.archive import Metadata, Part, Stream
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import WAIT_S, Gone, Hints, Server
 from backup.influxdb.metastore import is_1
-from backup.stores.https import CONNECT_S, why
 from collector.errors import BackupFault
+from collector.lines.http_answer import why
 
 PORT = 8088
+CONNECT_S = 20.0
 HEADER = 3  # what makes of a connection one for backups
 SHARD, META, META_UPDATE, SHARD_UPDATE = 0, 1, 6, 7
 CHUNK = 1 << 16

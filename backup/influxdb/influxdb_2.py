@@ -18,11 +18,12 @@ from urllib.parse import urlencode
 
 from backup.influxdb import archive
 from backup.influxdb.archive import Metadata, Stream
-from backup.stores.https import Answer, NoAnswer
-from backup.stores.https import Server as Line
-from collector.errors import BackupFault
+from collector.errors import BackupFault, ReadFault
+from collector.lines import http
+from collector.lines.http_answer import Answer, Limits
 
 WAIT_S = 300.0  # a Pi counts a week of seconds, or writes down what it has in memory
+LIMITS = Limits(connect_s=20.0, wait_s=WAIT_S, answer_s=60.0 + WAIT_S, most_bytes=8 << 20)
 QUOTED_CHARACTERS = 300
 PAGE = 100  # buckets, the most that InfluxDB lists at once
 HINTS = (
@@ -76,7 +77,10 @@ class Server:
         if not (token and token.isascii() and token.isprintable()):
             raise BackupFault(f"{self.name}: the token is empty or not one line of plain letters")
         self.token = token
-        self.line = Line(self.url, WAIT_S)
+        try:
+            self.line = http.Server(self.url, "it", LIMITS)
+        except ValueError as error:
+            raise BackupFault(f"{self.name}: {error}") from error
 
     @property
     def authorization(self) -> str:
@@ -217,8 +221,8 @@ class Server:
             headers["Content-Type"] = kind
         target = f"{path}?{urlencode(fields)}" if fields else path
         try:
-            answer = self.line.ask(method, target, headers, body)
-        except NoAnswer as error:
+            answer = self.line.begin(method, target, headers, body)
+        except ReadFault as error:
             raise self.away(error) from error
         try:
             if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -230,20 +234,20 @@ class Server:
     def whole(self, answer: Answer) -> str:
         try:
             answer.read()
-        except NoAnswer as error:
+        except ReadFault as error:
             raise self.away(error) from error
-        return answer.body.decode(errors="replace")
+        return answer.text
 
     def stream(self, answer: Answer, path: str) -> Stream:
         def pieces() -> Iterator[bytes]:
             try:
                 yield from answer.pieces()
-            except NoAnswer as error:
+            except ReadFault as error:
                 raise self.away(error) from error
 
         return Stream(f"{self.name}: {path}", pieces())
 
-    def away(self, error: NoAnswer) -> BackupFault:
+    def away(self, error: ReadFault) -> BackupFault:
         return BackupFault(f"{self.name} does not answer: {error}")
 
 

@@ -23,8 +23,8 @@ from backup.manifest import HASH, ID, Manifest, decode, encode, epoch_of
 from backup.pack import deflate, inflate
 from backup.stores.blobs import Container, Sums, put_headers
 from backup.stores.credential import Certificate, Credential, Sas
-from backup.stores.https import CHUNK
 from collector.errors import BackupFault, Damaged
+from collector.lines.http_answer import PIECE
 
 FORMAT = 1
 MANIFEST_BYTES = 32 << 20
@@ -128,7 +128,7 @@ def pieces_of(opened: BinaryIO, rate: int = 0) -> Iterator[bytes]:
     """Yield a file's bytes from its beginning, at most *rate* of them a second; 0 is no limit."""
     began, sent = time.monotonic(), 0
     opened.seek(0)
-    while piece := opened.read(min(CHUNK, rate or CHUNK)):
+    while piece := opened.read(min(PIECE, rate or PIECE)):
         yield piece
         sent += len(piece)
         if rate:

@@ -8,8 +8,10 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from backup.stores.credential import Credential
-from backup.stores.https import PAUSES_S, Answer, NoAnswer, Server
-from collector.errors import BackupFault, Damaged, StoreAway
+from backup.stores.https import LIMITS, PAUSES_S, code_of, insist, shown
+from collector.errors import BackupFault, Damaged, ReadFault, StoreAway
+from collector.lines.http import Server
+from collector.lines.http_answer import Answer
 
 VERSION = "2021-12-02"
 PAGE = 2_000  # blobs in one answer to a list, 1 kB each
@@ -36,7 +38,7 @@ class Container:
     """The container *name* of the account at *account_url*."""
 
     def __init__(self, account_url: str, name: str, credential: Credential) -> None:
-        self.server = Server(account_url)
+        self.server = Server(account_url, f"{account_url}/{name}", LIMITS)
         self.path = f"/{name}"
         self.name = f"{account_url}/{name}"
         self.credential = credential
@@ -68,7 +70,7 @@ class Container:
         if answer.status == HTTPStatus.OK:
             size, md5 = int(told.get("Content-Length", -1)), told.get("Content-MD5", "")
             return Sums(size, md5, told.get("x-ms-meta-sha256", ""))
-        if answer.status == HTTPStatus.NOT_FOUND and answer.code not in GONE:
+        if answer.status == HTTPStatus.NOT_FOUND and code_of(answer) not in GONE:
             return None
         raise self.refused(answer, "read")
 
@@ -79,7 +81,7 @@ class Container:
         while size is None or at < size:
             headers = {"Range": f"bytes={at}-", "If-Match": etag} if at else {}
             answer = self.ask("GET", path, headers=headers, whole=False)
-            if answer.status == HTTPStatus.NOT_FOUND and answer.code not in GONE:
+            if answer.status == HTTPStatus.NOT_FOUND and code_of(answer) not in GONE:
                 raise Damaged(f"{self.name}: {path} is missing")
             if answer.status != (HTTPStatus.PARTIAL_CONTENT if at else HTTPStatus.OK):
                 raise self.refused(answer, "read")
@@ -90,10 +92,10 @@ class Container:
                     at += len(piece)
                     pauses = iter(PAUSES_S)
                     yield piece
-            except NoAnswer as error:
+            except ReadFault as error:
                 pause_s = next(pauses, None)
                 if pause_s is None:
-                    raise StoreAway(f"{self.name}: {path}: {error}") from None
+                    raise StoreAway(f"{path}: {error}") from None
                 time.sleep(pause_s)
 
     def list(self, prefix: str, delimiter: str = "") -> Iterator[tuple[str, int]]:
@@ -136,18 +138,18 @@ class Container:
         target = f"{self.path}/{path}?{query}" if path else f"{self.path}?{query}"
         headers = {"x-ms-version": VERSION, **self.credential.headers(), **(headers or {})}
         try:
-            return self.server.insist(method, target, headers, body, whole=whole)
-        except NoAnswer as error:
-            raise StoreAway(f"{self.name}: {error}; the next run goes on from here") from None
+            return insist(self.server, method, target, headers, body, whole=whole)
+        except ReadFault as error:
+            raise StoreAway(f"{error}; the next run goes on from here") from None
 
     def refused(self, answer: Answer, right: str) -> StoreAway:
         """Say what a refusal means and what to do. Azure's own words may hold a signature."""
-        if answer.code in GONE:
+        if code_of(answer) in GONE:
             said = (
                 "the container is gone; Azure's portal brings one back that was deleted by "
                 "mistake ('Show deleted containers'), and 'terraform apply' makes a new one"
             )
-        elif answer.code in NO_RIGHT:
+        elif code_of(answer) in NO_RIGHT:
             said = (
                 f"the credential may not {right}; it needs to create, read and list (a role that "
                 "was given just now counts after some ten minutes)"
@@ -156,7 +158,7 @@ class Container:
             said = self.credential.refused()
         else:
             said = "is its address right?"
-        return StoreAway(f"{self.name}: answered {answer}: {said}")
+        return StoreAway(f"{self.name}: answered {shown(answer)}: {said}")
 
 
 def put_headers(sums: Sums) -> dict[str, str]:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlencode
 
-from backup.stores.https import NoAnswer, Server
-from collector.errors import BackupFault, StoreAway
+from backup.stores.https import LIMITS, insist
+from collector.errors import BackupFault, ReadFault, StoreAway
+from collector.lines.http import Server
 
 AUTHORITY = "https://login.microsoftonline.com"
 SCOPE = "https://storage.azure.com/.default"
@@ -107,10 +108,13 @@ class Certificate:
             "Content-Length": str(len(body)),
         }
         try:
-            answer = Server(self.authority).insist("POST", path, headers, lambda: [body])
+            server = Server(self.authority, self.authority, LIMITS)
+            answer = insist(server, "POST", path, headers, lambda: [body])
             document = json.loads(answer.body)
             token, lasts_s = document.get("access_token"), float(document.get("expires_in", 0))
-        except (NoAnswer, ValueError, TypeError, AttributeError) as error:
+        except ReadFault as error:
+            raise StoreAway(f"no token: {error}") from None
+        except (ValueError, TypeError, AttributeError) as error:
             raise StoreAway(f"{self.authority}: no token: {error}") from None
         if not (token and isinstance(token, str)):
             said = str(document.get("error_description"))[:QUOTED_CHARACTERS].partition("\r")[0]

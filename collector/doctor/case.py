@@ -12,10 +12,12 @@ from collector.clock import kernel_synchronised
 from collector.config import Config, MainOptions, load
 from collector.doctor.finding import CannotTell
 from collector.errors import ConfigFault, Fault
+from collector.lines.http_answer import Limits
 from collector.run import control
 from collector.secrets import Secret
 from collector.status import Status
 
+PATIENCE = Limits(connect_s=5.0, answer_s=10.0)  # a Pi that is just starting takes its time
 COMMAND_S = 10  # docker takes some seconds on a Pi that is busy
 COMPOSE_FILE = "/opt/energy-monitor/current/docker-compose.yml"
 STACK_IS_ON = "/etc/systemd/system/multi-user.target.wants/energy-monitor-stack.service"

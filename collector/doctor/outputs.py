@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from collector.doctor import web
-from collector.doctor.case import MEND_STACK, Case
+from collector.doctor.case import MEND_STACK, PATIENCE, Case
 from collector.doctor.finding import Finding
 from collector.doctor.stored import influxdbs
+from collector.errors import ReadFault
+from collector.lines import http
+from collector.lines.http_answer import Answer
 from collector.status import JournalStatus, OutputStatus
 from collector.text import duration
 
@@ -104,8 +106,8 @@ def reachable(case: Case) -> Iterator[Finding]:
     """Does InfluxDB answer from here?"""
     for name, options in influxdbs(case):
         try:
-            page = web.get(f"{options.url.rstrip('/')}/health")
-        except web.Unreachable as error:
+            page = http.get(f"{options.url.rstrip('/')}/health", limits=PATIENCE, name="it")
+        except ReadFault as error:
             why = "Readings wait in the journal, and no dashboard shows anything."
             said = f"{name}: InfluxDB at {options.url} does not answer: {error}"
             yield Finding("error", said, why, mend_server(case, name))
@@ -121,7 +123,7 @@ def reachable(case: Case) -> Iterator[Finding]:
             )
 
 
-def version_in(page: web.Page) -> str:
+def version_in(page: Answer) -> str:
     try:
         version = json.loads(page.text)["version"]
     except (ValueError, LookupError, TypeError):

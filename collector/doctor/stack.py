@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
-from collector.doctor import web
-from collector.doctor.case import AS_ROOT, COMPOSE_FILE, MEND_STACK, Case
+from collector.doctor.case import AS_ROOT, COMPOSE_FILE, MEND_STACK, PATIENCE, Case
 from collector.doctor.finding import CannotTell, Finding
+from collector.errors import ReadFault
+from collector.lines import http
+from collector.lines.http_answer import Answer
 
 PINNED = re.compile(r"@sha256:[0-9a-f]{64}|:v?\d+\.\d+\.\d+")
 PROJECT = "com.docker.compose.project=energy-monitor"
@@ -92,8 +94,8 @@ def grafana(case: Case) -> Iterator[Finding]:
     installed(case)
     url = case.machine.grafana
     try:
-        page = web.get(f"{url}/api/health")
-    except web.Unreachable as error:
+        page = http.get(f"{url}/api/health", limits=PATIENCE, name="it")
+    except ReadFault as error:
         why = "The dashboards cannot be seen; readings are stored all the same."
         yield Finding("error", f"Grafana at {url} does not answer: {error}", why, MEND_STACK)
         return
@@ -107,7 +109,7 @@ def grafana(case: Case) -> Iterator[Finding]:
     yield from data_sources(case, url)
 
 
-def document(page: web.Page) -> dict[str, Any]:
+def document(page: Answer) -> dict[str, Any]:
     try:
         told = json.loads(page.text)
     except ValueError:
@@ -119,14 +121,16 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
     """Let Grafana try each of its data sources. Raise CannotTell."""
     headers = {"Authorization": f"Basic {login(case)}"}
     try:
-        page = web.get(f"{url}/api/datasources", headers)
+        page = http.get(f"{url}/api/datasources", headers, PATIENCE)
         if page.status == HTTPStatus.UNAUTHORIZED:
             raise CannotTell(
                 f"Grafana does not accept the password in secret {PASSWORD!r}: it was changed in "
                 "Grafana, so its data sources are not looked at"
             )
         for source in json.loads(page.text):
-            health = web.get(f"{url}/api/datasources/uid/{source['uid']}/health", headers)
+            health = http.get(
+                f"{url}/api/datasources/uid/{source['uid']}/health", headers, PATIENCE
+            )
             said = document(health).get("message", f"answered {health.status}")
             if health.status == HTTPStatus.OK:
                 yield Finding("ok", f"Grafana reads {source['name']}: {said}")
@@ -137,7 +141,7 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
                     "Its dashboards show 'No data'. A token that was renewed needs a new start.",
                     MEND_STACK,
                 )
-    except (web.Unreachable, ValueError, LookupError, TypeError) as error:
+    except (ReadFault, ValueError, LookupError, TypeError) as error:
         raise CannotTell(f"Grafana's data sources cannot be asked for: {error}") from error
 
 

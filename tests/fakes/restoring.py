@@ -12,15 +12,15 @@ class Dying(Server):
 
     def __init__(self, url, token, last):
         super().__init__(url, token)
-        self.asked, ask = 0, self.line.ask
+        self.asked, begin = 0, self.line.begin
 
         def until_killed(*args):
             if self.asked >= last:
                 raise Killed
             self.asked += 1
-            return ask(*args)
+            return begin(*args)
 
-        vars(self.line)["ask"] = until_killed
+        vars(self.line)["begin"] = until_killed
 
 
 class Counting(Server):

@@ -5,37 +5,23 @@ Works with InfluxDB 2.x and 3, and with 1.8 where the token is ``user:password``
 a reading sent twice is the same point. ``InfluxDB.store`` tells what is made of each answer.
 """
 
-import gzip
-import http.client
 import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.util import parse_url
-
 from collector.contract import BadOption, Context, OutputOptions
-from collector.errors import OutputAway, ReadingsRefused
-from collector.lines.deadline import deadline
+from collector.errors import OutputAway, ReadFault, ReadingsRefused
+from collector.lines.http import Server
+from collector.lines.http_answer import Limits
 from collector.options import option
 from collector.secrets import Secret, SecretMissing
 
-CONNECT_S = 5.0
-READ_S = 30.0
-BROKEN = (OSError, HTTPError, http.client.HTTPException)
-EXCHANGE_S = 60.0  # READ_S begins anew with every byte; this ends an answer that only drips
-GZIP_FROM_BYTES = 1_000  # less fits one packet anyway
-GZIP_LEVEL = 6
-ANSWER_BYTES = 1_000_000
+LIMITS = Limits(connect_s=5.0, wait_s=30.0, answer_s=60.0, most_bytes=1_000_000)
 QUOTED_CHARACTERS = 300
-LONGEST_RETRY_AFTER_S = 900.0
 FAILURES_BEFORE_SEARCH = 5  # a server in trouble answers 500 too, and mostly recovers by itself
 LOOK_BACK = ("1h", "30d")  # an hour is one shard: cheap, and enough where nothing was lost
 
@@ -102,7 +88,10 @@ class InfluxDB:
         self.options = options
         self.tags = context.tags(options)
         self.tag_text = "".join(f",{name}={word}" for name, word in self.tags.items()) + " "
-        self.connection, self.path = connection_to(options.url)
+        try:
+            self.server = Server(options.url, f"InfluxDB at {options.url}", LIMITS)
+        except ValueError as error:
+            raise BadOption("url", str(error)) from error
         self.first = b""
         self.failures = 0
 
@@ -110,7 +99,7 @@ class InfluxDB:
         """Do nothing: the first write connects, and each later one where it must."""
 
     def close(self) -> None:
-        self.connection.close()
+        self.server.close()
 
     def write(self, batch: Sequence[bytes]) -> None:
         """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
@@ -131,8 +120,7 @@ class InfluxDB:
 
         A server that has restarted may have lost what it had taken, so it must be asked first.
         """
-        if self.connection.sock is not None and not self.connection.is_connected:
-            self.connection.close()
+        if self.server.has_hung_up():
             raise OutputAway(
                 f"InfluxDB at {self.options.url}: connection was closed by the server: "
                 "it may have restarted",
@@ -222,32 +210,12 @@ class InfluxDB:
     ) -> Answer:
         """Send one request and return its answer. Raise OutputAway where none comes."""
         headers = {"Authorization": f"Token {token}"}
-        if len(body) > GZIP_FROM_BYTES:
-            body = gzip.compress(body, GZIP_LEVEL, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-        target = f"{self.path}{path}?{urlencode(fields)}"
+        target = f"{path}?{urlencode(fields)}"
         try:
-            return exchange(self.connection, method, target, headers, body)
-        except BROKEN as error:
-            self.connection.close()
-            raise OutputAway(f"InfluxDB at {self.options.url}: {why(error)}") from error
-
-
-def connection_to(url: str) -> tuple[HTTPConnection, str]:
-    """Return a connection to the server at *url*, not yet made, and the path where it begins."""
-    try:
-        parts = parse_url(url)
-        good = parts.scheme in {"http", "https"} and bool(parts.host)
-    except LocationParseError:
-        good = False
-    if not good or parts.auth or parts.query or parts.fragment:
-        raise BadOption(
-            "url",
-            "expected an address such as http://localhost:8086, with neither user and password "
-            "(they are secrets: see 'token') nor a '?'",
-        )
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(parts.host or "", parts.port), (parts.path or "").rstrip("/")
+            answer = self.server.ask(method, target, headers, body, pack=True)
+        except ReadFault as error:
+            raise OutputAway(str(error)) from error
+        return Answer(answer.status, message_in(answer.text), answer.retry_after_s)
 
 
 def token_in(secret: Secret) -> str:
@@ -261,36 +229,6 @@ def token_in(secret: Secret) -> str:
     return token
 
 
-def exchange(
-    connection: HTTPConnection, method: str, target: str, headers: dict[str, str], body: bytes
-) -> Answer:
-    """Send a request over *connection*, connecting where need be, and read the answer.
-
-    Raise OSError, HTTPError or HTTPException where none comes.
-    """
-    if not connection.is_connected:
-        connection.close()
-        connection.timeout = CONNECT_S
-        connection.connect()
-        connection.timeout = READ_S
-    with deadline(connection.sock, EXCHANGE_S, BROKEN):
-        # A server may answer, 413 for instance, and hang up before it has heard everything.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(method, target, body, headers, preload_content=False)
-        response = connection.getresponse()
-        said = response.read(ANSWER_BYTES)
-    if len(said) == ANSWER_BYTES:
-        connection.close()
-    message = message_in(said.decode("utf-8", "replace"))
-    return Answer(response.status, message, retry_after_s(response.headers))
-
-
-def why(error: Exception) -> str:
-    """Return what went wrong in a few words, without the objects that urllib3 names."""
-    cause = (isinstance(error, HTTPError) and error.__cause__) or error
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-
-
 def message_in(text: str) -> str:
     """Return the message of an answer, which 2.x wraps in JSON, or else the whole answer."""
     try:
@@ -298,22 +236,6 @@ def message_in(text: str) -> str:
     except (ValueError, LookupError, TypeError, RecursionError):
         return text.strip()
     return str(message)
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long the server wants to be left alone: seconds, or a date after its own date."""
-    wish = headers.get("Retry-After", "")
-    try:
-        seconds = (
-            float(wish)
-            if wish.isdecimal()
-            else (
-                parsedate_to_datetime(wish) - parsedate_to_datetime(headers["Date"])
-            ).total_seconds()
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
 
 
 def newest_in(answer: Answer) -> int | None:

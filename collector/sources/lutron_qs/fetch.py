@@ -1,15 +1,14 @@
 """Gets a Lutron database from the processor or a file, and keeps a copy of it."""
 
-import http.client
-import socket
-import threading
 import time
-from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from collector import files
-from collector.errors import FrameDamaged, LineAway
+from collector.errors import DeviceSilent, FrameDamaged, LineAway
+from collector.lines import http
+from collector.lines.http_answer import Answer, Limits
 from collector.lines.tcp import place
 from collector.sources.lutron_qs.database import Database, exported, parse
 
@@ -48,34 +47,25 @@ def check_size(data: bytes | bytearray) -> None:
 
 def fetch(url: str, known: str) -> bytes | None:
     """Get *url*, all of it within ``FETCH_S``, or no more than the head where that is *known*."""
+    began_s, parts = time.monotonic(), urlsplit(url)
+    limits = Limits(connect_s=CONNECT_S, wait_s=FETCH_S, answer_s=FETCH_S)
     try:
-        parts = urlsplit(url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, CONNECT_S)
-        connection.connect()
-        hanging_up = threading.Timer(FETCH_S, hang_up, [connection.sock])
-        hanging_up.daemon = True
-        hanging_up.start()
+        server = http.Server(f"http://{parts.netloc}", "it", limits)
+        answer = server.begin("GET", parts.path, {"Connection": "close"})
         try:
-            connection.request("GET", parts.path, headers={"Connection": "close"})
-            return take(connection.getresponse(), known)
+            return take(answer, known, FETCH_S - (time.monotonic() - began_s))
         finally:
-            hanging_up.cancel()
-            connection.close()
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise LineAway(f"{url} cannot be fetched: {str(error) or type(error).__name__}") from error
+            answer.close()
+    except (ValueError, LineAway, DeviceSilent) as error:
+        raise LineAway(f"{url} cannot be fetched: {error}") from error
 
 
-def hang_up(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-def take(response: http.client.HTTPResponse, known: str) -> bytes | None:
-    """Return the body of *response*. Some processors neither tell its length nor hang up."""
-    if response.status != http.client.OK:
-        raise LineAway(f"the answer is {response.status} {response.reason[:100]}")
+def take(answer: Answer, known: str, within_s: float) -> bytes | None:
+    """Return the body of *answer*. Some processors neither tell its length nor hang up."""
+    if answer.status != HTTPStatus.OK:
+        raise LineAway(f"the answer is {answer.status} {answer.response.reason[:100]}")
     began_s, data = time.monotonic(), bytearray()
-    while piece := response.read1(65536):
+    for piece in answer.pieces(max(within_s, 0.1)):
         data += piece
         if known and exported(data) == known:
             return None

@@ -36,7 +36,7 @@ from opower.exceptions import ApiException
 
 from collector.decode.intervals import CUBIC_FOOT_M3, LONGEST_DAY_MS, THERM_WH, Interval
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
-from collector.lines import http
+from collector.lines.http_answer import date_in
 from collector.scalars import did_you_mean
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Bounded(aiohttp.ClientResponse):
     """
 
     async def read(self) -> bytes:
-        at = http.date_in(self.headers.get("Date", ""))
+        at = date_in(self.headers.get("Date", ""))
         if at and abs(at.timestamp() - time.time()) > CLOCK_MAY_DIFFER_S:
             raise aiohttp.ClientPayloadError(f"the clock is not right: the portal's says {at}")
         if self._body is None:

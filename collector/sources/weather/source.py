@@ -24,6 +24,7 @@ from collector.decode import backfill
 from collector.decode.backfill import Memory, Progress, Span
 from collector.errors import DeviceRefused, ReadFault
 from collector.lines import http
+from collector.lines.http_answer import ANSWER_S, CONNECT_S
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
@@ -90,7 +91,7 @@ class Weather:
 
     Options: ClassVar[type] = WeatherOptions
     quantities = tuple(quantity for quantity, _ in VARIABLES.values())
-    patience_s = 2 * (http.CONNECT_S + http.ANSWER_S)
+    patience_s = 2 * (CONNECT_S + ANSWER_S)
 
     def __init__(self, name: str, options: WeatherOptions, context: Context) -> None:
         self.name = name

@@ -402,7 +402,7 @@ def test_influxdb_is_told_as_it_answers(case, reply, severity, words):
 def test_influxdb_that_does_not_answer_is_an_error(case):
     told = only(outputs.reachable, case(output=HISTORY.format(url="http://127.0.0.1:1")))
     assert told.severity == "error"
-    assert "does not answer: Connection refused" in told.what
+    assert "does not answer: it cannot be reached: Connection refused" in told.what
 
 
 def influxql(**newest_ms):

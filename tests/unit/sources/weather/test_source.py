@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from collector.contract import BadOption, Context, ReadGroup
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines import http
+from collector.lines.http_answer import Limits
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
@@ -273,7 +274,7 @@ def test_answers_that_do_not_come_or_are_none_are_faults(made, sky, server, monk
         read(source, sky)
     sky.replies["/v1/forecast"] = Reply(200, b"x" * 100, pause_s=1)
     patient = http.get
-    monkeypatch.setattr(http, "get", lambda url: patient(url, answer_s=0.2))
+    monkeypatch.setattr(http, "get", lambda url: patient(url, limits=Limits(answer_s=0.2)))
     with pytest.raises(DeviceSilent):
         read(source, sky)
     monkeypatch.undo()
