@@ -13,13 +13,24 @@ import yaml
 
 from collector import registry
 from collector.backup_options import BackupOptions
+from collector.contract import DerivationOptions, OutputOptions, SourceOptions
 from collector.errors import ConfigFault
-from collector.options import Faults, Place, option, parse, read_mapping, read_options
+from collector.options import (
+    Faults,
+    Place,
+    hints_of,
+    option,
+    parse,
+    read_mapping,
+    read_options,
+)
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import Bytes, NotAccepted, Seconds, did_you_mean, read_text, scalar, shown
 
 DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
 IMPORT_DEPTH = 5
+COMMON = {"sources": SourceOptions, "derivations": DerivationOptions, "outputs": OutputOptions}
+GROUPS = tuple(COMMON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +116,12 @@ class MainOptions:
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration in which no fault was found. *sources* and *outputs* map name to options."""
+    """A configuration in which no fault was found; each of GROUPS maps name to options."""
 
     file: Path
     main: MainOptions
     sources: dict[str, Any]
+    derivations: dict[str, Any]
     outputs: dict[str, Any]
     faults: Faults = field(repr=False)
 
@@ -130,22 +142,21 @@ def load(file: Path) -> Config:
     """Read the configuration *file*. Raise ConfigFault with every fault in it."""
     faults = Faults()
     entries: dict[str, tuple[Place, yaml.Node]] = {}
-    named: dict[str, dict[str, tuple[Place, yaml.Node]]] = {"sources": {}, "outputs": {}}
+    named: dict[str, dict[str, tuple[Place, yaml.Node]]] = {group: {} for group in GROUPS}
     gather(file, entries, named, faults, depth=0)
     main = read_main(file, entries, faults)
-    sources = {
-        name: read_plugin("sources", place, node, faults)
-        for name, (place, node) in named["sources"].items()
+    read = {
+        group: {
+            name: read_plugin(group, place, node, faults)
+            for name, (place, node) in named[group].items()
+        }
+        for group in GROUPS
     }
-    outputs = {
-        name: read_plugin("outputs", place, node, faults)
-        for name, (place, node) in named["outputs"].items()
-    }
-    if not sources and not faults.found:
+    if not read["sources"] and not faults.found:
         faults.add(Place(str(file), "sources"), None, "there is no source: nothing would be read")
     if faults.found:
         raise ConfigFault(sorted(faults.found, key=lambda fault: (fault.file, fault.line)))
-    return Config(file, main, sources, outputs, faults)
+    return Config(file, main, faults=faults, **read)
 
 
 def gather(
@@ -205,7 +216,7 @@ def read_main(
     file: Path, entries: dict[str, tuple[Place, yaml.Node]], faults: Faults
 ) -> MainOptions:
     """Read what stands at the top of the file, next to sources and outputs."""
-    known = {*MainOptions.__dataclass_fields__, "sources", "outputs", "import"}
+    known = {*MainOptions.__dataclass_fields__, *GROUPS, "import"}
     nodes = []
     for key, (place, node) in entries.items():
         if key in MainOptions.__dataclass_fields__:
@@ -233,7 +244,7 @@ def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
 
 
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
-    """Read the options of one source or output, by the class that its ``type`` names."""
+    """Read the options of one source, derivation or output, by the class that ``type`` names."""
     entries = read_mapping(node, place, faults)
     if not isinstance(node, yaml.MappingNode):
         return None
@@ -245,5 +256,9 @@ def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> An
         plugin = registry.find(group, scalar(entries["type"]))
     except (registry.NotKnown, NotAccepted) as error:
         faults.add(place.at("type"), entries["type"], str(error))
+        # What every one of them understands can be checked all the same.
+        common = [entry for entry in node.value if entry[0].value in hints_of(COMMON[group])]
+        rest = yaml.MappingNode(node.tag, common, node.start_mark, node.end_mark)
+        read_options(COMMON[group], rest, place, faults)
         return None
     return read_options(plugin.Options, node, place, faults)

@@ -1,4 +1,6 @@
-"""The two doors of the collector: a Source yields readings, an Output delivers them.
+"""The doors of the collector.
+
+A Source yields readings, an Output delivers them, a Derivation computes readings from readings.
 
 Constructors check and remember; the outside world is touched in ``open`` and let go in ``close``,
 which may be called twice. Threads, retries, pauses, counting and ranges are not their business:
@@ -139,9 +141,16 @@ class Lines(Protocol):
         """Return the line that *url* already names, or else *line*. Raise ValueError."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DerivationOptions:
+    """What every derivation understands."""
+
+    type: str = option("type of the derivation", example="battery_bank")
+
+
 @dataclass(frozen=True)
 class Context:
-    """What a source or an output is given besides its options.
+    """What a source, an output or a derivation is given besides its options.
 
     *lines* hands out the connections that several sources may share, *config_dir* is where the
     owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
@@ -240,3 +249,37 @@ class Output(Protocol):
         """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
 
     def close(self) -> None: ...
+
+
+class Derivation(Protocol):
+    """Computes readings from readings, and knows nothing but them.
+
+    *hears* names the kinds of device whose readings it is given, *makes* the kinds of those that it
+    returns. The two never meet, so a derivation never hears itself. One may hear what another
+    makes; a circle is refused. *quantities* names all that it can return.
+
+    The same readings give the same result, however they are cut into batches: there is no clock
+    here, time is what the readings carry. They come in the journal's order, which is that of their
+    arrival: those of several sources interleave, and history that is fetched later comes late. What
+    it must remember is in its state. After a crash it gets some readings again and returns the same
+    readings as before, which for every output are the same points.
+    """
+
+    Options: ClassVar[type]
+    hears: frozenset[str]
+    makes: frozenset[str]
+
+    def __init__(self, name: str, options: Any, context: Context) -> None:
+        """Check and remember. Raise BadOption."""
+
+    @property
+    def quantities(self) -> Collection[str]: ...
+
+    def derive(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return what follows from *readings*, which come after all that came before."""
+
+    def state(self) -> Any:
+        """Return what ``restore`` takes: what ``json`` can write, the smaller the better."""
+
+    def restore(self, state: Any) -> None:
+        """Take up a state of before. Raise ValueError where it is none."""

@@ -1,4 +1,4 @@
-"""Who stands behind the two doors: sources and outputs by name, from entry points.
+"""Who stands behind the doors: sources, derivations and outputs by name, from entry points.
 
 Outside packages join by naming a class in the entry point group ``energy_monitor.sources`` or
 ``energy_monitor.outputs``. A class is imported only when it is asked for.
@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from collector.errors import EnergyMonitorError
+from collector.scalars import did_you_mean
 
 
 class NotKnown(EnergyMonitorError):
@@ -15,7 +16,7 @@ class NotKnown(EnergyMonitorError):
 
 
 def names(group: str) -> list[str]:
-    """Return the known names of *group*, which is 'sources' or 'outputs'."""
+    """Return the known names of *group*, which is 'sources', 'derivations' or 'outputs'."""
     return sorted(found(group))
 
 
@@ -23,7 +24,8 @@ def find(group: str, name: str) -> Any:
     """Import and return the class called *name*. Raise NotKnown."""
     known = found(group)
     if name not in known:
-        msg = f"no {group[:-1]} named {name!r}; known: {', '.join(sorted(known))}"
+        hint = did_you_mean(name, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
+        msg = f"no {group[:-1]} named {name!r}{hint}"
         raise NotKnown(msg)
     try:
         return known[name].load()

@@ -108,24 +108,32 @@ def export(
 
 
 @journal.command()
-@click.argument("output")
+@click.argument("name", metavar="OUTPUT|DERIVATION")
 @click.option("--since", type=Time(), required=True, help="From this time on.")
 @config_option
-def replay(output: str, since: int, file: Path) -> None:
-    """Send the readings since a time to an output again. Those it has already do no harm.
+def replay(name: str, since: int, file: Path) -> None:
+    """Send the readings since a time to an output again, or let a derivation make them again.
+
+    An output that has them already takes no harm. A derivation uses all readings that the journal
+    keeps, in the running service, and makes the same ones as before.
 
     \b
     Example:
       energy-monitor journal replay history --since 2026-01-31T18:00
     """
     from collector import config  # noqa: PLC0415
+    from collector.run import control  # noqa: PLC0415
 
     loaded = config.load(file)
-    check_output(loaded, output)
     since_ms = max(since, 0)
-    request = {"ask": "replay", "output": output, "since_ms": since_ms}
-    again = have(loaded, request, "again", lambda journal: journal.rewind(output, since_ms))
-    click.echo(f"{output}: {again} readings will be sent again")
+    request = {"ask": "replay", "output": name, "since_ms": since_ms}
+    if name in loaded.derivations:
+        again = control.ask(loaded.socket, request)["again"]
+        click.echo(f"{name}: {again} readings are used again")
+        return
+    check_output(loaded, name)
+    again = have(loaded, request, "again", lambda journal: journal.rewind(name, since_ms))
+    click.echo(f"{name}: {again} readings will be sent again")
 
 
 @journal.command("dead-letters")

@@ -95,6 +95,8 @@ def check(file: Path) -> None:
         click.secho(f"advice: {advice}", fg="yellow", err=True)
     click.secho(f"{file}: no faults", fg="green")
     click.echo(f"  sources: {', '.join(loaded.sources)}")
+    if loaded.derivations:
+        click.echo(f"  derivations: {', '.join(loaded.derivations)}")
     click.echo(f"  outputs: {', '.join(loaded.outputs) or 'none'}")
     for line in filter(None, (since.first_place(loaded, name) for name in loaded.outputs)):
         click.echo(f"  {line}")

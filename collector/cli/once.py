@@ -61,7 +61,7 @@ def find_intake(config: Config, name: str) -> Intake:
         known = ", ".join(config.sources)
         raise EnergyMonitorError(f"no source named {name!r}; known: {known}")
     health = wiring.new_health(config)
-    feeds, _ = wiring.build(config, health)
+    feeds = wiring.build(config, health).feeds
     found = next(each for line in feeds.values() for each in line if each.name == name)
     return Intake([found], Journal(config.data_dir / "journal", ""), Clock(), health.lock)
 

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from collector import registry
-from collector.config import MainOptions
-from collector.contract import OutputOptions, SourceOptions
+from collector.config import COMMON, MainOptions
 from collector.quantity import catalogue
 from collector.scalars import Bytes, Seconds
 from collector.secrets import Secret
 
 ROOT = Path(__file__).parents[2]
-COMMON = {"sources": SourceOptions, "outputs": OutputOptions}
 EXAMPLES = {"sources": {"mains": "modbus", "pi": "host"}, "outputs": {"history": "influxdb"}}
 EXAMPLE_HEAD = """\
 # Energy Monitor: an example with every option. Copy what you need to
@@ -68,8 +66,8 @@ def main(arguments: list[str]) -> int:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the configuration, for editors."""
     top = object_schema(MainOptions)
-    for group in ("sources", "outputs"):
-        kinds = [
+    for group in COMMON:
+        kinds: list[Any] = [
             {"if": {"properties": {"type": {"const": name}}}, "then": object_schema(options)}
             for name, options in plugins(group)
         ]
@@ -77,7 +75,7 @@ def schema() -> dict[str, Any]:
         each = {"type": "object", "required": ["type"], "properties": {"type": {"enum": names}}}
         top["properties"][group] = {
             "type": "object",
-            "additionalProperties": each | {"allOf": kinds},
+            "additionalProperties": each | {"allOf": kinds} if kinds else True,
         }
     top["properties"]["import"] = {"type": "array", "items": {"type": "string"}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
@@ -146,6 +144,8 @@ def pages() -> Iterator[str]:
     yield "## Top of the file\n"
     yield from option_table(MainOptions)
     for group, common in COMMON.items():
+        if not registry.names(group):
+            continue
         yield f"## {group.capitalize()}\n"
         yield f"{inspect.getdoc(common)}\n"
         yield from option_table(common)

@@ -51,7 +51,7 @@ def mend_of(case: Case) -> str:
 def feeds(case: Case) -> dict[str, list[Feed]]:
     """Build every source, by line, and every output. Raise ConfigFault, CannotTell."""
     config = load(case.sound().file)  # afresh, for building writes its faults into it
-    return wiring.build(config, wiring.new_health(config))[0]
+    return wiring.build(config, wiring.new_health(config)).feeds
 
 
 def secrets(case: Case) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.reading import Reading
-from collector.status import Lateness, LatestReading, OutputStatus, SourceStatus
+from collector.status import DerivationStatus, Lateness, LatestReading, OutputStatus, SourceStatus
 
 LATENESS_KEPT = 300
 
@@ -43,12 +43,23 @@ class OutputHealth:
 
 
 @dataclass
+class DerivationHealth:
+    """One derivation: *state* is starting, deriving or failed; *made* counts its readings."""
+
+    state: str = "starting"
+    since_ms: float = 0
+    last_error: str = ""
+    made: int = 0
+
+
+@dataclass
 class Health:
-    """The figures of all sources and outputs; hold *lock* while changing or reading them."""
+    """The figures of all parts of the service; hold *lock* while changing or reading them."""
 
     sources: dict[str, SourceHealth]
     outputs: dict[str, OutputHealth]
     started_ms: float
+    derivations: dict[str, DerivationHealth] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def readings(self, at_ms: int, backlog: dict[str, tuple[int, float]]) -> Iterator[Reading]:
@@ -88,6 +99,23 @@ class Health:
                     backlog_s=round(backlogs[name][1], 1),
                 )
                 for name, output in self.outputs.items()
+            }
+
+    def derivation_statuses(
+        self, backlogs: Mapping[str, tuple[int, float]]
+    ) -> dict[str, DerivationStatus]:
+        """Return the figures of the derivations; *backlogs* has readings and seconds of each."""
+        with self.lock:
+            return {
+                name: DerivationStatus(
+                    state=each.state,
+                    since_ms=round(each.since_ms),
+                    last_error=each.last_error,
+                    made=each.made,
+                    backlog=backlogs[name][0],
+                    backlog_s=round(backlogs[name][1], 1),
+                )
+                for name, each in self.derivations.items()
             }
 
 

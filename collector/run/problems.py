@@ -28,6 +28,11 @@ def problems(status: Status) -> list[str]:
         elif output.state == "starting" and output.backlog_s > LONGEST_START_S:
             found.append(f"output {name} has delivered nothing yet")
     found += [
+        f"derivation {name} failed, an internal error: {each.last_error}"
+        for name, each in status.derivations.items()
+        if each.state == "failed"
+    ]
+    found += [
         f"{count} readings were lost since the start: {cause}"
         for cause, count in status.journal.dropped_lately.items()
     ]

@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from collector.journal.journal import Journal
 from collector.reading import LATEST_MS, Reading, encode
 from collector.run import control
 from collector.run.delivery import Delivery
+from collector.run.derivation import Deriving, cursor_name
 from collector.run.health import resident_memory
 from collector.run.intake import Intake
 from collector.run.problems import backups, problems
@@ -46,17 +47,21 @@ class Service:
         journal = config.data_dir / "journal"
         journal.mkdir(parents=True, exist_ok=True)
         self.clock = clock or Clock(config.main.clock.trust, journal / "trusted-boot")
-        self.journal = Journal(journal, self.clock.boot, list(config.outputs))
+        cursors = [*config.outputs, *map(cursor_name, config.derivations)]
+        self.journal = Journal(journal, self.clock.boot, cursors)
         self.health = new_health(config, self.clock.wall_ms())
         self.stop = threading.Event()
         self.broken = False
         self.threads: list[threading.Thread] = []
         self.kept_s = time.monotonic()
-        feeds, outputs = build(config, self.health)
+        built = build(config, self.health)
         self.intakes = [
-            Intake(each, self.journal, self.clock, self.health.lock) for each in feeds.values()
+            Intake(each, self.journal, self.clock, self.health.lock)
+            for each in built.feeds.values()
         ]
-        self.outputs = outputs
+        self.outputs = built.outputs
+        self.derivations = built.derivations
+        self.derivings: dict[str, Deriving] = {}
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; return the exit status."""
@@ -87,6 +92,11 @@ class Service:
                 self.health.lock,
             )
             self.start(f"output {name}", partial(delivery.run, self.stop))
+        for name, make in self.derivations.items():
+            health = self.health.derivations[name]
+            deriving = Deriving(name, make, self.journal, self.clock, health, self.health.lock)
+            self.derivings[name] = deriving
+            self.start(f"derivation {name}", partial(deriving.run, self.stop))
         self.start("journal", self.keep)
         self.start("control", partial(control.serve_at, door, self.answer, self.stop))
 
@@ -163,7 +173,7 @@ class Service:
         frame = self.clock.frame()
         now_ms = self.clock.monotonic_ms() + frame.offset_ms
         at_ms = round(now_ms / 1000) * 1000
-        readings = list(self.health.readings(at_ms, self.backlogs(now_ms)))
+        readings = list(self.health.readings(at_ms, self.backlogs(self.outputs, now_ms)))
         values = {
             "resident_memory": float(resident_memory()),
             "journal_size": float(self.journal.log.size),
@@ -172,11 +182,11 @@ class Service:
         readings.append(Reading("collector", "collector", at_ms, values))
         self.journal.append([encode(each) for each in readings], dated=frame.dated)
 
-    def backlogs(self, now_ms: float) -> dict[str, tuple[int, float]]:
-        """Return how many readings each output lacks, and for how many seconds."""
+    def backlogs(self, names: Iterable[str], now_ms: float) -> dict[str, tuple[int, float]]:
+        """Return how many readings each cursor of *names* lacks, and for how many seconds."""
         return {
             name: (self.journal.backlog(name), self.journal.behind_ms(name, now_ms) / 1000)
-            for name in self.outputs
+            for name in names
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -187,6 +197,8 @@ class Service:
             case {"ask": "replay", "output": str(name), "since_ms": int(since_ms)} if (
                 0 <= since_ms < LATEST_MS
             ):
+                if name in self.derivings:
+                    return {"again": self.derivings[name].rewind(since_ms)}
                 if name not in self.outputs:
                     return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
                 return {"again": self.journal.rewind(name, since_ms)}
@@ -211,7 +223,13 @@ class Service:
             up_s=round((now_ms - self.health.started_ms) / 1000),
             clock=ClockStatus(trusted=frame.dated, steps=self.clock.steps),
             sources=self.health.source_statuses(self.clock.monotonic_ms() + frame.offset_ms),
-            outputs=self.health.output_statuses(self.backlogs(now_ms)),
+            derivations=self.health.derivation_statuses(
+                {
+                    name: self.backlogs([cursor_name(name)], now_ms)[cursor_name(name)]
+                    for name in self.derivings
+                }
+            ),
+            outputs=self.health.output_statuses(self.backlogs(self.outputs, now_ms)),
             journal=self.journal.status(now_ms),
             resident_memory=resident_memory(),
             backups=ages_s,

@@ -1,24 +1,36 @@
 """Sources and outputs, ready to run, out of the configuration; and what is wrong with it."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
 
-from collector.config import Config
-from collector.contract import BadOption, Context, Output, OutputOptions, Source
+from collector.config import GROUPS, Config
+from collector.contract import BadOption, Context, Derivation, Output, OutputOptions, Source
 from collector.errors import ConfigFault
 from collector.lines.serial import Lines
+from collector.quantity import catalogue
 from collector.registry import find
-from collector.run.health import Health, OutputHealth, SourceHealth
+from collector.run.health import DerivationHealth, Health, OutputHealth, SourceHealth
 from collector.run.intake import Feed, feed
 from collector.run.selection import Selection
 from collector.run.since import since_ms
 from collector.secrets import Secret, SecretMissing
 
 
-def build(
-    config: Config, health: Health
-) -> tuple[dict[str, list[Feed]], dict[str, tuple[Output, OutputOptions]]]:
-    """Make every source and output; sources by line. Raise ConfigFault with every fault."""
+class Built(NamedTuple):
+    """What a configuration names, ready to run: sources by line, the others by name.
+
+    A derivation is a function that makes it, since it is made anew after it has failed.
+    """
+
+    feeds: dict[str, list[Feed]]
+    derivations: dict[str, Callable[[], Derivation]]
+    outputs: dict[str, tuple[Output, OutputOptions]]
+
+
+def build(config: Config, health: Health) -> Built:
+    """Make every source, derivation and output. Raise ConfigFault with every fault."""
     lines = Lines()
     feeds: dict[str, list[Feed]] = defaultdict(list)
     outputs = {}
@@ -42,9 +54,52 @@ def build(
             outputs[name] = (output, options)
         except BadOption as error:
             config.faults.add_later(f"outputs.{name}.{error.option}", str(error))
+    derivations = build_derivations(config, lines)
     if config.faults.found:
         raise ConfigFault(config.faults.found)
-    return feeds, outputs
+    return Built(feeds, derivations, outputs)
+
+
+def build_derivations(config: Config, lines: Lines) -> dict[str, Callable[[], Derivation]]:
+    """Make every derivation once, to see that it can be; add what is wrong to the faults."""
+    made: dict[str, Derivation] = {}
+    makers: dict[str, Callable[[], Derivation]] = {}
+    for name, options in config.derivations.items():
+        maker = partial(
+            find("derivations", options.type), name, options, context(config, name, lines)
+        )
+        try:
+            made[name], makers[name] = maker(), maker
+        except BadOption as error:
+            config.faults.add_later(f"derivations.{name}.{error.option}", str(error))
+            continue
+        if unknown := sorted(set(made[name].quantities) - set(catalogue())):
+            message = f"it makes {unknown[0]!r}, which is not in the catalogue"
+            config.faults.add_later(f"derivations.{name}.type", message)
+    if circle := circle_of(made):
+        way = " → ".join([*circle, circle[0]])
+        config.faults.add_later(
+            f"derivations.{circle[0]}", f"derivations hear each other in a circle: {way}"
+        )
+    return makers
+
+
+def circle_of(made: Mapping[str, Derivation]) -> list[str]:
+    """Return the names of derivations that hear what follows from what they make, if any do."""
+    followers = {
+        name: [other for other in made if each.makes & made[other].hears]
+        for name, each in made.items()
+    }
+
+    def walk(path: list[str]) -> list[str]:
+        for each in followers[path[-1]]:
+            if each in path:
+                return path[path.index(each) :]
+            if found := walk([*path, each]):
+                return found
+        return []
+
+    return next((found for name in made if (found := walk([name]))), [])
 
 
 def context(config: Config, name: str, lines: Lines) -> Context:
@@ -53,8 +108,12 @@ def context(config: Config, name: str, lines: Lines) -> Context:
 
 def new_health(config: Config, now_ms: float = 0) -> Health:
     """Return figures for what *config* names, with nothing counted yet."""
-    sources = {name: SourceHealth() for name in config.sources}
-    return Health(sources, {name: OutputHealth() for name in config.outputs}, now_ms)
+    return Health(
+        {name: SourceHealth() for name in config.sources},
+        {name: OutputHealth() for name in config.outputs},
+        now_ms,
+        {name: DerivationHealth() for name in config.derivations},
+    )
 
 
 def check(config: Config) -> list[str]:
@@ -62,12 +121,12 @@ def check(config: Config) -> list[str]:
 
     Raise ConfigFault with every fault.
     """
-    feeds, _ = build(config, new_health(config))
-    for name, options in [*config.sources.items(), *config.outputs.items()]:
-        group = "sources" if name in config.sources else "outputs"
-        for option, value in vars(options).items():
-            if isinstance(value, Secret):
-                check_secret(config, f"{group}.{name}.{option}", value)
+    feeds = build(config, new_health(config)).feeds
+    for group in GROUPS:
+        for name, options in getattr(config, group).items():
+            for option, value in vars(options).items():
+                if isinstance(value, Secret):
+                    check_secret(config, f"{group}.{name}.{option}", value)
     if config.faults.found:
         raise ConfigFault(config.faults.found)
     return list(dict.fromkeys(advice for line in feeds.values() for advice in advise(line)))

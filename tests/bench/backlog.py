@@ -31,7 +31,7 @@ def deliver_day(folder, options):
     output = f"  history: {{type: influxdb, {options}, token: !secret influxdb-token}}\n"
     config = load(configure(folder, "  pi: {type: host}\n", output))
     health = Health({"pi": SourceHealth()}, {"history": OutputHealth()}, 0)
-    _, outputs = build(config, health)
+    outputs = build(config, health).outputs
     journal = Journal(folder / "journal", "boot", ["history"])
     journal.open()
     batch = []
