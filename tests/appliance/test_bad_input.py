@@ -128,7 +128,7 @@ def test_without_network_a_release_is_not_begun(machine):
 def test_two_at_a_time_do_not_get_into_each_others_way(machine):
     refused = machine.run(f"flock /run/energy-monitor-install.lock {INSTALL}", check=False)
     assert refused.returncode != 0
-    assert "Another install.sh is at work" in refused.stderr
+    assert "Another install.sh is running" in refused.stderr
 
 
 def test_a_machine_with_little_memory_is_offered_what_helps(machine):

@@ -195,11 +195,11 @@ def test_a_good_release_replaces_the_old_one(machine):
     assert "0.1.1" in machine.run("energy-monitor --version").stdout
     assert machine.run("ls /opt/energy-monitor/releases").stdout.split() == ["0.1.0", "0.1.1"]
     assert stored(machine, "meter1")[: len(before)] == before
-    assert "nothing was to be done" in machine.run("/srv/good/install.sh --upgrade").stdout
+    assert "Nothing to do" in machine.run("/srv/good/install.sh --upgrade").stdout
 
 
 BROKEN = {
-    "collector/sources/modbus.py": (
+    "collector/sources/modbus/source.py": (
         "\ndef read(*_):\n    raise DeviceRefused('broken on purpose')\n\n\nModbus.read = read\n"
     ),
     "collector/journal/__init__.py": "\nFORMAT = 99\n",

@@ -100,7 +100,7 @@ def test_without_images_the_house_is_measured_and_the_reason_is_told(machine):
     kill_in(machine, INSTALL, "Docker", 4)
     refused = machine.run(INSTALL, check=False)
     assert refused.returncode != 0
-    assert re.search("The image (influxdb|grafana)\\S* can.t be fetched", refused.stderr)
+    assert re.search("The image (influxdb|grafana)\\S* cannot be downloaded", refused.stderr)
     wait_for_state(machine, "meter1", "alive")
     assert machine.run("cat /etc/energy-monitor/config.yaml").stdout == CONFIGURATION
 
