@@ -92,7 +92,7 @@ outputs:
         "10: sources.mains.modell: unknown option; did you mean 'model'?",
         "11: sources.mains.address: 'one' is not a whole number",
         "12: sources.mains.every: '0s' is not accepted: from 0.05 to 604800 seconds",
-        "13: sources.pi.type: no source named 'hosst'; known: backups, ",
+        "13: sources.pi.type: no source named 'hosst'; did you mean 'host'?",
         "19: outputs.history.token: secrets never stand in this file: write '!secret NAME'",
     ]
     for each in wanted:
