@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from collector.cli import once, show
+from collector.cli import read as read_command
+from collector.cli import show
 from collector.cli.arguments import Time
-from collector.cli.main import main
+from collector.cli.main import COMMANDS, main
 from collector.cli.setup import token_files
 from collector.config import load
 from collector.demo import command as demo
@@ -69,6 +71,33 @@ def letter(n=1):
     return {"at": "t", "reason": "no", "reading": f"electricity,device=refused v={n}.0 {n}000"}
 
 
+# The list of commands
+
+
+def test_the_help_lists_every_command_with_a_sentence_that_is_not_cut_off():
+    folder = Path(__file__).parent.parent / "collector" / "cli"
+    files = [each for each in folder.glob("*.py") if each.stem != "main"]
+    own = {
+        each.stem
+        for each in files
+        if f"def {each.stem}(" in (text := each.read_text()) and re.search("@click.(comm|gr)", text)
+    }
+    assert {each.replace("_", "-") for each in own} == set(COMMANDS)
+    shown = typed("--help").stdout
+    for name, sentence in COMMANDS.items():
+        assert re.search(rf"(?m)^  {name} +{re.escape(sentence)}$", shown), name
+        assert typed(name, "--help").exit_code == 0
+
+
+def test_the_help_imports_no_command():
+    script = "import sys, collector.cli.main; print(*(m for m in sys.modules if 'collector' in m))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "collector.cli.main" in done.stdout
+    assert not {"collector.cli.read", "collector.config"} & set(done.stdout.split())
+
+
 # Files and rights
 
 
@@ -87,7 +116,7 @@ def test_an_error_of_the_system_is_a_sentence_with_the_way_out(tmp_path, monkeyp
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied", "/etc/energy-monitor/x")
 
-    monkeypatch.setattr("collector.config.load", denied)
+    monkeypatch.setattr("collector.cli.check.load", denied)
     shown = typed("check", "--config", tmp_path / "config.yaml")
     assert shown.exit_code == 1
     assert shown.stderr.startswith("/etc/energy-monitor/x: Permission denied: try 'sudo energy-mon")
@@ -283,7 +312,7 @@ def test_one_reading_is_what_the_service_would_store(tmp_path, monkeypatch):
 
 
 def test_watching_goes_on_after_a_missed_answer_and_says_why(tmp_path, monkeypatch, capsys):
-    intake = once.find_intake(load(configure(tmp_path, HOUSE)), "house")
+    intake = read_command.find_intake(load(configure(tmp_path, HOUSE)), "house")
     (feed,) = intake.feeds
     answers: list[Any] = [LineAway("unplugged"), feed.source.read, KeyboardInterrupt()]
     opened: list[bool] = []
@@ -297,7 +326,7 @@ def test_watching_goes_on_after_a_missed_answer_and_says_why(tmp_path, monkeypat
 
     monkeypatch.setattr(feed.source, "read", read)
     with pytest.raises(KeyboardInterrupt):
-        once.read_on(intake, 0.01, as_json=True)
+        read_command.read_on(intake, 0.01, as_json=True)
     told = capsys.readouterr()
     assert told.err == "house: unplugged\n"
     assert json.loads(told.out)["device"] == "house"

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from click import Group
+from click import Context, Group
 
 from collector.cli import reference
 from collector.cli.main import main
@@ -54,8 +54,8 @@ def test_the_generated_pages_are_current(capsys):
 def commands(group=main, words=("energy-monitor",)):
     yield words
     if isinstance(group, Group):
-        for name, command in group.commands.items():
-            yield from commands(command, (*words, name))
+        for name in group.list_commands(context := Context(group)):
+            yield from commands(group.get_command(context, name), (*words, name))
 
 
 def test_every_command_in_the_readme_exists():

@@ -52,3 +52,23 @@ class Duration(click.ParamType[float]):
             return seconds_of(value)
         except NotAccepted as error:
             self.fail(str(error), param, ctx)
+
+
+def own_maps(file: Path) -> list[Path]:
+    """Return the folder of the owner's device maps, if there is one that we may read."""
+    folder = file.parent / "devices"
+    try:
+        next(folder.iterdir(), None)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        click.secho(f"{sentence(error)}; your own device maps are left out", fg="yellow", err=True)
+        return []
+    return [folder]
+
+
+def sentence(error: OSError) -> str:
+    """Say which file cannot be used, and why."""
+    reason = error.strerror or str(error)
+    hint = ": try 'sudo energy-monitor …'" if isinstance(error, PermissionError) else ""
+    return f"{error.filename}: {reason}{hint}" if error.filename else f"{reason}{hint}"

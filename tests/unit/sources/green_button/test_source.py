@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.cli import once
+from collector.cli import read as read_command
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import QUANTITIES, THERM_WH, Interval
@@ -410,5 +410,5 @@ def test_read_shows_the_newest_and_raw_what_the_file_holds(folder, tmp_path, cap
     done = energy_monitor("read", "grid", "--config", file)
     assert "interval_energy_import" in done.stdout, done.stderr
     assert "451.5" in done.stdout
-    once.read(load(file), "grid", watch=False, raw=True, as_json=False)
+    read_command.read_source(load(file), "grid", watch=False, raw=True, as_json=False)
     assert "2 intervals of 3600 s" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from opower import CostRead, MfaChallenge, UnitOfMeasure
 from opower.utilities.glendalewaterandpower import GlendaleWaterAndPower
 from yarl import URL
 
-from collector.cli import once
+from collector.cli import read as read_command
 from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import THERM_WH
@@ -431,5 +431,5 @@ def test_read_shows_the_newest_and_raw_the_meters(made, tmp_path, capsys):
     (tmp_path / "home" / "secrets").mkdir()
     (tmp_path / "home" / "secrets" / "utility-password").write_text(PASSWORD)
     for raw, words in ((True, "…4711"), (False, "interval_energy")):
-        once.read(load(file), "grid", watch=False, raw=raw, as_json=False)
+        read_command.read_source(load(file), "grid", watch=False, raw=raw, as_json=False)
         assert words in capsys.readouterr().out

@@ -1,25 +1,17 @@
-"""What ``energy-monitor read`` and ``energy-monitor scan`` do, now and without the service."""
+"""``energy-monitor scan``: what is there, as configuration to paste."""
 
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli import show
-from collector.clock import Clock, utc
-from collector.config import Config
-from collector.contract import Source
-from collector.errors import EnergyMonitorError, LineAway, ReadFault
-from collector.journal.journal import Journal
+from collector.cli.arguments import config_option, json_option, own_maps
+from collector.errors import EnergyMonitorError, ReadFault
 from collector.lines.serial import Framing, Lines, SerialLine
 from collector.lines.tcp import place
-from collector.reading import Reading
-from collector.run import wiring
-from collector.run.intake import Feed, Intake
 
 if TYPE_CHECKING:
     from collector.scan.found import (
@@ -32,103 +24,37 @@ if TYPE_CHECKING:
     )
 
 
-def read(config: Config, name: str, *, watch: bool, raw: bool, as_json: bool) -> None:
-    """Read the source *name* and print its values, again and again with *watch*.
+@click.command()
+@click.option("--line", help="Only this line: /dev/ttyUSB0, socket://10.0.0.5:4196, tcp://…:8889.")
+@click.option("--all", "thorough", is_flag=True, help="Every baud rate, parity and address.")
+@json_option
+@config_option
+def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
+    """Find devices and print the configuration to paste.
 
-    Raise EnergyMonitorError where there is no such source or it does not answer.
+    Meters on the serial ports, and heat pumps (Luxtronik) that answer a call on the network; with
+    --line also Modbus units behind a TCP port, such as inverters and gateways.
+    Only reads. The service must be stopped while it runs. Meters are named by the device maps
+    that come with this, and by your own in the folder 'devices' beside the configuration.
+
+    \b
+    Examples:
+      energy-monitor scan
+      energy-monitor scan --line /dev/ttyUSB0 --all
+      energy-monitor scan --line tcp://192.168.2.5:8889
+      energy-monitor scan --line tcp://192.168.2.9:502
     """
-    intake = find_intake(config, name)
-    (each,) = intake.feeds
-    try:
-        if raw:
-            each.source.open()
-            print_raw(each.source, name, as_json=as_json)
-        elif watch:
-            read_on(intake, float(config.sources[name].every), as_json=as_json)
-        else:
-            print_readings(read_now(intake), as_json=as_json)
-    except ReadFault as error:
-        raise EnergyMonitorError(f"{name}: {error}") from error
-    except KeyboardInterrupt:
-        click.echo()
-    finally:
-        each.source.close()
+    found = search(line, own_maps(file), thorough=thorough, as_json=as_json)
+    sys.exit(0 if found else 1)
 
 
-def find_intake(config: Config, name: str) -> Intake:
-    """Return the intake of the source *name* alone; its journal is never opened."""
-    if name not in config.sources:
-        known = ", ".join(config.sources)
-        raise EnergyMonitorError(f"no source named {name!r}; known: {known}")
-    health = wiring.new_health(config)
-    feeds = wiring.build(config, health).feeds
-    found = next(each for line in feeds.values() for each in line if each.name == name)
-    return Intake([found], Journal(config.data_dir / "journal", ""), Clock(), health.lock)
-
-
-def read_on(intake: Intake, every_s: float, *, as_json: bool) -> None:
-    """Read and print until Ctrl-C; where no answer comes, say why and go on."""
-    while True:
-        try:
-            print_readings(read_now(intake), as_json=as_json)
-        except ReadFault as error:
-            click.secho(f"{intake.feeds[0].name}: {error}", fg="yellow", err=True)
-        time.sleep(every_s)
-
-
-def read_now(intake: Intake) -> list[Reading]:
-    """Read what the service would read and store. Raise ReadFault."""
-    (each,) = intake.feeds
-    if not each.is_open:
-        each.source.open()
-        each.is_open = True
-    quantities = frozenset[str]().union(*(group.quantities for group in each.groups))
-    try:
-        readings = each.source.read(round(time.time() * 1000), quantities)
-    except LineAway:
-        each.source.close()
-        each.is_open = False
-        raise
-    kept = [done for reading in readings if (done := intake.accept(each, reading))]
-    tell_left_out(each)
-    return kept
-
-
-def tell_left_out(each: Feed) -> None:
-    count, each.health.out_of_range = each.health.out_of_range, 0
-    if count:
-        text = f"{count} that cannot be true left out, the last {each.health.last_out_of_range}"
-        click.secho(f"{each.name}: {text}", fg="yellow", err=True)
-
-
-def print_readings(readings: Sequence[Reading], *, as_json: bool) -> None:
-    if not as_json:
-        click.echo(show.values(readings))
-        return
-    for each in readings:
-        entry = {"device": each.device, "at": utc(each.at_ms), "values": dict(each.values)}
-        click.echo(json.dumps(entry))
-
-
-def print_raw(source: Source, name: str, *, as_json: bool) -> None:
-    """Print register by register what a meter answers, or label by label what a device says."""
-    read_raw = getattr(source, "read_raw", None)
-    if read_raw is None:
-        raise EnergyMonitorError(f"{name}: this kind of source has no registers; leave --raw out")
-    rows = read_raw()
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    click.echo(show.raw_table(rows))
-
-
-def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json: bool) -> bool:
+def search(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json: bool) -> bool:
     """Scan, showing how far it is, and print what was found; return whether anything was."""
     if line and line.startswith(("mqtt:", "mqtts:")):
         return scan_broker(line, as_json=as_json)
     from collector.lines import adapter  # noqa: PLC0415
     from collector.scan import found as report  # noqa: PLC0415
-    from collector.scan import scan as search  # noqa: PLC0415
+    from collector.scan import scan as scanner  # noqa: PLC0415
     from collector.sources.lutron_qs import discover as lutron_search  # noqa: PLC0415
     from collector.sources.luxtronik import protocol  # noqa: PLC0415  loads files
     from collector.sources.nut import protocol as nut  # noqa: PLC0415
@@ -136,7 +62,7 @@ def scan(line: str | None, own_dirs: Sequence[Path], *, thorough: bool, as_json:
     discover = (protocol.discover, lutron_search.discover, nut.discover)
     network = [] if line else [found for each in discover for found in each()]
     ports = [check_line(line)] if line else [*adapter.ports(), *network]
-    found = list(follow(search.scan(ports, thorough=thorough, own_dirs=own_dirs)))
+    found = list(follow(scanner.scan(ports, thorough=thorough, own_dirs=own_dirs)))
     if as_json:
         click.echo(json.dumps([entry(each) for each in found], indent=2))
     elif found:

@@ -1,0 +1,32 @@
+"""``energy-monitor check``: what is wrong with the configuration."""
+
+from pathlib import Path
+
+import click
+
+from collector.cli.arguments import config_option
+from collector.config import load
+from collector.run import since, wiring
+
+
+@click.command()
+@config_option
+def check(file: Path) -> None:
+    """Look for mistakes in the configuration, all of them at once.
+
+    Touches no device and no network. Exit status 78 when something is wrong.
+
+    \b
+    Example:
+      energy-monitor check --config config.yaml
+    """
+    loaded = load(file)
+    for advice in wiring.check(loaded):
+        click.secho(f"advice: {advice}", fg="yellow", err=True)
+    click.secho(f"{file}: no faults", fg="green")
+    click.echo(f"  sources: {', '.join(loaded.sources)}")
+    if loaded.derivations:
+        click.echo(f"  derivations: {', '.join(loaded.derivations)}")
+    click.echo(f"  outputs: {', '.join(loaded.outputs) or 'none'}")
+    for line in filter(None, (since.first_place(loaded, name) for name in loaded.outputs)):
+        click.echo(f"  {line}")

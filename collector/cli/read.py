@@ -1,0 +1,129 @@
+"""``energy-monitor read``: the values of one source now, without the service."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from collector.cli import show
+from collector.cli.arguments import config_option, json_option
+from collector.clock import Clock, utc
+from collector.config import Config, load
+from collector.contract import Source
+from collector.errors import EnergyMonitorError, LineAway, ReadFault
+from collector.journal.journal import Journal
+from collector.reading import Reading
+from collector.run import wiring
+from collector.run.intake import Feed, Intake
+
+
+@click.command()
+@click.argument("name")
+@click.option("--watch", is_flag=True, help="Read again and again until Ctrl-C.")
+@click.option("--raw", is_flag=True, help="Register by register, for meters.")
+@json_option
+@config_option
+def read(name: str, watch: bool, raw: bool, as_json: bool, file: Path) -> None:
+    """Read one source now and print its values.
+
+    The service must not be using the same port at that moment.
+
+    \b
+    Examples:
+      energy-monitor read mains
+      energy-monitor read mains --raw
+      energy-monitor read mains --watch --json
+    """
+    read_source(load(file), name, watch=watch, raw=raw, as_json=as_json)
+
+
+def read_source(config: Config, name: str, *, watch: bool, raw: bool, as_json: bool) -> None:
+    """Read the source *name* and print its values, again and again with *watch*.
+
+    Raise EnergyMonitorError where there is no such source or it does not answer.
+    """
+    intake = find_intake(config, name)
+    (each,) = intake.feeds
+    try:
+        if raw:
+            each.source.open()
+            print_raw(each.source, name, as_json=as_json)
+        elif watch:
+            read_on(intake, float(config.sources[name].every), as_json=as_json)
+        else:
+            print_readings(read_now(intake), as_json=as_json)
+    except ReadFault as error:
+        raise EnergyMonitorError(f"{name}: {error}") from error
+    except KeyboardInterrupt:
+        click.echo()
+    finally:
+        each.source.close()
+
+
+def find_intake(config: Config, name: str) -> Intake:
+    """Return the intake of the source *name* alone; its journal is never opened."""
+    if name not in config.sources:
+        known = ", ".join(config.sources)
+        raise EnergyMonitorError(f"no source named {name!r}; known: {known}")
+    health = wiring.new_health(config)
+    feeds = wiring.build(config, health).feeds
+    found = next(each for line in feeds.values() for each in line if each.name == name)
+    return Intake([found], Journal(config.data_dir / "journal", ""), Clock(), health.lock)
+
+
+def read_on(intake: Intake, every_s: float, *, as_json: bool) -> None:
+    """Read and print until Ctrl-C; where no answer comes, say why and go on."""
+    while True:
+        try:
+            print_readings(read_now(intake), as_json=as_json)
+        except ReadFault as error:
+            click.secho(f"{intake.feeds[0].name}: {error}", fg="yellow", err=True)
+        time.sleep(every_s)
+
+
+def read_now(intake: Intake) -> list[Reading]:
+    """Read what the service would read and store. Raise ReadFault."""
+    (each,) = intake.feeds
+    if not each.is_open:
+        each.source.open()
+        each.is_open = True
+    quantities = frozenset[str]().union(*(group.quantities for group in each.groups))
+    try:
+        readings = each.source.read(round(time.time() * 1000), quantities)
+    except LineAway:
+        each.source.close()
+        each.is_open = False
+        raise
+    kept = [done for reading in readings if (done := intake.accept(each, reading))]
+    tell_left_out(each)
+    return kept
+
+
+def tell_left_out(each: Feed) -> None:
+    count, each.health.out_of_range = each.health.out_of_range, 0
+    if count:
+        text = f"{count} that cannot be true left out, the last {each.health.last_out_of_range}"
+        click.secho(f"{each.name}: {text}", fg="yellow", err=True)
+
+
+def print_readings(readings: Sequence[Reading], *, as_json: bool) -> None:
+    if not as_json:
+        click.echo(show.values(readings))
+        return
+    for each in readings:
+        entry = {"device": each.device, "at": utc(each.at_ms), "values": dict(each.values)}
+        click.echo(json.dumps(entry))
+
+
+def print_raw(source: Source, name: str, *, as_json: bool) -> None:
+    """Print register by register what a meter answers, or label by label what a device says."""
+    read_raw = getattr(source, "read_raw", None)
+    if read_raw is None:
+        raise EnergyMonitorError(f"{name}: this kind of source has no registers; leave --raw out")
+    rows = read_raw()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.echo(show.raw_table(rows))
