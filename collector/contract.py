@@ -217,6 +217,42 @@ class Remembering(Protocol):
         """
 
 
+@runtime_checkable
+class Raw(Protocol):
+    """A source that shows what its device says, as it says it (``read --raw``)."""
+
+    def read_raw(self) -> list[dict[str, Any]]:
+        """Return a row for each register or label, and what it means. Raise ReadFault.
+
+        A register has ``quantity``, ``address``, ``function``, ``type``, ``words`` and ``value``,
+        a label ``label``, ``text``, ``quantity``, ``value`` and ``meaning``.
+        """
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """A source that knows what its owner should change about its line."""
+
+    def advice(self) -> Sequence[str]:
+        """Return a sentence for each such thing."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A source that knows how long it keeps its line busy."""
+
+    def bus_time_ms(self, quantities: Collection[str]) -> float:
+        """Return how long reading *quantities* takes on the line."""
+
+
+@runtime_checkable
+class Framed(Protocol):
+    """A source on a serial line; *framing* (``lines.serial.Framing``) is how it is set, or None."""
+
+    @property
+    def framing(self) -> Any: ...
+
+
 class Output(Protocol):
     """Delivers readings somewhere; sending the same reading twice must not matter.
 

@@ -11,7 +11,7 @@ from collector.cli import show
 from collector.cli.arguments import config_option, json_option
 from collector.clock import Clock, utc
 from collector.config import Config, load
-from collector.contract import Source
+from collector.contract import Raw, Source
 from collector.errors import EnergyMonitorError, LineAway, ReadFault
 from collector.journal.journal import Journal
 from collector.reading import Reading
@@ -119,10 +119,9 @@ def print_readings(readings: Sequence[Reading], *, as_json: bool) -> None:
 
 def print_raw(source: Source, name: str, *, as_json: bool) -> None:
     """Print register by register what a meter answers, or label by label what a device says."""
-    read_raw = getattr(source, "read_raw", None)
-    if read_raw is None:
+    if not isinstance(source, Raw):
         raise EnergyMonitorError(f"{name}: this kind of source has no registers; leave --raw out")
-    rows = read_raw()
+    rows = source.read_raw()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

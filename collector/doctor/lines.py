@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.contract import Framed
 from collector.doctor.case import RESTART, Case, Machine
 from collector.doctor.configuration import feeds
 from collector.doctor.finding import CannotTell, Finding
@@ -150,7 +151,8 @@ def adapters(case: Case) -> Iterator[Finding]:
                 "sudo udevadm control --reload && "
                 "sudo udevadm trigger --subsystem-match=usb-serial",
             )
-        framing = getattr(each[0].source, "framing", None)
+        source = each[0].source
+        framing = source.framing if isinstance(source, Framed) else None
         if framing and framing.parity != "none" and adapter.is_mini_uart(line, root):
             yield Finding(
                 "error",

@@ -6,7 +6,16 @@ from functools import partial
 from typing import NamedTuple
 
 from collector.config import GROUPS, Config
-from collector.contract import BadOption, Context, Derivation, Output, OutputOptions, Source
+from collector.contract import (
+    Advising,
+    BadOption,
+    Context,
+    Derivation,
+    Output,
+    OutputOptions,
+    Source,
+    Timed,
+)
 from collector.errors import ConfigFault
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
@@ -142,7 +151,8 @@ def check_secret(config: Config, path: str, secret: Secret) -> None:
 def advise(line: list[Feed]) -> Iterator[str]:
     """Say where a line is asked for more than it can carry, or could answer sooner."""
     for each in line:
-        yield from getattr(each.source, "advice", list)()
+        if isinstance(each.source, Advising):
+            yield from each.source.advice()
     busy = sum(load(each) for each in line)
     if busy > 1:
         names = ", ".join(each.name for each in line)
@@ -154,7 +164,7 @@ def advise(line: list[Feed]) -> Iterator[str]:
 
 def load(each: Feed) -> float:
     """Return which part of the time a source keeps its line busy."""
-    bus_time_ms = getattr(each.source, "bus_time_ms", None)
-    if bus_time_ms is None:
+    source = each.source
+    if not isinstance(source, Timed):
         return 0.0
-    return float(sum(bus_time_ms(group.quantities) / group.interval_ms for group in each.groups))
+    return sum(source.bus_time_ms(group.quantities) / group.interval_ms for group in each.groups)

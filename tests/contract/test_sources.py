@@ -22,7 +22,7 @@ import yaml
 
 from collector import config, registry
 from collector.config import load
-from collector.contract import BadOption, Context, ReadGroup, Remembering, SourceOptions
+from collector.contract import BadOption, Context, Raw, ReadGroup, Remembering, SourceOptions
 from collector.errors import ConfigFault, LineAway, ReadFault
 from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
@@ -505,7 +505,7 @@ def test_what_is_remembered_is_read_once(house, here):
 def test_raw_rows_are_shown_but_by_those_that_have_none(house, here, monkeypatch):
     monkeypatch.setattr(mqtt_in, "RAW_S", 0.5)
     source, _ = house(*here)
-    assert hasattr(source, "read_raw") == (here[0] not in WITHOUT_RAW)
+    assert isinstance(source, Raw) == (here[0] not in WITHOUT_RAW)
     if here[0] not in WITHOUT_RAW:
         source.open()
         assert source.read_raw()
