@@ -31,6 +31,11 @@ def width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in plain)
 
 
+def plain(text: str, most: int = 200) -> str:
+    """Return *text* as one line that is safe on a terminal: what cannot be printed becomes '?'."""
+    return "".join(each if each.isprintable() else "?" for each in text[:most])
+
+
 def duration(seconds: float | None) -> str:
     """Write a duration as people say it: 0.4 s, 12 s, 3 min, 5 h, 2 d."""
     if seconds is None:

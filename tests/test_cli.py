@@ -339,7 +339,7 @@ def test_watching_goes_on_after_a_missed_answer_and_says_why(tmp_path, monkeypat
 def test_a_line_that_is_none_is_told():
     shown = typed("scan", "--line", "bogus://x")
     assert shown.exit_code == 1
-    assert shown.stderr.startswith("'bogus://x' is no line: /dev/serial/by-id/")
+    assert shown.stderr.startswith("'bogus://x' is no line: it begins with ")
 
 
 def test_the_owners_device_maps_are_listed_and_scanned_for(tmp_path, monkeypatch):
@@ -353,7 +353,7 @@ def test_the_owners_device_maps_are_listed_and_scanned_for(tmp_path, monkeypatch
     asked = {}
     monkeypatch.setattr("collector.scan.scan.scan", lambda *_, **named: asked.update(named) or [])
     assert typed("scan", "--line", "/dev/null", *config).exit_code == 1
-    assert asked["own_dirs"] == [tmp_path / "devices"]
+    assert asked["device_dirs"] == [tmp_path / "devices"]
 
 
 def test_a_devices_folder_that_cannot_be_read_is_told_and_the_rest_is_listed(tmp_path):

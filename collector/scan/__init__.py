@@ -1,6 +1,5 @@
-"""Finding what is there: on the serial ports and in the network.
+"""Finding what is there, by the sources that can search.
 
-scan     ports, one after the other, and what talks unasked
-network  what is behind tcp://
-found    what a search tells as it goes, and the configuration for what it found
+scan    which source searches where, and when it has its turn
+render  what was found as configuration to paste, and for programs
 """

@@ -1,110 +1,98 @@
-"""Finds meters: asks every likely address at every likely setting of the serial ports.
+"""Lets every source that can search have its turn, from the entry points.
 
-Before that it listens: a port at which a VE.Direct device talks is asked nothing.
-
-It only ever reads. First comes the address that meters are delivered with, at every framing, then
-the others. All meters on a line have one framing: where one is found, no other is tried. A meter
-is named by the device map whose probes all fit, and of several by the one with the most probes.
-Behind ``tcp://`` Modbus units, a heat pump, a lighting processor or UPSs are looked for. What no
-map fits is asked whether it describes itself by SunSpec.
+First come the sources that only listen, then those that ask, and last those that try many
+addresses. A port that one has recognised is not searched by the next. An error of one source is
+reported, and the others go on.
 """
 
-import termios
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from collector.errors import LineAway, ReadFault
-from collector.lines.serial import Framing
-from collector.scan.found import Event, FoundVEDirect, Listening, Trying, Unusable
-from collector.scan.network import scan_network
-from collector.sources.modbus import devicemap
-from collector.sources.modbus.devicemap import DeviceMap
-from collector.sources.modbus.recognise import answers, knocks, name
-from collector.sources.modbus.rtu_line import RtuLine
-from collector.sources.vedirect.listener import search
+from collector import registry
+from collector.contract import Discovering, Found, Search
+from collector.errors import EnergyMonitorError, ReadFault
+from collector.lines import adapter
+from collector.lines.serial import Framing, Lines, SerialLine
+from collector.lines.tcp import place
 
-FRAMINGS = (
-    Framing(9600, "even"),
-    Framing(9600, "none"),
-    Framing(9600, "odd"),
-    Framing(2400, "none"),
-    Framing(19200, "none"),
-    Framing(19200, "even"),
-)
-RARE_FRAMINGS = (
-    Framing(2400, "even"),
-    Framing(4800, "none"),
-    Framing(4800, "even"),
-    Framing(9600, "none", 2),
-    Framing(38400, "none"),
-    Framing(38400, "even"),
-    Framing(57600, "none"),
-    Framing(115200, "none"),
-    Framing(115200, "even"),
-)
-DELIVERED, LIKELY, OTHER = range(1, 2), range(2, 11), range(11, 248)
-KNOCK_S = 0.12  # nearly every meter answers within a tenth of a second
+TURNS = ("listens", "asks", "tries")
 
 
 def scan(
-    ports: Sequence[str], *, thorough: bool = False, own_dirs: Sequence[Path] = ()
-) -> Iterator[Event]:
-    """Look for devices at *ports* (device files or URLs); *thorough* tries all that may be."""
-    maps, faults = devicemap.load_every(own_dirs)
-    yield from (Unusable(fault.file, f"{fault}; this map is left out") for fault in faults)
-    talking = set()
-    serial = [port for port in ports if not port.startswith("tcp:")]
-    yield Listening(serial)
-    for listener in search(serial):
-        listener.close()
-        talking.add(listener.line.port)
-        yield FoundVEDirect(listener.line.port, listener.said)
-    for port in (each for each in ports if each not in talking):
+    line: str,
+    progress: Callable[[str, float | None], None],
+    skipped: Callable[[str], None],
+    *,
+    thorough: bool = False,
+    device_dirs: Sequence[Path] = (),
+) -> Iterator[Found]:
+    """Yield what is found at *line*, or everywhere where that is ''.
+
+    What is done goes to *progress*, and what is left out to *skipped*. Raise EnergyMonitorError
+    where *line* can be none.
+    """
+    every = searching(skipped)
+    ports = named_ports(line, every) if line else adapter.ports()
+    taken: set[str] = set()
+    reasons: list[str] = []
+    for name, cls in expected(line, every) if line else every:
+        free = [port for port in ports if port not in taken]
+        search = Search(line, free, progress, skipped, thorough, device_dirs)
         try:
-            if port.startswith("tcp:"):
-                yield from scan_network(port, maps, thorough=thorough)
-            else:
-                with_serial = [each for each in maps if each.serial is not None]
-                yield from scan_port(port, with_serial, thorough=thorough)
-        except ReadFault as error:
-            yield Unusable(port, str(error))
-
-
-def scan_port(port: str, maps: Sequence[DeviceMap], *, thorough: bool) -> Iterator[Event]:
-    framings: tuple[Framing, ...] = FRAMINGS + RARE_FRAMINGS if thorough else FRAMINGS
-    rounds = (DELIVERED, LIKELY, OTHER) if thorough else (DELIVERED, LIKELY)
-    done = 0
-    for number, addresses in enumerate(rounds):
-        left = len(framings) * sum(len(each) for each in rounds[number:])
-        for framing in framings:
-            found = False
-            for event in scan_addresses(RtuLine(port, framing), addresses, maps):
-                if isinstance(event, Trying):
-                    yield replace(event, part=done / (done + left))
-                    done, left = done + 1, left - 1
-                else:
-                    yield event
-                    found = True
-            if found:
-                framings = (framing,)
-                break
-
-
-def scan_addresses(
-    line: RtuLine, addresses: Sequence[int], maps: Sequence[DeviceMap]
-) -> Iterator[Event]:
-    questions = knocks(maps, line.framing)
-    try:
-        line.open()
-    except LineAway as error:
-        if isinstance(error.__cause__, termios.error):  # this port cannot do the framing
+            for found in cls.discover(search):
+                taken.add(found.place)
+                yield found
+        except (ReadFault, ValueError) as error:
+            reasons.append(str(error))
+        except Exception as error:  # noqa: BLE001  a bug of this source, not of the others
+            skipped(f"{name}: internal error: {type(error).__name__}: {error}")
+        if line in taken:
             return
-        raise
+    for reason in dict.fromkeys(reasons):
+        skipped(reason)
+
+
+def searching(skipped: Callable[[str], None]) -> list[tuple[str, Discovering]]:
+    """Return the sources that can search, by name, in the order of their turns."""
+    found: list[tuple[int, str, Discovering]] = []
+    for name in registry.names("sources"):
+        try:
+            cls = registry.find("sources", name)
+            if isinstance(cls, Discovering):
+                found.append((TURNS.index(cls.manner.turn), name, cls))
+        except Exception as error:  # noqa: BLE001  a package from outside may fail in any way
+            skipped(f"the source {name!r} cannot be used: {error}")
+    return [(name, cls) for _, name, cls in sorted(found, key=lambda each: each[:2])]
+
+
+def named_ports(line: str, every: Sequence[tuple[str, Discovering]]) -> list[str]:
+    """Return the serial port that *line* is, if it is one. Raise EnergyMonitorError."""
+    begins = dict.fromkeys(each for _, cls in every for each in cls.manner.at)
+    if not line.startswith(tuple(begins)):
+        raise EnergyMonitorError(f"{line!r} is no line: it begins with {', '.join(begins)}")
     try:
-        for address in addresses:
-            yield Trying(line.port, line.framing, address, 0.0)
-            if answers(line, address, questions, KNOCK_S):
-                yield name(line, line.framing, address, maps)
-    finally:
-        line.close()
+        if line.startswith("tcp:"):
+            place(line)
+        elif line.startswith(("/", "socket:", "rfc2217:")):
+            return [Lines().get(line, Framing(), SerialLine).port]
+    except ValueError as error:
+        raise EnergyMonitorError(str(error)) from error
+    return []
+
+
+def expected(line: str, every: Sequence[tuple[str, Discovering]]) -> list[tuple[str, Discovering]]:
+    """Return the sources that can find something at *line*: where it has a usual port, its own."""
+    able = [(name, cls) for name, cls in every if line.startswith(cls.manner.at)]
+    number = place(line)[1] if line.startswith("tcp:") else None
+    return [(name, cls) for name, cls in able if number in cls.manner.ports] or able
+
+
+def usual_ports() -> str:
+    """Return the network ports at which sources expect something, with their names."""
+    every = searching(lambda _: None)
+    named = [
+        f"{', '.join(map(str, cls.manner.ports))} ({name})"
+        for name, cls in every
+        if cls.manner.ports
+    ]
+    return ", ".join(named)

@@ -10,9 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from collector.contract import Found, Search
+from collector.errors import DeviceSilent, ReadFault
 from collector.lines.tcp import TcpLine
+from collector.secrets import Secret
+from collector.sources.lutron_qs import fetch
+from collector.sources.lutron_qs.database import parse
 from collector.sources.lutron_qs.protocol import LOGIN
+from collector.sources.lutron_qs.readings import summary
 
+PORTS = (23,)
 GROUP, GROUP_PORT = "224.0.37.42", 2647
 CALL = b"<LUTRON=1>"
 PROPERTY = re.compile(rb"<([A-Z]+)=([^<>]{0,100})>")
@@ -20,6 +27,50 @@ LISTEN_S = 2.0
 MOST_ECHOES = 100  # whatever else talks in this group
 GREETING_S = 2.0
 MOST_SAID = 4096
+
+
+def discover(search: Search) -> Iterator[Found]:
+    """Yield the processor at the line that is named, or those that answer a call.
+
+    Raise ReadFault, ValueError.
+    """
+    if search.line:
+        yield recognise(search.line)
+        return
+    search.progress("calling Lutron processors on the network", None)
+    for line in call_out():
+        try:
+            yield recognise(line)
+        except ReadFault as error:
+            search.skipped(str(error))
+
+
+def recognise(url: str) -> Found:
+    """Listen for a processor, and tell it by its database from all else that asks for a login.
+
+    What is none is found without options, so that nobody asks it anything. Raise ReadFault.
+    """
+    line = TcpLine(url)
+    line.open()
+    try:
+        if not greets(line):
+            raise DeviceSilent(f"{url}: nothing there asks for a login")
+    finally:
+        line.close()
+    place = fetch.usual_place(url)
+    try:
+        data = fetch.read(place, "")
+        assert data is not None, "no other is known"
+        text = summary(parse(data))
+    except ReadFault as error:
+        return Found("lutron_qs", url, f"asks for a login, but {place} is not a Lutron's: {error}")
+    options = {
+        "line": url,
+        "user": "monitor",
+        "password": Secret("lutron-password"),
+    }
+    remarks = {"": text, "user": "a login for integration that nothing else uses"}
+    return Found("lutron_qs", url, f"Lutron, {text}", options, "lights", remarks)
 
 
 def greets(line: TcpLine, within_s: float = GREETING_S) -> bool:
@@ -36,7 +87,7 @@ def greets(line: TcpLine, within_s: float = GREETING_S) -> bool:
     return bool(LOGIN.search(said))
 
 
-def discover(
+def call_out(
     target: tuple[str, int] = (GROUP, GROUP_PORT), listen_s: float = LISTEN_S
 ) -> list[str]:
     """Call out to the group that processors listen in; return the lines of those that answer."""

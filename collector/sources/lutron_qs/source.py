@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
@@ -27,7 +27,7 @@ from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
 from collector.sources.lutron_qs import database as lutron_db
-from collector.sources.lutron_qs import fetch, protocol
+from collector.sources.lutron_qs import discover, fetch, protocol
 from collector.sources.lutron_qs.database import Database
 from collector.sources.lutron_qs.protocol import (
     CLOCK,
@@ -83,6 +83,8 @@ class Lutron:
     """Reads the zones and LEDs of one system."""
 
     Options: ClassVar[type] = LutronOptions
+    manner = Manner("listens", ("tcp:",), discover.PORTS)
+    discover = staticmethod(discover.discover)
     quantities = ("level", "estimated_power", "nominal_power", "led_state")
     patience_s = CONNECT_S + 3 * protocol.LOGIN_S + fetch.FETCH_S + ZONES_S + 2 * protocol.ANSWER_S
 

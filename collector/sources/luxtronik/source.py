@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.lines.tcp import CONNECT_S, TcpLine
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
+from collector.sources.luxtronik import discover, protocol
 from collector.sources.luxtronik import meaning as luxtronik_map
-from collector.sources.luxtronik import protocol
 from collector.sources.luxtronik.meaning import Entry
 from collector.sources.luxtronik.protocol import CALCULATIONS, PARAMETERS, VISIBILITIES
 
@@ -58,6 +58,8 @@ class Luxtronik:
     """Reads one heat pump."""
 
     Options: ClassVar[type] = LuxtronikOptions
+    manner = Manner("asks", ("tcp:",), discover.PORTS)
+    discover = staticmethod(discover.discover)
     patience_s = CONNECT_S + 2 * protocol.ANSWER_S
 
     def __init__(self, name: str, options: LuxtronikOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over

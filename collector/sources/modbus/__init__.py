@@ -9,4 +9,5 @@ rtu, rtu_line  frames on a serial line, and which answer is whose
 mbap, mbap_line  frames over TCP, and their connections
 sunspec_chain, sunspec  what a SunSpec device says of itself
 recognise      which device map fits what answers
+discover       what answers at a serial port, or behind a TCP port
 """

@@ -6,8 +6,7 @@ from contextlib import suppress
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
 from collector.lines.serial import Framing
-from collector.scan.found import Found
-from collector.sources.modbus import sunspec, sunspec_chain
+from collector.sources.modbus import sunspec_chain
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.meter import Bus
 from collector.sources.modbus.plan import Block
@@ -87,10 +86,3 @@ def read(line: Bus, address: int, ask: Block, allowance_s: float) -> Sequence[in
     line.open()
     line.slaves[address] = Slave(slow_answer_time_s=allowance_s / ALLOWANCE_PER_ANSWER_TIME)
     return line.ask(Shape(address, ask.function, ask.words), ask.address)
-
-
-def name(line: Bus, framing: Framing | None, address: int, maps: Sequence[DeviceMap]) -> Found:
-    """Name what answers. Raise LineAway."""
-    models = recognise(line, address, maps)
-    told = "" if models else sunspec_identity(line, address)
-    return Found(line.port, framing, address, (sunspec.NAME,) if told else models, told)

@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.errors import DeviceRefused, FrameDamaged
 from collector.lines import adapter
 from collector.lines.serial import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
-from collector.sources.modbus import devicemap, sunspec, sunspec_chain
+from collector.sources.modbus import devicemap, discover, sunspec, sunspec_chain
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.meter import Bus, Meter, words_of
@@ -67,6 +67,10 @@ class Modbus:
     """One device on a line, which it may share with others."""
 
     Options: ClassVar[type] = ModbusOptions
+    manner = Manner(
+        "tries", ("/", "tcp:", *(f"{each}:" for each in NETWORK_SCHEMES)), discover.PORTS
+    )
+    discover = staticmethod(discover.discover)
 
     def __init__(self, name: str, options: ModbusOptions, context: Context) -> None:
         self.name = name
@@ -99,9 +103,9 @@ class Modbus:
         """Open the line, and find out what a SunSpec device can tell. Raise ReadFault."""
         self.meter.open()
         if self.map.name == sunspec.NAME:
-            self.discover()
+            self.learn_points()
 
-    def discover(self) -> None:
+    def learn_points(self) -> None:
         who = f"address {self.meter.address} on {self.line}"
         self.meter.get_in_step()
         models = sunspec_chain.walk(self.words, who)

@@ -1,32 +1,47 @@
 """Which devices that are known by kind talk at an MQTT broker."""
 
-import json
+import itertools
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 
+from collector.contract import Found, Search
 from collector.decode.fields import parse
+from collector.errors import DeviceSilent
 from collector.lines.mqtt import Broker
 from collector.sources.mqtt_in.models import Device, forms_of, names
 
 LISTEN_S = 10.0  # Shelly tells every 30 s, Tasmota every 5 min: most is what the broker has kept
 MOST_FOUND = 200
 
-Found = dict[tuple[str, str], set[str]]
+Heard = dict[tuple[str, str], set[str]]
 
 
-def listen(line: str, listen_s: float = LISTEN_S) -> Found:
+def discover(search: Search) -> Iterator[Found]:
+    """Yield the devices that talk at the broker that is named. Raise ReadFault, ValueError."""
+    if not search.line:
+        return
+    search.progress(f"listening at {search.line} for {LISTEN_S:.0f} s", None)
+    heard = listen(search.line, LISTEN_S)
+    if not heard:
+        raise DeviceSilent(
+            "no device of a known kind has said anything; some talk every 5 minutes only"
+        )
+    yield found(search.line, heard)
+
+
+def listen(line: str, listen_s: float) -> Heard:
     """Return what was told by each (model, name in its topics). Raise ReadFault, ValueError."""
     forms = [(name, form) for name in names() for form in forms_of(Device(model=name), name)]
-    found: Found = {}
+    heard: Heard = {}
 
     def hear(topic: str, payload: bytes) -> None:
         document = parse(payload)
         for model, form in forms:
             words = form.names(topic)
             values = form.decode(document) if words else {}
-            if words and values and len(found) < MOST_FOUND:
-                found.setdefault((model, words[0]), set()).update(values)
+            if words and values and len(heard) < MOST_FOUND:
+                heard.setdefault((model, words[0]), set()).update(values)
 
     broker = Broker(line, hear)
     broker.with_retained = True
@@ -38,15 +53,23 @@ def listen(line: str, listen_s: float = LISTEN_S) -> Found:
             time.sleep(0.1)
     finally:
         broker.close()
-    return found
+    return heard
 
 
-def render(line: str, found: Mapping[tuple[str, str], set[str]]) -> str:
-    """Return the configuration for what was found, to paste."""
-    text = f"sources:\n  mqtt:\n    type: mqtt_in\n    line: {line}\n    devices:\n"
-    for model, name in sorted(found):
+def found(line: str, heard: Heard) -> Found:
+    """Return how what was heard at *line* is configured. Pure."""
+    devices: dict[str, dict[str, str]] = {}
+    remarks = {}
+    for model, name in sorted(heard):
         plain = re.sub("[^A-Za-z0-9]", "_", name).lstrip("_") or "device"
-        told = ", ".join(sorted(found[model, name]))
-        topic = json.dumps(name, ensure_ascii=False)
-        text += f"      {plain}: {{model: {model}, topic: {topic}}}  # {told}\n"
-    return text
+        entry = next(each for each in numbered(plain) if each not in devices)
+        devices[entry] = {"model": model, "topic": name}
+        remarks[f"devices.{entry}"] = ", ".join(sorted(heard[model, name]))
+    text = f"MQTT broker with {', '.join(f'{name} ({model})' for model, name in sorted(heard))}"
+    return Found("mqtt_in", line, text, {"line": line, "devices": devices}, "mqtt", remarks)
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Yield *name*, and then the same with a number."""
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(2))

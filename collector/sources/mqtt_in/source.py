@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.decode.fields import Field, check_names, device_name, parse, raw_rows
 from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.mqtt import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
@@ -21,6 +21,7 @@ from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
+from collector.sources.mqtt_in import discover
 from collector.sources.mqtt_in.models import Device, Form, forms_of
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class MQTTIn:
     """Listens to one broker."""
 
     Options: ClassVar[type] = MQTTOptions
+    manner = Manner("listens", ("mqtt:", "mqtts:"))
+    discover = staticmethod(discover.discover)
     patience_s = 2 * (CONNECT_S + KEEPALIVE_S + ANSWER_S) + FIRST_S
 
     def __init__(self, name: str, options: MQTTOptions, context: Context) -> None:

@@ -9,11 +9,10 @@ import re
 import time
 from collections.abc import Mapping
 
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
 from collector.lines.tcp import TcpLine
 
 PORT = 3493
-HERE = f"tcp://localhost:{PORT}"
 ANSWER_S = 5.0  # upsd answers from memory
 CHUNK = 4096
 MOST_BYTES = 256_000  # some hundred variables, each of a line that upsd keeps below 1 kB
@@ -67,17 +66,6 @@ REFUSALS = {
     "INVALID-USERNAME": "it does not take this user",
     "INVALID-PASSWORD": "it does not take this password",
 }
-
-
-def discover() -> list[str]:
-    """Return the line of the server on this machine, where one runs."""
-    tcp = TcpLine(HERE)
-    try:
-        tcp.open()
-    except LineAway:
-        return []
-    tcp.close()
-    return [HERE]
 
 
 def upss(tcp: TcpLine) -> dict[str, str]:

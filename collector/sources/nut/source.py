@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.tcp import CONNECT_S, TcpLine
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret, SecretMissing
-from collector.sources.nut import protocol
+from collector.sources.nut import discover, protocol
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class Nut:
     """Reads the UPSs of one server."""
 
     Options: ClassVar[type] = NutOptions
+    manner = Manner("asks", ("tcp:",), (protocol.PORT,))
+    discover = staticmethod(discover.discover)
     quantities = protocol.ALL
     patience_s = CONNECT_S + READ_S + protocol.ANSWER_S
 

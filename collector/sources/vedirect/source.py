@@ -12,13 +12,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.errors import LineAway
 from collector.lines import adapter
 from collector.lines.serial import LineConflict
 from collector.options import option
 from collector.reading import Reading
-from collector.sources.vedirect import labels
+from collector.sources.vedirect import discover, labels
 from collector.sources.vedirect.blocks import Block
 from collector.sources.vedirect.listener import (
     FRAMING,
@@ -61,6 +61,8 @@ class VEDirect:
     """One device, which talks on a line of its own."""
 
     Options: ClassVar[type] = VEDirectOptions
+    manner = Manner("listens", ("/", "socket:"))
+    discover = staticmethod(discover.discover)
 
     def __init__(self, name: str, options: VEDirectOptions, context: Context) -> None:
         self.name = name

@@ -1,122 +1,122 @@
-"""The search for meters: what is there is found and named, and nothing is ever written."""
+"""Whose turn it is to search, and that one source's error is not another's."""
 
-import termios
+import itertools
+from typing import Any
 
 import pytest
-import yaml
 
-from collector import config
-from collector.lines.serial import Framing
-from collector.scan.found import Found, Trying, Unusable, render
-from collector.scan.scan import FRAMINGS, scan
-from collector.sources.modbus import devicemap
-from collector.sources.modbus.recognise import knocks
-from tests.fakes.far_end import FarEnd
-from tests.fakes.rtu_slave import parse, refusal, reply
-
-WE_515 = {0x0130: 5000, 0x0131: 23012, 0x8120: 0x1905}
-SDM_230 = {0x0000: 0x4366, 0x0001: 0x3333, 0x0046: 0x4248, 0x0047: 0x0000}
-UNKNOWN = {0x4000: 0}
-EVERYWHERE = dict.fromkeys(range(1, 11), UNKNOWN)  # silence takes its time
-MAPS = [each for name in devicemap.names() if (each := devicemap.load(name)).serial]
+from collector import registry
+from collector.contract import Discovering, Found, Manner
+from collector.errors import DeviceSilent, EnergyMonitorError
+from collector.scan import scan
+from tests.fakes.searching import only_at, scanned
 
 
-def scanned(answer):
-    """Scan a line at whose far end *answer* answers; return what was seen and asked."""
-    with FarEnd(answer) as far:
-        seen = list(scan([far.path]))
-    return seen, [parse(request) for request in far.requests]
+def source(turn="asks", at=("/",), ports=(), found=(), error=None) -> Any:
+    """Return a class of sources that notes what it is asked, finds *found*, and raises *error*."""
+
+    class Made:
+        manner = Manner(turn, at, ports)
+        asked: list[Any] = []  # noqa: RUF012  a class of its own at each call
+
+        @classmethod
+        def discover(cls, search):
+            cls.asked.append(search)
+            yield from found
+            if error:
+                raise error
+
+    return Made
 
 
-def found(seen):
-    return {each.address: each.models for each in seen if isinstance(each, Found)}
+@pytest.fixture
+def house(monkeypatch):
+    """Return a function that makes the sources given the only ones, at two serial ports."""
+    only_at(monkeypatch, ["/dev/a", "/dev/b"])
+
+    def make(**sources):
+        monkeypatch.setattr(registry, "names", lambda _: sorted(sources))
+
+        def find(_, name):
+            if isinstance(sources[name], Exception):
+                raise sources[name]
+            return sources[name]
+
+        monkeypatch.setattr(registry, "find", find)
+
+    return make
 
 
-@pytest.fixture(scope="module")
-def house():
-    """A line at 19200 8N1: two known meters, a gap, and many that are not known."""
-    slaves = EVERYWHERE | {1: WE_515, 3: SDM_230}
-    del slaves[5]
-
-    def answer(request):
-        # the far end of a pseudo-terminal sees which baud rate the near end has set
-        is_19200_baud = termios.tcgetattr(far.slave)[4] == termios.B19200
-        return reply(request, slaves) if is_19200_baud else b""
-
-    with FarEnd(answer) as far:
-        seen = list(scan([far.path]))
-    return seen, [parse(request) for request in far.requests]
+AT_A = Found("x", "/dev/a", "a device", {"line": "/dev/a"})
 
 
-def test_meters_are_found_and_named_by_their_probes(house):
-    seen, asked = house
-    others = dict.fromkeys([2, 4, 6, 7, 8, 9, 10], ())
-    assert found(seen) == others | {1: ("orno-we-515",), 3: ("eastron-sdm230",)}
-    assert None not in asked  # all that was ever sent are reads
+def test_those_that_listen_come_first_and_those_that_try_much_last(house):
+    sources = {name: source(turn) for name, turn in zip("abc", reversed(scan.TURNS), strict=True)}
+    house(**sources)
+    assert [name for name, _ in scan.searching(pytest.fail)] == ["c", "b", "a"]
 
 
-def test_no_other_framing_is_tried_where_one_is_found(house):
-    seen, _ = house
-    theirs = Framing(19200, "none")
-    assert {each.framing for each in seen if isinstance(each, Found)} == {theirs}
-    tried = [(each.framing, each.address) for each in seen if isinstance(each, Trying)]
-    before = [(framing, 1) for framing in FRAMINGS[:5] if framing and framing.parity == "none"]
-    assert [each for each in tried if each[0] and each[0].parity == "none"] == before + [
-        (theirs, address) for address in range(2, 11)
-    ]
+def test_what_one_has_recognised_is_not_searched_by_the_next(house):
+    first, second = source("listens", found=[AT_A]), source("tries")
+    house(first=first, second=second)
+    assert scanned().found == [AT_A]
+    assert [list(each.ports) for each in first.asked] == [["/dev/a", "/dev/b"]]
+    assert [list(each.ports) for each in second.asked] == [["/dev/b"]]
+    assert scanned("/dev/a").found == [AT_A]
+    assert len(second.asked) == 1  # at a line that is named there is nothing more to look for
 
 
-def test_the_progress_grows(house):
-    seen, _ = house
-    parts = [each.part for each in seen if isinstance(each, Trying)]
-    assert parts[0] == 0
-    assert parts == sorted(parts)
-    assert parts[-1] < 1
+def test_a_line_is_searched_by_those_that_can_find_something_there(house):
+    serial, broker = source(), source(at=("mqtt:",))
+    usual, other = source(at=("tcp:",), ports=(9000,)), source(at=("tcp:",), ports=(502,))
+    house(serial=serial, broker=broker, usual=usual, other=other)
+    for line in ("mqtt://b", "tcp://h:9000", "tcp://h:7777", "/dev/c"):
+        scanned(line)
+    assert [each.line for each in serial.asked] == ["/dev/c"]
+    assert [list(each.ports) for each in serial.asked] == [["/dev/c"]]
+    assert [each.line for each in broker.asked] == ["mqtt://b"]
+    assert [each.line for each in usual.asked] == ["tcp://h:9000", "tcp://h:7777"]
+    assert [each.line for each in other.asked] == ["tcp://h:7777"]
+    assert "9000 (usual)" in scan.usual_ports()
 
 
-def test_a_gateway_that_answers_for_nobody_is_no_meter():
-    def answer(request):
-        slave, function, _, _ = parse(request)
-        return refusal(slave, function, 11)
-
-    seen, _ = scanned(answer)
-    assert found(seen) == {}
+@pytest.mark.parametrize("line", ["bogus://x", "tcp://pump", "socket://h"])
+def test_what_can_be_no_line_is_refused(house, line):
+    house(one=source(at=("/", "tcp:", "socket:")))
+    with pytest.raises(EnergyMonitorError, match=f"'{line}' is no line"):
+        scanned(line)
 
 
-def test_a_port_that_is_not_there_is_told():
-    _, event = scan(["/dev/ttyUSB77"])
-    assert isinstance(event, Unusable)
-    assert "is not there" in event.reason
-
-
-@pytest.mark.parametrize("device_map", MAPS, ids=lambda each: each.name)
-def test_every_model_is_knocked_at_with_a_probe_of_its_own_at_its_own_framing(device_map):
-    serial = device_map.serial
-    asked = knocks(MAPS, Framing(serial.baudrate, serial.parity, serial.stopbits))
-    probe = device_map.probe[0]
-    assert (probe.function, probe.address, probe.length) in asked
-
-
-@pytest.mark.parametrize("framing", FRAMINGS, ids=str)
-def test_every_framing_is_knocked_at_with_both_functions(framing):
-    assert {ask.function for ask in knocks(MAPS, framing)} == {3, 4}
-
-
-def test_what_was_found_is_a_configuration(tmp_path):
-    text = render(
-        [
-            Found("/dev/serial/by-id/usb-A", Framing(9600, "even"), 1, ("orno-we-515",)),
-            Found("/dev/ttyUSB1", Framing(2400), 7, ("eastron-sdm120", "eastron-sdm230")),
-            Found("/dev/ttyUSB1", Framing(2400), 9, ()),
-        ]
+def test_an_error_of_one_is_reported_and_the_others_go_on(house):
+    house(
+        a=ImportError("no module named 'z'"),
+        b=source(error=RuntimeError("a bug")),
+        c=source(found=[AT_A], error=DeviceSilent("then it was silent")),
+        d=source(turn="sings"),
+        e=source(found=["nonsense"]),
+        f=source("tries", found=[Found("f", "/dev/b", "another", {"line": "/dev/b"})]),
     )
-    file = tmp_path / "config.yaml"
-    file.write_text(text)
-    sources = config.load(file).sources
-    assert sources["meter1"].line == "/dev/serial/by-id/usb-A"
-    assert sources["meter1"].serial.parity == "even"
-    assert (sources["meter2"].model, sources["meter2"].address) == ("eastron-sdm120", 7)
-    assert sources["meter2"].serial.baudrate == 2400
-    assert set(yaml.safe_load(text)["sources"]) == {"meter1", "meter2"}
-    assert "# or eastron-sdm230" in text
-    assert "# /dev/ttyUSB1 at 2400 8N1: address 9 answers, but no device map fits it" in text
+    seen = scanned()
+    assert [each.place for each in seen.found] == ["/dev/a", "/dev/b"]
+    reported = "\n".join(seen.skipped)
+    assert "the source 'a' cannot be used: no module named 'z'" in reported
+    assert "b: internal error: RuntimeError: a bug" in reported
+    assert "then it was silent" in reported
+    assert "the source 'd' cannot be used: " in reported
+    assert "e: internal error: AttributeError" in reported
+
+
+def test_what_several_say_alike_is_reported_once(house):
+    house(a=source(error=DeviceSilent("gone")), b=source(error=DeviceSilent("gone")))
+    assert scanned().skipped == ["gone"]
+
+
+def test_every_source_of_ours_that_can_search_says_in_which_manner():
+    every = dict(scan.searching(pytest.fail))
+    ours = {"luxtronik", "lutron_qs", "modbus", "mqtt_in", "nut", "vedirect"}
+    assert ours <= set(every)
+    turns = [scan.TURNS.index(every[name].manner.turn) for name in every]
+    assert turns == sorted(turns)
+    assert all(isinstance(each, Discovering) for each in every.values())
+    ports = list(itertools.chain(*(every[name].manner.ports for name in ours)))
+    assert len(ports) == len(set(ports))

@@ -3,8 +3,6 @@
 import contextlib
 import socket
 import struct
-import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -18,10 +16,8 @@ from collector.sources.luxtronik.protocol import (
     PARAMETERS,
     VISIBILITIES,
     ask,
-    decode_echo,
     decode_head,
     decode_numbers,
-    discover,
 )
 from tests.fakes import luxtronik_controller as fake
 from tests.fakes.loopback import HANG_UP, byte_by_byte, whole
@@ -174,65 +170,3 @@ def test_a_line_may_be_opened_and_closed_twice(controller):
     line.close()
     with pytest.raises(LineAway, match="is not open"):
         line.send(b"x")
-
-
-# Discovery
-
-
-def echoing(reply):
-    """Return a UDP socket on loopback that answers one call, once with *reply*, once with noise."""
-    door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    door.bind(("127.0.0.1", 0))
-
-    def serve():
-        call, caller = door.recvfrom(100)
-        assert call == b"2000;111;1;\x00"
-        for each in (call, b"\xff\xfe", reply, reply):
-            door.sendto(each, caller)
-
-    threading.Thread(target=serve, daemon=True).start()
-    return door
-
-
-@pytest.mark.parametrize(
-    ("reply", "port"),
-    [(b"2500;111;8889;\0", 8889), (b"2500;111;8888;more;", 8888), (b"2500;111;\0", 8888)],
-)
-def test_a_controller_that_answers_the_call_is_found_once(reply, port):
-    with echoing(reply) as door:
-        assert discover([door.getsockname()], 0.5) == [f"tcp://127.0.0.1:{port}"]
-
-
-def test_a_network_without_a_heat_pump_is_listened_to_only_so_long():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        assert discover([nobody.getsockname()], 0.05) == []
-
-
-def test_a_port_that_talks_without_end_does_not_hold_the_search():
-    stop = threading.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        door.bind(("127.0.0.1", 0))
-
-        def chatter():
-            _, caller = door.recvfrom(100)
-            while not stop.is_set():
-                door.sendto(b"noise", caller)
-                time.sleep(0.001)
-
-        thread = threading.Thread(target=chatter)
-        thread.start()
-        assert discover([door.getsockname()], 5) == []
-        stop.set()
-        thread.join()
-
-
-@given(st.binary(max_size=40).map(lambda tail: b"2500;111;" + tail) | st.binary(max_size=40))
-def test_any_answer_to_a_call_is_a_port_or_nothing(data):
-    port = decode_echo(data)
-    assert port is None or 0 < port < 65536
-
-
-@pytest.mark.parametrize("told", [b"0", b"65536", b"-1", b"1e3", b"88 89", "٣".encode()])
-def test_a_port_that_cannot_be_is_no_answer(told):
-    assert decode_echo(b"2500;111;" + told + b";") is None

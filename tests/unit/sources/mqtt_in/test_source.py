@@ -482,7 +482,6 @@ def test_the_service_reads_through_a_broker_s_restart(tmp_path):
 
 def test_what_talks_at_a_broker_is_found_as_a_configuration(broker, tmp_path, monkeypatch):
     monkeypatch.setattr(discover, "LISTEN_S", 0.5)
-    monkeypatch.setattr(discover.listen, "__defaults__", (0.5,))
     topics = {"tele/DVES_1A/SENSOR": TASMOTA, "zigbee2mqtt/Küche": '{"power": 5}', "other": "5"}
     for topic, payload in topics.items():
         broker.say(topic, payload, retain=True)
@@ -492,11 +491,13 @@ def test_what_talks_at_a_broker_is_found_as_a_configuration(broker, tmp_path, mo
         broker.say(topic, b"", retain=True)
     file = tmp_path / "config.yaml"
     file.write_text(shown.stdout)
-    devices = config.load(file).sources["mqtt"].devices
+    devices = config.load(file).sources["mqtt1"].devices
     assert devices["DVES_1A"] == Device(model="tasmota", topic="DVES_1A")
     assert devices["K_che"] == Device(model="zigbee2mqtt", topic="Küche")
-    assert [each["topic"] for each in json.loads(listed.stdout)] == ["DVES_1A", "Küche"]
+    (found,) = json.loads(listed.stdout)
+    found_topics = [each["topic"] for each in found["options"]["devices"].values()]
+    assert found_topics == ["DVES_1A", "Küche"]
     nothing = CliRunner().invoke(main, ["scan", "--line", broker.line])
-    assert "no device of a known kind" in nothing.stdout
+    assert "no device of a known kind" in nothing.stderr
     away = CliRunner().invoke(main, ["scan", "--line", "mqtt://127.0.0.1:1"])
     assert "cannot be reached" in away.output

@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,14 @@ from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.run.health import SourceHealth
 from collector.run.intake import feed
-from collector.scan.found import FoundUPSs, render
-from collector.scan.scan import scan
+from collector.scan.render import render
 from collector.secrets import Secret
+from collector.sources.nut import discover
 from collector.sources.nut import source as source_module
 from collector.sources.nut.source import Nut, NutOptions
 from tests.fakes.nut_talker import Talker
 from tests.fakes.running import collector, configure, energy_monitor, wait_for_reads
+from tests.fakes.searching import only_at, scanned
 from tests.servers import nut_server
 
 CONTEXT = Context("home", Lines(), Path("/nowhere"), Path("/nowhere"))
@@ -224,31 +224,27 @@ def test_a_server_without_a_ups_and_one_that_is_not_there_are_told():
 
 
 def test_scan_finds_the_server_and_writes_its_configuration(server, tmp_path, monkeypatch):
-    *_, found = scan([server.line])
-    assert isinstance(found, FoundUPSs)
-    assert found.upss["office"] == "In the office"
+    (found,) = scanned(server.line).found
+    assert "office (In the office)" in found.text
     shown = CliRunner().invoke(main, ["scan", "--line", server.line])
     assert shown.exit_code == 0, shown.output
-    assert "NUT server with office, attic, cellar" in shown.stderr
+    assert "NUT server with office (In the office), attic" in shown.stderr
     file = tmp_path / "config.yaml"
     file.write_text(shown.stdout)
     assert config.load(file).sources["ups1"].line == server.line
     told = json.loads(CliRunner().invoke(main, ["scan", "--line", server.line, "--json"]).stdout)
     assert told[0]["type"] == "nut"
-    monkeypatch.setattr("collector.sources.nut.protocol.HERE", server.line)
-    for each in (
-        "lines.adapter.ports",
-        "sources.luxtronik.protocol.discover",
-        "sources.lutron_qs.discover.discover",
-    ):
-        monkeypatch.setattr(f"collector.{each}", list)
+    only_at(monkeypatch, [])
+    monkeypatch.setattr(discover, "HERE", server.line)
     assert server.line in CliRunner().invoke(main, ["scan"]).stdout
 
 
 def test_one_ups_is_named_in_what_scan_writes(server):
-    found = FoundUPSs(server.line, {"office": "In the office"})
-    assert '    ups: "office"\n' in render([found])
-    assert "ups:" not in render([replace(found, upss={})]).replace("'ups: NAME'", "")
+    one = discover.found(server.line, {"office": "In the office"})
+    assert "  ups1:  # In the office\n" in render([one])
+    assert "    ups: office\n" in render([one])
+    none = discover.found(server.line, {})
+    assert "ups:" not in render([none]).replace("'ups: NAME'", "")
 
 
 def test_the_service_reads_it_and_the_command_read_shows_it(server, tmp_path):

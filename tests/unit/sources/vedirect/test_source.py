@@ -13,12 +13,12 @@ from collector.lines import adapter
 from collector.lines.serial import Framing, Lines
 from collector.quantity import catalogue
 from collector.reading import NAME, Reading
-from collector.scan.found import FoundVEDirect, Trying, render
-from collector.scan.scan import scan
+from collector.scan.render import render
 from collector.sources.modbus.rtu_line import RtuLine
 from collector.sources.vedirect import listener
 from collector.sources.vedirect.source import VEDirect, VEDirectOptions
 from tests.fakes.running import wait_for
+from tests.fakes.searching import only_at, scanned
 from tests.fakes.talker import CHARGER, HISTORY, MONITOR, SerialServer, Talker, blocks
 
 AT_MS = 1_768_480_200_000
@@ -329,14 +329,14 @@ def test_a_line_of_meters_is_refused(make):
 # The scan
 
 
-def test_a_scan_finds_devices_that_talk_and_asks_them_nothing(tmp_path):
+def test_a_scan_finds_devices_that_talk_and_asks_them_nothing(tmp_path, monkeypatch):
     with Talker(MONITOR_SAYS) as monitor, Talker(blocks(CHARGER)) as charger:
-        events = list(scan([monitor.path, charger.path]))
-        found = [each for each in events if isinstance(each, FoundVEDirect)]
-        ports = {each.port: dict(each.said) for each in found}
-        assert ports == {monitor.path: MONITOR | HISTORY, charger.path: CHARGER}
-        assert not [each for each in events if isinstance(each, Trying)]
-    text = render(sorted(found, key=lambda each: each.port != monitor.path))
+        only_at(monkeypatch, [monitor.path, charger.path])
+        seen = scanned()
+        assert {each.place for each in seen.found} == {monitor.path, charger.path}
+        assert {each.kind for each in seen.found} == {"vedirect"}
+        assert not [part for _, part in seen.progress if part is not None]  # none was asked
+    text = render(sorted(seen.found, key=lambda each: each.place != monitor.path))
     file = tmp_path / "config.yaml"
     file.write_text(text)
     sources = config.load(file).sources

@@ -1,16 +1,18 @@
 """The search behind a TCP port: Modbus units, by their device maps and by SunSpec."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from collector import config
 from collector.cli.main import main
-from collector.scan import network, scan
-from collector.scan.found import Found, Trying, Unusable
+from collector.sources.modbus import discover
+from collector.sources.modbus.source import Modbus
 from tests.fakes.loopback import HANG_UP
 from tests.fakes.mbap_device import Device, units
+from tests.fakes.searching import scanned
 from tests.fakes.sunspec_image import HYBRID, METER, common, image
 from tests.servers.libmodbus_slave import libmodbus_unit
 from tests.servers.pymodbus_slave import pymodbus_units
@@ -20,39 +22,44 @@ TOLD = "Acme Sun 5, version 1.2, serial number A-17, models 1, 103, 120, 64110, 
 
 
 def found(line, **others):
-    return [each for each in scan.scan([line], **others) if isinstance(each, Found)]
+    return scanned(line, **others).found
 
 
 @pytest.fixture
 def few_units(monkeypatch):
     """Servers that stay silent for other units take their time."""
-    monkeypatch.setattr(network, "UNITS", (1, 7))
+    monkeypatch.setattr(discover, "UNITS", (1, 7))
     monkeypatch.setattr("collector.sources.modbus.mbap_line.MOST_ALLOWANCE_S", 0.5)
 
 
 @pytest.fixture
 def at_502(monkeypatch):
     """Let the port of a line be taken for one of Modbus."""
-    return lambda line: monkeypatch.setattr(network, "MODBUS_PORTS", [int(line.rpartition(":")[2])])
+
+    def at(line):
+        ports = (int(line.rpartition(":")[2]),)
+        monkeypatch.setattr(Modbus, "manner", replace(Modbus.manner, ports=ports))
+
+    return at
 
 
 def test_units_behind_a_gateway_are_found_and_named(at_502):
     with Device(units({2: SDM_230, 9: {0x4000: 0}, 126: image(*HYBRID)})) as device:
         at_502(device.line)
         assert found(device.line) == [
-            Found(device.line, None, 2, ("eastron-sdm230",)),
-            Found(device.line, None, 9, ()),
-            Found(device.line, None, 126, ("sunspec",), TOLD),
+            discover.found(device.line, None, 2, ["eastron-sdm230"]),
+            discover.found(device.line, None, 9, []),
+            discover.found(device.line, None, 126, ["sunspec"], TOLD),
         ]
         assert {each.function for each in device.asked} == {3, 4}
-        assert {each.unit for each in device.asked} == {*network.UNITS, network.NO_UNIT}
+        assert {each.unit for each in device.asked} == {*discover.UNITS, discover.NO_UNIT}
 
 
 def test_a_thorough_scan_asks_every_unit(at_502):
     with Device(units({201: SDM_230})) as device:
         at_502(device.line)
         (only,) = found(device.line, thorough=True)
-        assert only.address == 201
+        assert only.options["address"] == 201
         assert {each.unit for each in device.asked} == set(range(256))
 
 
@@ -61,14 +68,14 @@ def test_a_device_that_answers_for_any_unit_is_found_once(at_502):
     with libmodbus_unit(registers) as line:
         at_502(line)
         (only,) = found(line)
-    assert (only.port, only.address) == (line, 1)
+    assert (only.place, only.options["address"]) == (line, 1)
 
 
 def test_a_server_that_hangs_up_on_other_units_is_searched_to_the_end(at_502):
     unit_4 = units({4: SDM_230})
     with Device(lambda asked: unit_4(asked) if asked.unit == 4 else [HANG_UP]) as device:
         at_502(device.line)
-        assert [each.address for each in found(device.line)] == [4]
+        assert [each.options["address"] for each in found(device.line)] == [4]
 
 
 @pytest.mark.usefixtures("few_units")
@@ -93,32 +100,31 @@ def test_what_is_found_is_a_configuration_that_check_accepts_and_read_reads(at_5
         assert "meter1.string1 dc_input_power" in raw.stdout
         as_json = CliRunner().invoke(main, ["scan", "--line", line, "--json"])
         entry, _ = json.loads(as_json.stdout)
-        assert entry == {"type": "modbus", "line": line, "address": 1, "models": ["sunspec"]}
+        assert entry["type"] == "modbus"
+        assert entry["options"] == {"line": line, "model": "sunspec", "address": 1}
 
 
 @pytest.mark.usefixtures("few_units")
 def test_modbus_is_looked_for_last_where_the_port_does_not_tell(monkeypatch):
     monkeypatch.setattr("collector.sources.luxtronik.protocol.ANSWER_S", 0.5)
     with pymodbus_units({1: image(*HYBRID)}) as line:
-        assert [each.models for each in found(line)] == [("sunspec",)]
+        assert [each.options["model"] for each in found(line)] == ["sunspec"]
 
 
 def test_a_server_where_no_unit_answers_is_told(at_502):
     with Device(units({})) as device:
         at_502(device.line)
-        *events, last = scan.scan([device.line])
-        assert isinstance(last, Unusable)
-        assert last.reason == f"{device.line}: no Modbus device answers"
-        assert [each.address for each in events if isinstance(each, Trying)] == [*network.UNITS]
+        seen = scanned(device.line)
+        assert seen.skipped == [f"{device.line}: no Modbus device answers"]
+        assert [int(text.split()[-1]) for text, _ in seen.progress] == [*discover.UNITS]
         shown = CliRunner().invoke(main, ["scan", "--line", device.line])
         assert shown.exit_code == 1
-        assert "502 (SolarEdge: 1502) of Modbus?" in shown.stdout
+        assert "3493 (nut)" in shown.stdout
 
 
 def test_nobody_at_that_port_is_told_at_once(at_502):
     with Device(units({})) as device:
         pass
     at_502(device.line)
-    *_, last = scan.scan([device.line])
-    assert isinstance(last, Unusable)
-    assert "cannot be reached" in last.reason
+    (reason,) = scanned(device.line).skipped
+    assert "cannot be reached" in reason
