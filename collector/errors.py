@@ -8,6 +8,7 @@
     │   ├── DeviceSilent       no answer within the time-out
     │   ├── DeviceRefused      the device answered that it will not
     │   └── FrameDamaged       bytes came that are no valid answer
+    ├── SecretMissing          a secret has no value          → as a read or delivery that failed
     ├── OutputFault
     │   ├── OutputAway         not now                        → keep the readings, try again later
     │   └── ReadingsRefused    refused for ever               → set those aside, go on
@@ -77,6 +78,10 @@ class DeviceRefused(ReadFault):
 
 class FrameDamaged(ReadFault):
     """Bytes came that are not a valid answer: wrong checksum, length, sender or form."""
+
+
+class SecretMissing(EnergyMonitorError):
+    """No value is found for a secret; the message names the places."""
 
 
 class OutputFault(EnergyMonitorError):

@@ -9,13 +9,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector.errors import EnergyMonitorError
+from collector.errors import SecretMissing
 
 ABSENT = {"", "none"}  # systemd hands over 'none' where there is no file (SetCredential=)
-
-
-class SecretMissing(EnergyMonitorError):
-    """No value is found for a secret; the message names the places."""
 
 
 @dataclass(frozen=True)

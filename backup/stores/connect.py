@@ -9,8 +9,8 @@ from backup.stores.credential import Sas
 from backup.stores.folder import Folder, Store, make_folder
 from collector import files
 from collector.config import Config
-from collector.errors import BackupFault
-from collector.secrets import Secret, SecretMissing
+from collector.errors import BackupFault, SecretMissing
+from collector.secrets import Secret
 
 NAME = "backup-azure"
 ADD_AND_READ = set("rcla")

@@ -12,7 +12,7 @@ from collector.cli.arguments import config_option, json_option
 from collector.clock import Clock, utc
 from collector.config import Config, load
 from collector.contract import Raw, Source
-from collector.errors import EnergyMonitorError, LineAway, ReadFault
+from collector.errors import EnergyMonitorError, LineAway, ReadFault, SecretMissing
 from collector.journal.journal import Journal
 from collector.reading import Reading
 from collector.run import wiring
@@ -54,7 +54,7 @@ def read_source(config: Config, name: str, *, watch: bool, raw: bool, as_json: b
             read_on(intake, float(config.sources[name].every), as_json=as_json)
         else:
             print_readings(read_now(intake), as_json=as_json)
-    except ReadFault as error:
+    except (ReadFault, SecretMissing) as error:
         raise EnergyMonitorError(f"{name}: {error}") from error
     except KeyboardInterrupt:
         click.echo()
@@ -78,7 +78,7 @@ def read_on(intake: Intake, every_s: float, *, as_json: bool) -> None:
     while True:
         try:
             print_readings(read_now(intake), as_json=as_json)
-        except ReadFault as error:
+        except (ReadFault, SecretMissing) as error:
             click.secho(f"{intake.feeds[0].name}: {error}", fg="yellow", err=True)
         time.sleep(every_s)
 
@@ -96,7 +96,7 @@ def read_now(intake: Intake) -> list[Reading]:
         each.source.close()
         each.is_open = False
         raise
-    kept = [done for reading in readings if (done := intake.accept(each, reading))]
+    kept = [done for reading in readings if (done := intake.accept(each, reading, quantities))]
     tell_left_out(each)
     return kept
 

@@ -97,7 +97,8 @@ def store_of(where: str | None, file: Path) -> "Store":
     """Return where the backup is kept; the configuration is read only where it tells that."""
     from backup.stores import azure, connect
     from collector import config
-    from collector.secrets import Secret, SecretMissing
+    from collector.errors import SecretMissing
+    from collector.secrets import Secret
 
     if where == "azure":  # also on a machine whose configuration is what is to be restored
         try:
@@ -143,7 +144,8 @@ def to_folder(chosen: "Chosen", folder: Path) -> None:
 
 def token_for(admin_token_file: Path | None, file: Path) -> str:
     """Return InfluxDB's operator token, from its file or the secret. Raise BackupFault."""
-    from collector.secrets import Secret, SecretMissing
+    from collector.errors import SecretMissing
+    from collector.secrets import Secret
 
     if admin_token_file:
         return admin_token_file.read_text(encoding="utf-8").strip()

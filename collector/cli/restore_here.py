@@ -27,9 +27,9 @@ from collector import config, text
 from collector.cli import journal
 from collector.cli.into_server import into_server
 from collector.config import Config
-from collector.errors import BackupFault
+from collector.errors import BackupFault, SecretMissing
 from collector.run.replay import replay
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 
 STACK = "energy-monitor-stack.service"
 COLLECTOR = "energy-monitor-collector.service"

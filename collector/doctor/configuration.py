@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from collector.config import load
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import Finding
-from collector.errors import ConfigFault
+from collector.errors import ConfigFault, SecretMissing
 from collector.run import wiring
 from collector.run.intake import Feed
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 INFLUXDB_TOKENS = ("influxdb-token", "influxdb-read-token")

@@ -8,8 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from collector.doctor.case import Case
-from collector.errors import EnergyMonitorError
-from collector.secrets import SecretMissing
+from collector.errors import EnergyMonitorError, SecretMissing
 
 MARK = "[redacted]"
 SHORTEST = 4  # fewer characters stand in every text, and keep nothing secret

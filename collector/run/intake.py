@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from collector.clock import Clock, Frame, next_slot
 from collector.contract import BadOption, Remembering, Source, SourceOptions
-from collector.errors import LineAway, ReadFault
+from collector.errors import LineAway, ReadFault, SecretMissing
 from collector.journal.journal import Journal
 from collector.quantity import QuantityNotKnown, catalogue, matching
 from collector.reading import Reading, encode
@@ -176,17 +176,18 @@ class Intake:
         return now_ms + 1000 * each.source.patience_s < following - frame.offset_ms
 
     def read(self, each: Feed, slot: int, frame: Frame) -> None:
-        due = [group.quantities for group in each.groups if group.due_ms == slot]
+        groups = [group.quantities for group in each.groups if group.due_ms == slot]
+        due = frozenset[str]().union(*groups)
         started_ms = each.tried_ms = self.clock.monotonic_ms()
         try:
             if not each.is_open:
                 each.source.open()
                 each.is_open = True
-            readings = each.source.read(slot, frozenset().union(*due))
-            accepted = [done for reading in readings if (done := self.accept(each, reading))]
+            readings = each.source.read(slot, due)
+            accepted = [done for reading in readings if (done := self.accept(each, reading, due))]
             own = [encode(reading) for reading in accepted if reading.at_ms != slot]
             ours = [encode(reading) for reading in accepted if reading.at_ms == slot]
-        except ReadFault as error:
+        except (ReadFault, SecretMissing) as error:
             self.failed(each, error)
             return
         except Exception as error:  # noqa: BLE001  a bug of this source, not of its neighbours
@@ -220,12 +221,14 @@ class Intake:
             return False
         return True
 
-    def accept(self, each: Feed, reading: Reading) -> Reading | None:
-        """Rename, and leave out what cannot be true."""
+    def accept(self, each: Feed, reading: Reading, due: frozenset[str]) -> Reading | None:
+        """Rename, and leave out what is not *due* and what cannot be true."""
         known = catalogue()
         values = {}
         for name, value in reading.values.items():
             quantity = known[each.rename.get(name, name)]
+            if name not in due:
+                continue
             if quantity.low <= value <= quantity.high:
                 values[quantity.name] = value
             else:
@@ -253,7 +256,7 @@ class Intake:
         else:
             log.info("%s: reading", each.name)
 
-    def failed(self, each: Feed, error: ReadFault) -> None:
+    def failed(self, each: Feed, error: ReadFault | SecretMissing) -> None:
         """Count a failed read; after some in a row call the source silent, and pause."""
         each.failures += 1
         if isinstance(error, LineAway):

@@ -16,7 +16,7 @@ from collector.contract import (
     Source,
     Timed,
 )
-from collector.errors import ConfigFault
+from collector.errors import ConfigFault, SecretMissing
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.registry import find
@@ -24,7 +24,7 @@ from collector.run.health import DerivationHealth, Health, OutputHealth, SourceH
 from collector.run.intake import Feed, feed
 from collector.run.selection import Selection
 from collector.run.since import since_ms
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 
 
 class Built(NamedTuple):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from collector.secrets import Secret, SecretMissing
+from collector.errors import SecretMissing
+from collector.secrets import Secret
 
 
 @pytest.fixture

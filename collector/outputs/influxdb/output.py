@@ -14,11 +14,11 @@ from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
 from collector.contract import BadOption, Context, OutputOptions
-from collector.errors import OutputAway, ReadFault, ReadingsRefused
+from collector.errors import OutputAway, ReadFault, ReadingsRefused, SecretMissing
 from collector.lines.http import Server
 from collector.lines.http_answer import Limits
 from collector.options import option
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 
 LIMITS = Limits(connect_s=5.0, wait_s=30.0, answer_s=60.0, most_bytes=1_000_000)
 QUOTED_CHARACTERS = 300

@@ -8,8 +8,8 @@ readings are told again at every start.
 
 import logging
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -117,12 +117,12 @@ class GreenButton:
     def journalled(self) -> None:
         self.memory.journalled()
 
-    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  a file has times of its own
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  a file is read whole, with times of its own
         """Read on in a file that is new, as far as is told at once. Raise ReadFault."""
         progress = self.memory.begin()
         if progress is not self.expected:  # what the last read returned has not been kept
             self.close()
-        if not self.file and not self.begin(progress, quantities):
+        if not self.file and not self.begin(progress):
             return []
         assert self.file
         told, news = dict(progress.told), list[Reading]()
@@ -136,7 +136,7 @@ class GreenButton:
         self.memory.end(self.expected)
         return news
 
-    def begin(self, progress: Progress, quantities: frozenset[str]) -> bool:
+    def begin(self, progress: Progress) -> bool:
         """Begin with a file that has not been read; False where there is none.
 
         Raise the fault of one that can't be read, as long as it is there.
@@ -151,7 +151,7 @@ class GreenButton:
         self.is_first = False
         for each in (*new[:1], *again):
             self.file = each
-            self.chunks = self.read_chunks(each, quantities, tells_newest=bool(again))
+            self.chunks = self.read_chunks(each, tells_newest=bool(again))
             return True
         for fault in self.faults.values():
             raise fault
@@ -184,9 +184,7 @@ class GreenButton:
         self.faults[file.mark] = error
         self.close()
 
-    def read_chunks(
-        self, file: Download, quantities: frozenset[str], *, tells_newest: bool
-    ) -> Iterator[Chunk]:
+    def read_chunks(self, file: Download, *, tells_newest: bool) -> Iterator[Chunk]:
         """Yield what stands in *file*, and the newest of it once more. Raise ReadFault, OSError."""
         if file.size > LARGEST_BYTES:
             raise FrameDamaged(f"it is larger than {LARGEST_BYTES / 1e6:.0f} MB: divide it")
@@ -198,23 +196,12 @@ class GreenButton:
             opened.seek(0)
             for (name, *_), group in groupby(green_button.intervals(opened, known), place):
                 while rows := list(islice(group, MOST_READINGS)):
-                    readings = self.readings((row[2] for row in rows), quantities)
-                    if not readings:
-                        continue
+                    readings = [intervals.reading(self.name, row[2]) for row in rows]
                     if name not in newest or newest[name][-1].at_ms < readings[-1].at_ms:
                         newest[name] = readings
                     yield Chunk(f"{name} {readings[0].at_ms}", readings)
         if tells_newest:
             yield from (Chunk("", each) for each in newest.values())
-
-    def readings(self, told: Iterable[Interval], quantities: frozenset[str]) -> list[Reading]:
-        found = []
-        for each in told:
-            whole = intervals.reading(self.name, each)
-            values = {name: value for name, value in whole.values.items() if name in quantities}
-            if values:
-                found.append(replace(whole, values=values))
-        return found
 
     def read_raw(self) -> list[dict[str, Any]]:
         """Return what the newest file holds, series by series. Raise ReadFault."""

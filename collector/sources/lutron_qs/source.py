@@ -20,12 +20,13 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
+from collector.decode.once import Once
 from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 from collector.sources.lutron_qs import database as lutron_db
 from collector.sources.lutron_qs import discover, fetch, protocol
 from collector.sources.lutron_qs.database import Database
@@ -102,11 +103,11 @@ class Lutron:
         self.looked_s: float | None = None
         self.asked: dict[Point, str] = {}  # why not, where it was refused; asked longest ago first
         self.kept: dict[tuple[str, str], tuple[float, int]] = {}
-        self.told: dict[str, str] = {}
+        self.once = Once(log)
         self.barred: tuple[str, float] | None = None
 
     def open(self) -> None:
-        """Learn what zones there are, and log in. Raise ReadFault."""
+        """Learn what zones there are, and log in. Raise ReadFault, SecretMissing."""
         if self.processor.is_open:
             return
         password = self.password()
@@ -148,11 +149,8 @@ class Lutron:
         return rows
 
     def password(self) -> str:
-        """Return the password. Raise DeviceRefused where it is missing, or was refused lately."""
-        try:
-            password = self.options.password.value()
-        except SecretMissing as error:
-            raise DeviceRefused(str(error)) from error
+        """Return the password. Raise SecretMissing; DeviceRefused where it was refused lately."""
+        password = self.options.password.value()
         if self.barred and self.barred[0] == password and time.monotonic() < self.barred[1]:
             raise DeviceRefused(self.with_remedy(f"{self.line} has refused the login"))
         return password
@@ -186,7 +184,7 @@ class Lutron:
             if data is not None:
                 known = lutron_db.parse(data)
                 self.keep(data)
-            self.told.pop("trouble", None)
+            self.tell("trouble", "")
         except ReadFault as error:
             reason = f"the database {self.place}: {error}"
             if known is None:
@@ -232,7 +230,7 @@ class Lutron:
             self.ask(CLOCK)  # is anybody there?
             why = "no answer"
         self.processor.said.pop(point, None)
-        if why not in self.told:  # there may be hundreds of the kind
+        if why not in self.once.last:  # there may be hundreds of the kind
             self.tell(why, f"{','.join(map(str, point))} is left out, and others perhaps: {why}")
         return ""
 
@@ -253,10 +251,7 @@ class Lutron:
         return replace(reading, values=values)
 
     def tell(self, topic: str, text: str) -> None:
-        """Log *text*, unless it is what was said of *topic* last."""
-        if self.told.get(topic) != text:
-            log.info("%s: %s", self.name, text)
-            self.told[topic] = text
+        self.once.info(topic, text and f"{self.name}: {text}")
 
 
 def place_of(options: LutronOptions, folder: Path) -> str:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
+from collector.decode.once import Once
 from collector.lines.tcp import CONNECT_S, TcpLine
 from collector.options import option
 from collector.reading import Reading
@@ -79,7 +80,7 @@ class Luxtronik:
         self.known: set[str] = set()
         self.window: deque[tuple[int, Counted]] = deque()
         self.slow_read_ms = -PARAMETERS_EVERY_MS
-        self.told: list[str] = []
+        self.once = Once(log)
 
     def open(self) -> None:
         self.tcp.open()
@@ -100,8 +101,7 @@ class Luxtronik:
             values |= self.performance(at_ms, values)
         self.known |= {quantity for quantity, value in values.items() if value}
         self.tell(luxtronik_map.decode_firmware(numbers), values)
-        wanted = {name: value for name, value in values.items() if name in quantities}
-        return [Reading(self.map.kind, self.name, at_ms, wanted)] if wanted else []
+        return [Reading(self.map.kind, self.name, at_ms, values)] if values else []
 
     def read_raw(self) -> list[dict[str, Any]]:
         """Return every number of the three tables, and what it means where that is known."""
@@ -139,15 +139,12 @@ class Luxtronik:
         """Log what it is and its latest error, each when it has changed."""
         code = values.get("heat_pump_model", -1.0)
         model = self.states["heat_pump_model"].get(code, f"model {code:.0f}")
-        news = [f"{model}, firmware {firmware or 'unknown'}"]
+        self.once.info("model", f"{self.name}: {model}, firmware {firmware or 'unknown'}")
         if "error_code" in values:
             at = datetime.fromtimestamp(values["error_time"], UTC)
             error = f"latest error {values['error_code']:.0f}"
-            news.append(f"{error} at {at:%Y-%m-%d %H:%M} by its own clock")
-        for each in news:
-            if each not in self.told:
-                log.info("%s: %s", self.name, each)
-        self.told = news
+            words = f"{error} at {at:%Y-%m-%d %H:%M} by its own clock"
+            self.once.info("error", f"{self.name}: {words}")
 
 
 def counted(values: Mapping[str, float]) -> Counted:

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.decode.fields import Field, check_names, device_name, parse, raw_rows
+from collector.decode.once import Once
 from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.mqtt import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 from collector.sources.mqtt_in import discover
 from collector.sources.mqtt_in.models import Device, Form, forms_of
 
@@ -106,17 +107,14 @@ class MQTTIn:
         self.named = {name for name, forms in self.forms.items() if forms[0].names_one_device}
         self.lock = threading.Lock()
         self.said: dict[str, dict[Form, Said]] = defaultdict(dict)
-        self.is_full = False
+        self.once = Once(log)
         self.opened_s = 0.0
         self.silent: set[str] = set()
 
     def open(self) -> None:
-        """Connect, and listen. Raise ReadFault."""
+        """Connect, and listen. Raise ReadFault, SecretMissing."""
         secret = self.options.password
-        try:
-            password = secret.value() if secret else ""
-        except SecretMissing as error:
-            raise DeviceRefused(str(error)) from error
+        password = secret.value() if secret else ""
         topics = {form.message.topic: None for forms in self.forms.values() for form in forms}
         try:
             self.broker.open(topics, self.options.user, password)
@@ -148,17 +146,12 @@ class MQTTIn:
     def has_room(self, device: str) -> bool:
         if device in self.named or device in self.said or len(self.said) < MOST_DEVICES:
             return True
-        if not self.is_full:
-            log.warning(
-                "%s: more than %d devices talk; %s and others are left out",
-                self.name,
-                MOST_DEVICES,
-                device,
-            )
-            self.is_full = True
+        if "full" not in self.once.last:
+            text = f"more than {MOST_DEVICES} devices talk; {device} and others are left out"
+            self.once.warning("full", f"{self.name}: {text}")
         return False
 
-    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Return what each device said last, if that is fresh. Raise ReadFault where none is."""
         self.await_first()
         self.broker.check()
@@ -166,12 +159,7 @@ class MQTTIn:
         self.tell_silent(fresh)
         if not fresh:
             raise self.silence()
-        readings = []
-        for (kind, device), values in fresh.items():
-            wanted = {name: value for name, value in values.items() if name in quantities}
-            if wanted:
-                readings.append(Reading(kind, device, at_ms, wanted))
-        return readings
+        return [Reading(kind, device, at_ms, values) for (kind, device), values in fresh.items()]
 
     def read_raw(self) -> list[dict[str, Any]]:
         """Return every field that is said within some seconds, or was kept, and what it means."""

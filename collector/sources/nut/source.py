@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
+from collector.decode.once import Once
 from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.tcp import CONNECT_S, TcpLine
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 from collector.sources.nut import discover, protocol
 
 log = logging.getLogger(__name__)
@@ -82,25 +83,21 @@ class Nut:
             given, missing = ("user", "password") if options.user else ("password", "user")
             raise BadOption(given, f"it needs '{missing}' beside it")
         self.asked_s = 0.0
-        self.told: dict[str, str] = {}
+        self.once = Once(log)
 
     def open(self) -> None:
-        """Connect. Raise ReadFault."""
+        """Connect. Raise ReadFault, SecretMissing."""
         if time.monotonic() > self.asked_s + IDLE_S:
             self.tcp.close()
         if self.tcp.connection is None:
+            password = self.options.password.value() if self.options.password else ""
             self.tcp.open()
-            self.log_in()
+            self.log_in(password)
         self.asked_s = time.monotonic()
 
-    def log_in(self) -> None:
+    def log_in(self, password: str) -> None:
         if self.options.password is None:
             return
-        try:
-            password = self.options.password.value()
-        except SecretMissing as error:
-            self.tcp.close()
-            raise DeviceRefused(str(error)) from error
         if not password.isprintable():
             self.tcp.close()
             raise DeviceRefused(f"secret {self.options.password.name!r} is not one line of text")
@@ -113,15 +110,13 @@ class Nut:
     def close(self) -> None:
         self.tcp.close()
 
-    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Read what is due. Raise ReadFault; the next read then begins with a new connection."""
-        readings = []
-        for device, told in self.ask().items():
-            values = protocol.decode_values(told)
-            wanted = {name: value for name, value in values.items() if name in quantities}
-            if wanted:
-                readings.append(Reading("ups", device, at_ms, wanted))
-        return readings
+        return [
+            Reading("ups", device, at_ms, values)
+            for device, told in self.ask().items()
+            if (values := protocol.decode_values(told))
+        ]
 
     def read_raw(self) -> list[dict[str, Any]]:
         """Return every variable of every UPS, and the quantity that is made of it."""
@@ -146,12 +141,12 @@ class Nut:
             except DeviceRefused as error:
                 refused[name] = error
             else:
-                self.tell(name, news(told), logging.INFO)
+                self.once.info(name, f"{self.device(name)}: {news(told)}")
         if not found:
             nothing = DeviceRefused(f"{self.line}: the server has no UPS: see its ups.conf")
             raise next(iter(refused.values()), nothing)
         for name, why in refused.items():
-            self.tell(name, str(why), logging.WARNING)
+            self.once.warning(name, f"{self.device(name)}: {why}")
         return found
 
     def device(self, ups: str) -> str:
@@ -159,12 +154,6 @@ class Nut:
         if self.options.ups:
             return self.name
         return f"{self.name}-{re.sub('[^A-Za-z0-9_.-]', '_', ups)}"
-
-    def tell(self, ups: str, text: str, level: int) -> None:
-        """Log *text*, unless it is what was said of *ups* last."""
-        if self.told.get(ups) != text:
-            log.log(level, "%s: %s", self.device(ups), text)
-            self.told[ups] = text
 
 
 def news(told: Mapping[str, str]) -> str:

@@ -25,11 +25,12 @@ from collector.contract import BadOption, Context, SourceOptions
 from collector.decode import backfill, intervals
 from collector.decode.backfill import Memory, Span
 from collector.decode.intervals import Interval
+from collector.decode.once import Once
 from collector.errors import DeviceRefused, LineAway, ReadFault
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 
 if TYPE_CHECKING:
     from collector.sources.opower.portal import Login, Meter
@@ -102,7 +103,7 @@ class Opower:
         self.refused = context.state_dir / "refused.json"
         self.asked_ms = 0
         self.history_from_ms = 0
-        self.told: set[str] = set()
+        self.once = Once(log)
 
     def open(self) -> None:
         """Do nothing: each read logs in anew."""
@@ -110,8 +111,8 @@ class Opower:
     def close(self) -> None:
         """Do nothing: no connection is kept."""
 
-    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
-        """Fetch what is due, oldest first. Raise ReadFault."""
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
+        """Fetch what is due, oldest first. Raise ReadFault, SecretMissing."""
         progress = self.memory.begin()
         recent = (at_ms - CORRECTED_MS) // DAY_MS * DAY_MS, at_ms
         wanted = (at_ms - KEPT_MS) // DAY_MS * DAY_MS, recent[0]
@@ -122,11 +123,11 @@ class Opower:
         _, answers = self.ask(at_ms, [recent, *older])
         if isinstance(answers[0], ReadFault):
             raise answers[0]
-        rows = self.readings(answers[0], at_ms, quantities)
+        rows = self.readings(answers[0], at_ms)
         # What is not recent any more at the next read has been asked for by now.
         spans = [(recent[0], recent[0] + DAY_MS)]
         if older and (history := self.history(answers[1], older[0], at_ms)) is not None:
-            rows = self.readings(history, at_ms, quantities) + rows
+            rows = self.readings(history, at_ms) + rows
             spans += older
         news = backfill.news(progress, rows)
         done = backfill.after(progress, spans, news, recent[0])
@@ -152,16 +153,12 @@ class Opower:
         log.info("%s: %s to %s: %d intervals", self.name, *map(day, window), len(answer))
         return answer
 
-    def readings(
-        self, told: Iterable[Interval], at_ms: int, quantities: frozenset[str]
-    ) -> list[Reading]:
+    def readings(self, told: Iterable[Interval], at_ms: int) -> list[Reading]:
         """Return one reading for all that begins at a time, oldest first, if it has ended."""
         rows: dict[tuple[int, str], dict[str, float]] = {}
         for each in told:
             if each.end_ms <= at_ms:
-                values = intervals.values(each)
-                row = rows.setdefault((each.begin_ms, each.kind), {})
-                row |= {name: value for name, value in values.items() if name in quantities}
+                rows.setdefault((each.begin_ms, each.kind), {}).update(intervals.values(each))
         return [
             Reading(kind, self.name + intervals.KINDS[kind], begin_ms, values)
             for (begin_ms, kind), values in sorted(rows.items())
@@ -208,11 +205,8 @@ class Opower:
         from collector.sources.opower.portal import Login  # noqa: PLC0415  see above
 
         options = self.options
-        try:
-            totp = options.totp.value() if options.totp else None
-            return Login(options.utility, options.user, options.password.value(), totp)
-        except SecretMissing as error:
-            raise DeviceRefused(str(error)) from error
+        totp = options.totp.value() if options.totp else None
+        return Login(options.utility, options.user, options.password.value(), totp)
 
     def check_refused(self, login: "Login", at_ms: int) -> None:
         """Raise DeviceRefused where just this login has been refused a short time ago."""
@@ -236,10 +230,7 @@ class Opower:
             log.warning("%s: %s cannot be written: %s", self.name, self.refused, error.strerror)
 
     def tell(self, news: str) -> None:
-        """Log a warning once."""
-        if news not in self.told:
-            log.warning("%s: %s", self.name, news)
-        self.told.add(news)
+        self.once.warning(news, f"{self.name}: {news}")
 
 
 def fingerprint(login: "Login", salt: bytes) -> str:

@@ -21,13 +21,14 @@ from collector.decode.fields import (
     fields_of,
     raw_rows,
 )
+from collector.decode.once import Once
 from collector.errors import DeviceRefused
 from collector.lines.redis import ANSWER_S, RedisLine
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.secrets import Secret, SecretMissing
+from collector.secrets import Secret
 from collector.sources.redis import rows as redis_rows
 from collector.sources.redis.rows import Progress, is_likely
 
@@ -116,17 +117,14 @@ class Redis:
         self.saved = self.older = b""
         self.saved_s = 0.0
         self.room = 0
-        self.told: dict[str, str] = {}
+        self.once = Once(log)
 
     def open(self) -> None:
-        """Connect, log in, and learn what was read before. Raise ReadFault."""
+        """Connect, and log in. Raise ReadFault, SecretMissing."""
         if self.redis.is_open:
             return
         secret = self.options.password
-        try:
-            password = secret.value() if secret else ""
-        except SecretMissing as error:
-            raise DeviceRefused(str(error)) from error
+        password = secret.value() if secret else ""
         try:
             self.redis.open(self.options.user, password, self.options.database)
         except DeviceRefused as error:
@@ -139,7 +137,7 @@ class Redis:
         if self.kept is not None and self.is_journalled:
             self.save(redis_rows.pack(self.kept))
 
-    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Return the rows that are new, oldest first of each device. Raise ReadFault."""
         self.open()
         progress, self.room = self.progress(), MOST_NEW
@@ -148,10 +146,8 @@ class Redis:
         for name, device in self.options.devices.items():
             try:
                 for device_of, row_ms, document in self.rows(name, device, progress, at_ms):
-                    values = decode(self.fields[name], document)
-                    wanted = {each: value for each, value in values.items() if each in quantities}
-                    if wanted:
-                        readings.append(Reading(device.kind, device_of, row_ms, wanted))
+                    if values := decode(self.fields[name], document):
+                        readings.append(Reading(device.kind, device_of, row_ms, values))
             except DeviceRefused as error:
                 refused[name] = str(error)
         for name in self.options.devices:
@@ -290,7 +286,4 @@ class Redis:
                     yield f"{key} {text}", document
 
     def tell(self, topic: str, text: str) -> None:
-        """Log *text*, unless it is what was said of *topic* last."""
-        if text and self.told.get(topic) != text:
-            log.warning("%s: %s", self.name, text)
-        self.told[topic] = text
+        self.once.warning(topic, text and f"{self.name}: {text}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
+from collector.decode.once import Once
 from collector.errors import LineAway
 from collector.lines import adapter
 from collector.lines.serial import LineConflict
@@ -72,7 +73,7 @@ class VEDirect:
         if not self.is_auto:
             self.claim(options.line)
         self.listener: Listener | None = None
-        self.told = ""
+        self.once = Once(log)
         self.raw_labels: set[str] = set()
 
     def claim(self, url: str) -> ListeningLine:
@@ -141,8 +142,7 @@ class VEDirect:
         """Return what the device said last, stamped with the slot's time. Raise ReadFault."""
         said = self.newest()
         values = labels.values(said)
-        wanted = {name: value for name, value in values.items() if name in quantities}
-        readings = [Reading(labels.kind_of(said), self.name, at_ms, wanted)] if wanted else []
+        readings = [Reading(labels.kind_of(said), self.name, at_ms, values)] if values else []
         if "raw_value" in quantities:
             readings += self.raw(said, at_ms)
         return readings
@@ -189,7 +189,5 @@ class VEDirect:
         identity = labels.identity(said)
         if reason := labels.unexpected(self.options.expect, said):
             raise LineAway(f"{port} has another device, {identity}: {reason}")
-        if identity != self.told:
-            log.info("%s: %s, on %s", self.name, identity, port)
-            self.told = identity
+        self.once.info("identity", f"{self.name}: {identity}, on {port}")
         return said

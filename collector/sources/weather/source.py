@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 from collector.contract import BadOption, Context, SourceOptions
 from collector.decode import backfill
 from collector.decode.backfill import Memory, Progress, Span
+from collector.decode.once import Once
 from collector.errors import DeviceRefused, ReadFault
 from collector.lines import http
 from collector.lines.http_answer import ANSWER_S, CONNECT_S
@@ -105,11 +106,11 @@ class Weather:
             raise BadOption("read", "all of the weather comes by the hour; leave 'read' out")
         self.since_ms = day_ms(options.since) if options.since else None
         self.line = options.url
-        of = f"{options.latitude} {options.longitude}"
+        of = " ".join([f"{options.latitude} {options.longitude}", *options.quantities])
         self.memory = Memory(name, context.state_dir / "history.json", of)
         self.hour_ms = 0
         self.silent_until_ms = 0
-        self.told = ""
+        self.once = Once(log)
 
     def open(self) -> None:
         """Do nothing: each read connects anew."""
@@ -117,7 +118,7 @@ class Weather:
     def close(self) -> None:
         """Do nothing: no connection is kept."""
 
-    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
+    def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Fetch what is due, oldest first. Raise ReadFault."""
         progress = self.memory.begin()
         if at_ms < self.silent_until_ms:
@@ -138,7 +139,7 @@ class Weather:
         if window and (older := self.history(window, at_ms)) is not None:
             spans.append(window)
             rows |= older
-        readings = backfill.news(progress, self.readings(rows, quantities))
+        readings = backfill.news(progress, self.readings(rows))
         done = backfill.after(progress, spans, readings, recent[0])
         self.memory.end(done)
         if window and not backfill.missing(wanted, done.spans):
@@ -150,11 +151,9 @@ class Weather:
         try:
             rows = decode_hours(self.ask(window, at_ms), window)
         except ReadFault as error:  # no reason to be without the weather of today
-            if str(error) != self.told:
-                log.warning("%s: no history yet: %s", self.name, error)
-            self.told = str(error)
+            self.once.warning("history", f"{self.name}: no history yet: {error}")
             return None
-        self.told = ""
+        self.once.warning("history", "")
         return rows
 
     def journalled(self) -> None:
@@ -166,13 +165,9 @@ class Weather:
             return self.since_ms
         return min([recent[0], *(begin for begin, _ in progress.spans)])
 
-    def readings(self, rows: Rows, quantities: frozenset[str]) -> list[Reading]:
-        found = []
-        for at_ms, values in sorted(rows.items()):
-            wanted = {name: value for name, value in values.items() if name in quantities}
-            if wanted:
-                found.append(Reading("climate", self.name, at_ms, wanted))
-        return found
+    def readings(self, rows: Rows) -> list[Reading]:
+        every = sorted(rows.items())
+        return [Reading("climate", self.name, at_ms, values) for at_ms, values in every if values]
 
     def ask(self, window: Span, at_ms: int) -> Mapping[str, Any]:
         """Return what the service says of *window*. Raise ReadFault."""

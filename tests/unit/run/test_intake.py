@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from collector.contract import BadOption, ReadGroup, SourceOptions
-from collector.errors import DeviceSilent, LineAway
+from collector.errors import DeviceSilent, LineAway, SecretMissing
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all
 from collector.reading import Reading, decode
@@ -114,6 +114,30 @@ def test_only_the_wanted_quantities_are_read(clock, journal):
     meter = Meter(clock)
     run(feeds_of(meter, quantities=("active_*",)), journal, clock, turns=4)
     assert meter.asked[0][1] == {"active_power", "active_energy"}
+
+
+def test_what_is_read_besides_is_left_out(clock, journal, monkeypatch):
+    meter = Meter(clock)
+    whole = meter.read
+    monkeypatch.setattr(meter, "read", lambda at_ms, _: whole(at_ms, frozenset(meter.quantities)))
+    groups = (ReadGroup(quantities=("active_energy",), every=Seconds(2)),)
+    run(feeds_of(meter, quantities=("voltage", "active_energy"), read=groups), journal, clock, 4)
+    read = [set(decode(line).values) for _, line in read_all(journal.folder / "log")]
+    assert {"voltage"} in read
+    assert {"voltage", "active_energy"} in read
+    assert not [each for each in read if "active_power" in each]
+
+
+def test_a_source_without_its_secret_is_silent_until_it_is_there(clock, journal, caplog):
+    meter = Meter(clock, fault=SecretMissing("secret 'w' is not found"), takes_ms=1)
+    (made,) = feeds_of(meter)
+    run([made], journal, clock, 30)
+    assert (made.health.state, made.health.last_error) == ("silent", "secret 'w' is not found")
+    assert "mains: silent: secret 'w' is not found" in caplog.text
+    assert "internal error" not in caplog.text
+    meter.fault = None
+    run([made], journal, clock, 60)
+    assert made.health.state == "alive"
 
 
 def test_a_quantity_is_stored_under_its_new_name(clock, journal):

@@ -51,7 +51,6 @@ def test_ages_and_sizes_are_told_and_what_never_ended_well_is_absent(tmp_path):
 def test_a_house_without_any_backup_has_an_alarm_and_no_age(tmp_path):
     (reading,) = read(tmp_path)
     assert reading.values == {"backup_alarm": 1.0}
-    assert read(tmp_path, {"backup_age"}) == []
 
 
 def test_an_age_is_never_negative(tmp_path):

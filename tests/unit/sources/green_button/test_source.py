@@ -386,13 +386,6 @@ def test_gas_and_water_are_devices_of_their_own(made, folder):
     assert (reading.kind, reading.device) == ("gas", "grid-gas")
 
 
-def test_only_the_quantities_that_are_wanted_are_told(made, folder):
-    put(folder, "a.xml", fake.house(fake.hours(NEW_YEAR_S, [7])))
-    (reading,) = made().read(0, frozenset({"interval_energy_import"}))
-    assert dict(reading.values) == {"interval_energy_import": 7.0}
-    assert made().read(0, frozenset({"daily_energy"})) == []
-
-
 def test_groups_have_no_meaning_and_every_quantity_is_in_the_catalogue(made):
     group = ReadGroup(quantities=("interval_energy",), every=Seconds(60))
     with pytest.raises(BadOption) as error:

@@ -7,7 +7,7 @@ import yaml
 
 from collector.contract import BadOption, Context
 from collector.demo import lights
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, SecretMissing
 from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
@@ -208,7 +208,7 @@ def test_a_refused_password_is_not_tried_again_until_it_is_mended(make, server, 
 def test_a_missing_password_is_told_without_a_login(make, server, tmp_path):
     source = make()
     (tmp_path / "secrets" / "lights").unlink()
-    with pytest.raises(DeviceRefused, match="secret 'lights' is not found"):
+    with pytest.raises(SecretMissing, match="secret 'lights' is not found"):
         source.open()
     assert server.logins == []
 

@@ -19,7 +19,7 @@ from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import THERM_WH
 from collector.decode.intervals import reading as to_reading
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, SecretMissing
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.run.health import SourceHealth
@@ -294,7 +294,7 @@ def test_a_utility_that_wants_a_code_is_told_in_words_and_left_alone(far, made, 
 
 
 def test_a_missing_secret_and_an_unknown_utility_are_named(far, made):
-    with pytest.raises(DeviceRefused, match="secret 'none' is not found"):
+    with pytest.raises(SecretMissing, match="secret 'none' is not found"):
         read(made(password=Secret("none")))
     with pytest.raises(DeviceRefused, match="did you mean 'glendalewaterandpower'"):
         read(made(utility="glendalewater"))

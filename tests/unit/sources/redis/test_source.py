@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.contract import BadOption, Context, ReadGroup
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, SecretMissing
 from collector.journal.reader import read_all
 from collector.lines import redis
 from collector.lines.redis import RedisLine, encode
@@ -355,7 +355,7 @@ def test_a_password_is_needed_and_named_where_it_is_wrong(tmp_path):
 
 def test_a_secret_that_is_missing_is_said_to_be(tmp_path):
     source = source_at("tcp://127.0.0.1:1", tmp_path, password=Secret("none", tmp_path))
-    with pytest.raises(DeviceRefused, match="secret 'none' is not found"):
+    with pytest.raises(SecretMissing, match="secret 'none' is not found"):
         source.open()
 
 

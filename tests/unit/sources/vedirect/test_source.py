@@ -74,9 +74,6 @@ def test_a_monitor_is_read_as_one_reading_of_the_slot(make, piece):
     with Talker(MONITOR_SAYS, piece=piece) as device:
         source = opened(make(line=device.path))
         assert read(source) == [Reading("battery", "battery", AT_MS, MONITOR_READS)]
-        (only,) = source.read(AT_MS, frozenset({"state_of_charge", "panel_power"}))
-        assert only.values == {"state_of_charge": 87.6}
-        assert source.read(AT_MS, frozenset({"panel_power"})) == []
 
 
 def test_a_charger_is_read_through_noise_and_hex_messages(make):

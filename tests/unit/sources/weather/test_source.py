@@ -142,11 +142,6 @@ def test_what_the_service_does_not_know_is_absent(made, sky):
     assert at - HOUR_S not in readings
 
 
-def test_only_the_quantities_that_are_wanted_are_told(made, sky):
-    readings = made().read(sky.now_s * 1000, frozenset({"precipitation"}))
-    assert {name for each in readings for name in each.values} == {"precipitation"}
-
-
 # History
 
 
