@@ -15,15 +15,7 @@ from collector import registry
 from collector.backup_options import BackupOptions
 from collector.contract import DerivationOptions, OutputOptions, SourceOptions
 from collector.errors import ConfigFault
-from collector.options import (
-    Faults,
-    Place,
-    hints_of,
-    option,
-    parse,
-    read_mapping,
-    read_options,
-)
+from collector.options import Faults, Place, option, parse, read_given, read_mapping, read_options
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import Bytes, NotAccepted, Seconds, did_you_mean, read_text, scalar, shown
 
@@ -244,21 +236,22 @@ def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
 
 
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
-    """Read the options of one source, derivation or output, by the class that ``type`` names."""
+    """Read the options of one source, derivation or output, by the class of its ``type``.
+
+    Where there is no such class, the options that every class has are read all the same.
+    """
     entries = read_mapping(node, place, faults)
     if not isinstance(node, yaml.MappingNode):
         return None
     if "type" not in entries:
         known = ", ".join(registry.names(group))
         faults.add(place, node, f"'type' is missing: one of {known}")
+        read_given(COMMON[group], entries, place, faults)
         return None
     try:
         plugin = registry.find(group, scalar(entries["type"]))
     except (registry.NotKnown, NotAccepted) as error:
-        faults.add(place.at("type"), entries["type"], str(error))
-        # What every one of them understands can be checked all the same.
-        common = [entry for entry in node.value if entry[0].value in hints_of(COMMON[group])]
-        rest = yaml.MappingNode(node.tag, common, node.start_mark, node.end_mark)
-        read_options(COMMON[group], rest, place, faults)
+        faults.add(place.at("type"), entries.pop("type"), str(error))
+        read_given(COMMON[group], entries, place, faults)
         return None
     return read_options(plugin.Options, node, place, faults)

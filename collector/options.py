@@ -150,25 +150,37 @@ def read_options(cls: type, node: yaml.Node, place: Place, faults: Faults) -> An
     entries = read_mapping(node, place, faults)
     if len(faults.found) > before and not entries:
         return None
-    hints = hints_of(cls)
     known = {each.name: each for each in dataclasses.fields(cls)}
     for key, value in entries.items():
         if key not in known:
             hint = did_you_mean(key, known) or f"; known: {', '.join(sorted(known))}"
             faults.add(place.at(key), value, f"unknown option{hint}")
-    values = {}
+    values = read_given(cls, entries, place, faults)
     for name, each in known.items():
-        if name in entries:
-            inner = place.at(name)
-            try:
-                values[name] = read_value(hints[name], entries[name], inner, faults, each.metadata)
-            except NotAccepted as error:
-                faults.add(inner, entries[name], str(error))
-        elif each.default is MISSING and each.default_factory is MISSING:
+        if name not in entries and each.default is MISSING and each.default_factory is MISSING:
             example = each.metadata.get("example")
             hint = f", for example '{name}: {example}'" if example is not None else ""
             faults.add(place, node, f"{name!r} is missing{hint}")
     return cls(**values) if len(faults.found) == before else None
+
+
+def read_given(
+    cls: type, entries: Mapping[str, yaml.Node], place: Place, faults: Faults
+) -> dict[str, Any]:
+    """Read those *entries* that are options of *cls*; what is missing or unknown is not looked at.
+
+    A value that is not accepted is not in what is returned.
+    """
+    values = {}
+    for each in dataclasses.fields(cls):
+        if each.name in entries:
+            node, inner = entries[each.name], place.at(each.name)
+            try:
+                hint = hints_of(cls)[each.name]
+                values[each.name] = read_value(hint, node, inner, faults, each.metadata)
+            except NotAccepted as error:
+                faults.add(inner, node, str(error))
+    return values
 
 
 def read_value(

@@ -24,8 +24,8 @@ def find(group: str, name: str) -> Any:
     """Import and return the class called *name*. Raise NotKnown."""
     known = found(group)
     if name not in known:
-        hint = did_you_mean(name, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
-        msg = f"no {group[:-1]} named {name!r}{hint}"
+        near = did_you_mean(name, known)
+        msg = f"no {group[:-1]} named {name!r}{near}; known: {', '.join(sorted(known)) or 'none'}"
         raise NotKnown(msg)
     try:
         return known[name].load()

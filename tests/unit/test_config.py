@@ -92,7 +92,7 @@ outputs:
         "10: sources.mains.modell: unknown option; did you mean 'model'?",
         "11: sources.mains.address: 'one' is not a whole number",
         "12: sources.mains.every: '0s' is not accepted: from 0.05 to 604800 seconds",
-        "13: sources.pi.type: no source named 'hosst'; did you mean 'host'?",
+        "13: sources.pi.type: no source named 'hosst'; did you mean 'host'?; known: backups, ",
         "19: outputs.history.token: secrets never stand in this file: write '!secret NAME'",
     ]
     for each in wanted:
@@ -134,6 +134,33 @@ outputs:
 )
 def test_each_other_mistake_has_its_sentence(tmp_path, text, message):
     assert any(message in fault for fault in faults(tmp_path, text))
+
+
+@pytest.mark.parametrize("kind", ["type: modbuss", "type: {a: b}", "typ: modbus"])
+def test_a_wrong_type_does_not_hide_the_other_faults_of_its_block(tmp_path, kind):
+    text = f"""\
+sources:
+  mains:
+    {kind}
+    line: /dev/ttyUSB0
+    quantities: voltage
+    every: 5 parsecs
+    read:
+      - {{quantities: [voltage], evry: 10s, every: soon}}
+outputs:
+  history:
+    {kind}
+    url: http://localhost:8086
+    every: never
+"""
+    found = faults(tmp_path, text)
+    for path in ("mains.quantities", "mains.every", "mains.read.0.every", "mains.read.0.evry"):
+        assert [each for each in found if f"sources.{path}: " in each], (path, found)
+    assert "did you mean 'every'" in next(each for each in found if "evry" in each)
+    assert [each for each in found if "outputs.history.every: 'never'" in each]
+    assert len(found) == 7  # and nothing of 'line' or 'url', which only the right type has
+    if "modbuss" in kind:
+        assert "did you mean 'modbus'?" in found[0]
 
 
 def test_a_missing_file_says_so(tmp_path):
