@@ -14,6 +14,10 @@ from collector.config import load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/add-a-source.md"),
+    "examples/energy-monitor-source-example/README.md",
+)
 
 
 class Loader(yaml.SafeLoader):
@@ -73,7 +77,7 @@ def test_every_target_in_the_pages_is_in_the_makefile():
 
 
 def test_every_link_in_the_pages_leads_somewhere():
-    for page in ("README.md", "CONTRIBUTING.md", "docs/architecture.md"):
+    for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
             assert (ROOT / page).parent.joinpath(link).exists(), f"{page}: {link}"
 

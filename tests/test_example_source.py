@@ -86,7 +86,7 @@ def test_a_quantity_that_is_not_in_the_catalogue_is_refused(tmp_path, thermomete
     assert done.returncode == 78
     sentence = "sources.cellar.type: it reads 'soil_moisture', which is not in the catalogue"
     assert sentence in done.stderr
-    assert sentence in (EXAMPLE / "README.md").read_text()
+    assert sentence in (EXAMPLE.parents[1] / "docs" / "add-a-source.md").read_text()
 
 
 def test_without_the_package_its_type_is_not_known(thermometer, tmp_path):
