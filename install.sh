@@ -633,7 +633,6 @@ start_stack() {
         logged compose "$OPT/current" up --detach --wait influxdb
         logged "$COMMAND" setup influxdb ||
             fail "InfluxDB could not be prepared." "outputs in $ETC/config.yaml must name http://127.0.0.1:8086; details: 'sudo energy-monitor setup influxdb'"
-        systemctl restart "$COLLECTOR" # it is handed its secrets when it starts
         did "InfluxDB is ready: the collector may write, Grafana may read"
     fi
     fetch_images "$OPT/current"
@@ -790,6 +789,8 @@ accept_configuration() {
     step "Configuration"
     accepts_configuration "$release" ||
         fail "Release $release does not accept $ETC/config.yaml, for the reasons above. Nothing was changed." "correct it"
+    "$OPT/releases/$release/venv/bin/energy-monitor" secret list > /dev/null ||
+        fail "Release $release cannot load the secrets in $ETC/secrets, for the reasons above. Nothing was changed." "correct it"
 }
 
 fetch_new_images() {

@@ -5,6 +5,7 @@ accepted and the likely spelling. It touches neither a device nor the network.
 """
 
 import zoneinfo
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from collector.errors import ConfigFault
 from collector.options import Faults, Place, option, parse, read_given, read_mapping, read_options
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import Bytes, NotAccepted, Seconds, did_you_mean, read_text, scalar, shown
+from collector.secrets import Secret
 
 DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
 IMPORT_DEPTH = 5
@@ -124,6 +126,14 @@ class Config:
     @property
     def secrets(self) -> Path:
         return self.file.parent / "secrets"
+
+    def secrets_named(self) -> Iterator[tuple[str, Secret]]:
+        """Yield the place and the name of every secret that the collector needs."""
+        for group in COMMON:
+            for name, options in getattr(self, group).items():
+                for option_name, value in vars(options).items():
+                    if isinstance(value, Secret):
+                        yield f"{group}.{name}.{option_name}", value
 
     @property
     def socket(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from collector.secrets import Secret
+from collector.secrets import NAME, NAME_RULE, Secret
 
 
 class Seconds(float):
@@ -136,12 +136,12 @@ def read_bytes(node: yaml.Node) -> Bytes:
 def read_secret(node: yaml.Node, folder: Path) -> Secret:
     if node.tag != "!secret" or not isinstance(node, yaml.ScalarNode):
         msg = (
-            "secrets never stand in this file: write '!secret NAME' and put the value "
-            "into the file secrets/NAME beside it"
+            "secrets never stand in this file: write '!secret NAME' and store the value with "
+            "'sudo energy-monitor secret set NAME'"
         )
         raise NotAccepted(msg)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", node.value):
-        msg = f"{node.value!r} is no name of a secret: small letters, digits and '-'"
+    if not NAME.fullmatch(node.value):
+        msg = f"{node.value!r} is not a name of a secret: {NAME_RULE}"
         raise NotAccepted(msg)
     return Secret(node.value, folder)
 

@@ -1,16 +1,21 @@
 """Secrets by reference: ``!secret NAME`` in the configuration, the value somewhere safer.
 
-A value is looked for each time it is used, so that a mended one works without a restart: first
-as a systemd credential, then in the folder ``secrets`` beside the configuration, then in the
-environment variable ``ENERGY_MONITOR_NAME``.
+A value is looked for each time it is used: first as a systemd credential, then in the folder
+``secrets`` beside the configuration, then in the environment variable ``ENERGY_MONITOR_NAME``.
+Credentials are copies that systemd makes when a service starts (``LoadCredential=`` of the
+folder, systemd.exec(5)): a running service keeps what it was started with.
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.errors import SecretMissing
 
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+NAME_RULE = "small letters, digits and '-', beginning with a letter or digit"
+CREDENTIAL = "secrets_"  # systemd names each file of LoadCredential=secrets:FOLDER so
 ABSENT = {"", "none"}  # systemd hands over 'none' where there is no file (SetCredential=)
 
 
@@ -25,9 +30,16 @@ class Secret:
         """Return the secret's value. Raise SecretMissing where it is in none of the places."""
         found = self.look()
         if found is None:
-            places = [*map(str, self.files()), f"the environment variable {self.variable}"]
-            raise SecretMissing(f"secret {self.name!r} is not found; looked in {', '.join(places)}")
+            raise SecretMissing(self.missing())
         return found
+
+    def missing(self) -> str:
+        """Say that there is no value, and what to do."""
+        mend = f"'sudo energy-monitor secret set {self.name}'"
+        if credentials():
+            return f"secret {self.name!r} has not reached the service; {mend} stores it"
+        places = [*map(str, self.files()), f"the environment variable {self.variable}"]
+        return f"secret {self.name!r} is not found; looked in {', '.join(places)}; {mend} stores it"
 
     def if_given(self) -> str | None:
         """Return the value of a secret that there need not be. Raise SecretMissing where it is
@@ -35,6 +47,13 @@ class Secret:
         """  # noqa: D205  one sentence
         found = self.look()
         return None if found in ABSENT else found
+
+    def is_there(self) -> bool:
+        """Return whether there is a value that can be read."""
+        try:
+            return bool(self.value())
+        except SecretMissing:
+            return False
 
     @property
     def variable(self) -> str:
@@ -47,6 +66,8 @@ class Secret:
             except FileNotFoundError:
                 continue
             except OSError as error:
+                if isinstance(error, PermissionError) and credentials():
+                    continue  # the folder is root's: a service has the copies
                 msg = f"secret {self.name!r}: {file} cannot be read: {error.strerror}"
                 raise SecretMissing(msg) from error
             except UnicodeDecodeError:
@@ -55,7 +76,13 @@ class Secret:
         return os.environ.get(self.variable)
 
     def files(self) -> list[Path]:
-        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-        folders = [Path(credentials)] if credentials else []
-        folders += [self.folder] if self.folder else []
-        return [folder / self.name for folder in folders]
+        folder = credentials()
+        # Without the prefix: credentials that a drop-in of the owner's loads one by one.
+        copies = [folder / f"{CREDENTIAL}{self.name}", folder / self.name] if folder else []
+        return copies + ([self.folder / self.name] if self.folder else [])
+
+
+def credentials() -> Path | None:
+    """Return the folder of the credentials that systemd gave this service; None without."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) if folder else None

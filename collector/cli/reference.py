@@ -38,7 +38,7 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     Seconds: {"anyOf": [{"type": "string", "pattern": PATTERN_OF_SECONDS}, {"const": 0}]},
     Bytes: {"anyOf": [{"type": "string", "pattern": PATTERN_OF_BYTES}, {"const": 0}]},
     # An editor sees the name behind the tag !secret.
-    Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"},
+    Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,99}$"},
 }
 WORDS = {
     str: "text", bool: "true or false", int: "whole number", float: "number",

@@ -26,13 +26,12 @@ from backup.putback import OF_THIS_MACHINE, Placed, put_back, put_back_grafana, 
 from collector import config, text
 from collector.cli import journal
 from collector.cli.into_server import into_server
+from collector.cli.units import COLLECTOR, STACK, is_active, systemctl
 from collector.config import Config
 from collector.errors import BackupFault, SecretMissing
 from collector.run.replay import replay
 from collector.secrets import Secret
 
-STACK = "energy-monitor-stack.service"
-COLLECTOR = "energy-monitor-collector.service"
 GRAFANA = "grafana/grafana.db"
 ADMIN_TOKEN = "influxdb-admin-token"  # noqa: S105  the name of a file
 # What InfluxDB had in memory as it was backed up may be missing there.
@@ -169,7 +168,7 @@ def restore_influxdb(plan: Plan) -> None:
 
 def set_up(plan: Plan, *words: str) -> None:
     """Run 'setup influxdb' as a process of its own: what it imports takes 40 MB."""
-    command = [sys.executable, "-m", "collector.cli", "setup", "influxdb", *words]
+    command = [sys.executable, "-m", "collector.cli", "setup", "influxdb", "--no-restart", *words]
     if plan.admin_token_file:
         command += ["--admin-token-file", str(plan.admin_token_file)]
     done = subprocess.run([*command, "--config", plan.file], check=False)  # noqa: S603  ours
@@ -229,12 +228,3 @@ def replay_journals(plan: Plan) -> None:
 def rewind(loaded: Config, name: str, since_ms: int) -> int:
     request = {"ask": "replay", "output": name, "since_ms": since_ms}
     return journal.have(loaded, request, "again", lambda each: each.rewind(name, since_ms))
-
-
-def is_active(unit: str) -> bool:
-    booted = Path("/run/systemd/system").is_dir()  # sd_booted(3)
-    return booted and systemctl("is-active", "--quiet", unit) == 0
-
-
-def systemctl(*words: str) -> int:
-    return subprocess.run(["systemctl", *words], check=False).returncode  # noqa: S603, S607

@@ -34,6 +34,7 @@ def setup() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Where the server's admin token stands; else the secret influxdb-admin-token is used.",
 )
+@click.option("--no-restart", is_flag=True, help="Do not restart the services that use the tokens.")
 @config_option
 def influxdb(
     output: str | None,
@@ -41,14 +42,15 @@ def influxdb(
     change: bool,
     renew: bool,
     admin_token_file: Path | None,
+    no_restart: bool,
     file: Path,
 ) -> None:
     """Make bucket and tokens in InfluxDB 2 for an output of the configuration.
 
     The bucket gets shard groups of a day. A write-only and a read-only token go into the secrets
     that the output names as 'token' and 'read_token'; a new server gets its first user, whose
-    password and token become secret files as well. Nothing secret is printed. It may be run
-    again at any time.
+    password and token become secret files as well. Nothing secret is printed. Services that use a
+    new token are restarted. It may be run again at any time.
 
     \b
     Examples:
@@ -56,6 +58,7 @@ def influxdb(
       energy-monitor setup influxdb history --config config.yaml
     """
     from collector import config  # noqa: PLC0415
+    from collector.cli import units  # noqa: PLC0415
     from collector.outputs.influxdb import setup  # noqa: PLC0415  30 MB that only this needs
 
     name, options = find_output(config.load(file), output)
@@ -71,7 +74,12 @@ def influxdb(
         renew=renew,
     )
     admin_token = setup.read_secret(admin_token_file) if admin_token_file else None
-    tell(name, options, setup.set_up(wanted, admin_token))
+    done = setup.set_up(wanted, admin_token)
+    tell(name, options, done)
+    for line in units.hand_over(
+        file, *(each.name for each in done.written), restart=not no_restart
+    ):
+        click.echo(f"  {line}")
     if options.read_token is None:
         click.echo(
             f"  add 'read_token: !secret {files['read'].name}' to outputs.{name}: then readings "

@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from collector.doctor.finding import CannotTell
 from collector.errors import ConfigFault, Fault
 from collector.lines.http_answer import Limits
 from collector.run import control
-from collector.secrets import Secret
 from collector.status import Status
 
 PATIENCE = Limits(connect_s=5.0, answer_s=10.0)  # a Pi that is just starting takes its time
@@ -121,15 +120,6 @@ class Case:
         """Return this case with the status of now."""
         status, away = ask(Path(self.main.runtime_dir))
         return replace(self, status=status, away=away)
-
-    def secrets_named(self) -> Iterator[tuple[str, Secret]]:
-        """Yield the place and the name of every secret in the configuration."""
-        config = self.sound()
-        for group, named in (("sources", config.sources), ("outputs", config.outputs)):
-            for name, options in named.items():
-                for option, value in vars(options).items():
-                    if isinstance(value, Secret):
-                        yield f"{group}.{name}.{option}", value
 
 
 def open_case(file: Path, machine: Machine | None = None) -> Case:

@@ -13,6 +13,7 @@ from collector.doctor import (
     lines,
     machine,
     outputs,
+    secrets,
     sources,
     stack,
     stored,
@@ -25,7 +26,7 @@ Check = Callable[[Case], Iterable[Finding]]
 
 # From the meter to the dashboard, and then what all of it stands on.
 AREAS: dict[str, tuple[Check, ...]] = {
-    "configuration": configuration.CHECKS,
+    "configuration": configuration.CHECKS + secrets.CHECKS,
     "lines": lines.CHECKS,
     "sources": sources.CHECKS,
     "clock": clock.CHECKS,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from collector.doctor.case import MEND_STACK, PATIENCE, Case
 from collector.doctor.finding import Finding
+from collector.doctor.secrets import mend_login
 from collector.doctor.stored import influxdbs
 from collector.errors import ReadFault
 from collector.lines import http
@@ -59,7 +60,7 @@ def away(case: Case, name: str, output: OutputStatus) -> Finding:
         "error",
         f"{name}: away for {since}: {output.last_error}",
         f"{output.backlog:,} readings wait for it in the journal{kept}.",
-        mend_server(case, name),
+        mend_login(case, "outputs", name, output.last_error) or mend_server(case, name),
     )
 
 

@@ -52,7 +52,7 @@ def values_of(case: Case) -> set[str]:
             files = [file for file in folder.rglob("*") if file.is_file()]
             found |= {file.read_text(encoding="utf-8", errors="replace") for file in files}
         if case.config:
-            found |= {secret.value() for _, secret in case.secrets_named()}
+            found |= {secret.value() for _, secret in case.config.secrets_named()}
     except PermissionError as error:
         msg = (
             f"{error.filename} may not be read, so nothing could be cleared of the secrets in it: "

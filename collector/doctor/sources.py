@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from collector.doctor.case import AS_ROOT, RESTART, Case
 from collector.doctor.finding import Finding
+from collector.doctor.secrets import mend_login
 from collector.status import SourceStatus
 from collector.text import amount, duration
 
@@ -56,7 +57,8 @@ def state(case: Case, name: str, source: SourceStatus) -> Finding:
             "error",
             f"{name}: silent: {source.last_error}; {last}",
             "It is asked again and again; what it measures meanwhile is not known to anybody.",
-            f"sudo systemctl stop energy-monitor-collector; sudo energy-monitor read {name}; "
+            mend_login(case, "sources", name, source.last_error)
+            or f"sudo systemctl stop energy-monitor-collector; sudo energy-monitor read {name}; "
             "sudo systemctl start energy-monitor-collector",
         )
     if source.state == "failed":

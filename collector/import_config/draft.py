@@ -16,7 +16,6 @@ from collector.import_config.foreign import Malformed, Part
 from collector.run import wiring
 from collector.secrets import Secret
 
-SECRETS = config.DEFAULT_FILE.parent / "secrets"
 HEAD = """\
 # Made by 'energy-monitor import-config'. Set 'timezone' to that of the house, such as Europe/Rome,
 # and have it looked at by 'energy-monitor check'.
@@ -45,12 +44,10 @@ class Draft:
     def secret(self, name: str, part: Part) -> Secret:
         """Return a reference in place of the secret at *part*, and say how to store it."""
         name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
-        file = SECRETS / name
         self.note(
             part.place,
-            f"is a secret and was not copied. Store it with 'sudo install -m 600 /dev/stdin {file}'"
-            f" (paste it, Enter, Ctrl-D), and add [Service] LoadCredential={name}:{file} with "
-            "'sudo systemctl edit energy-monitor-collector'",
+            "is a secret and was not copied. Store it with "
+            f"'sudo energy-monitor secret set {name}'",
         )
         return Secret(name)
 

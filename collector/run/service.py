@@ -28,6 +28,7 @@ from collector.run.problems import backups, problems
 from collector.run.since import place_outputs
 from collector.run.systemd import notify
 from collector.run.wiring import build, new_health
+from collector.secrets import credentials
 from collector.status import ClockStatus, Status
 
 log = logging.getLogger(__name__)
@@ -194,17 +195,29 @@ class Service:
         match request:
             case {"ask": "status"}:
                 return self.status().to_json()
+            case {"ask": "secrets"}:
+                return self.secrets()
             case {"ask": "replay", "output": str(name), "since_ms": int(since_ms)} if (
                 0 <= since_ms < LATEST_MS
             ):
-                if name in self.derivings:
-                    return {"again": self.derivings[name].rewind(since_ms)}
-                if name not in self.outputs:
-                    return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
-                return {"again": self.journal.rewind(name, since_ms)}
+                return self.replay(name, since_ms)
             case {"ask": "resend", "readings": list(lines)}:
                 return self.resend(lines)
         return {"error": f"this release does not know the request {request.get('ask')!r}"}
+
+    def secrets(self) -> dict[str, Any]:
+        """Tell which secrets have a value here, and where systemd put its copies; no value."""
+        names = {secret.name: secret.is_there() for _, secret in self.config.secrets_named()}
+        folder = credentials()
+        return {"secrets": names, "credentials": str(folder) if folder else None}
+
+    def replay(self, name: str, since_ms: int) -> dict[str, Any]:
+        """Go back with what a derivation or an output has read of the journal."""
+        if name in self.derivings:
+            return {"again": self.derivings[name].rewind(since_ms)}
+        if name not in self.outputs:
+            return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
+        return {"again": self.journal.rewind(name, since_ms)}
 
     def resend(self, lines: list[Any]) -> dict[str, Any]:
         """Append encoded readings to the journal again."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from collector.config import GROUPS, Config
+from collector.config import Config
 from collector.contract import (
     Advising,
     BadOption,
@@ -131,11 +131,8 @@ def check(config: Config) -> list[str]:
     Raise ConfigFault with every fault.
     """
     feeds = build(config, new_health(config)).feeds
-    for group in GROUPS:
-        for name, options in getattr(config, group).items():
-            for option, value in vars(options).items():
-                if isinstance(value, Secret):
-                    check_secret(config, f"{group}.{name}.{option}", value)
+    for place, secret in config.secrets_named():
+        check_secret(config, place, secret)
     if config.faults.found:
         raise ConfigFault(config.faults.found)
     return list(dict.fromkeys(advice for line in feeds.values() for advice in advise(line)))

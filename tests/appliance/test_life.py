@@ -89,7 +89,7 @@ def test_units_are_valid_and_tight_where_they_are_installed(machine):
         "ls /var/lib/energy-monitor",
         "ls /var/lib/energy-monitor/journal",
         "ls /run/energy-monitor",
-        "cat /run/credentials/energy-monitor-collector.service/influxdb-token",
+        "cat /run/credentials/energy-monitor-collector.service/secrets_grafana-admin",
         "energy-monitor status",
         "energy-monitor journal tail",
         "cat /proc/$(systemctl show -P MainPID energy-monitor-collector)/environ",

@@ -32,3 +32,26 @@ def test_a_secret_that_is_nowhere_names_the_places(token, tmp_path, monkeypatch)
     assert str(tmp_path) in str(missing.value)
     monkeypatch.setenv("ENERGY_MONITOR_INFLUXDB_TOKEN", "from the environment")
     assert token.value() == "from the environment"
+
+
+def test_of_credentials_the_folders_come_before_one_of_a_drop_in(token, tmp_path, monkeypatch):
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    (tmp_path / "influxdb-token").write_text("of the folder beside")
+    assert token.value() == "of the folder beside"
+    (credentials / "influxdb-token").write_text("of a drop-in")
+    assert token.value() == "of a drop-in"
+    (credentials / "secrets_influxdb-token").write_text("of the folder\n")
+    assert token.value() == "of the folder"
+
+
+def test_what_has_not_reached_a_service_is_told_with_the_command_that_mends_it(
+    token, tmp_path, monkeypatch
+):
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert not token.is_there()
+    with pytest.raises(SecretMissing, match=r"has not reached the service; .* secret set "):
+        token.value()

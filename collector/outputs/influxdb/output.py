@@ -194,10 +194,10 @@ class InfluxDB:
         options = self.options
         mend = {
             400: "; are 'url' and 'org' right?",
-            401: f"; secret {options.token.name!r} holds no token that it knows: put a valid one "
-            "there, it is read again at every attempt",
+            401: f"; the token in secret {options.token.name!r} is not known there: store one that "
+            f"is with 'sudo energy-monitor secret set {options.token.name}'",
             403: f"; the token in secret {options.token.name!r} may not write to bucket "
-            f"{options.bucket!r}: put one there that may",
+            f"{options.bucket!r}: store one that may",
             404: f"; is 'url' right, and are there an org {options.org!r} and a bucket "
             f"{options.bucket!r}? 'energy-monitor setup influxdb' makes them",
         }.get(answer.status, "")

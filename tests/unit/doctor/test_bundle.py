@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector.cli.main import main
-from collector.doctor import bundle, configuration, examine
+from collector.doctor import bundle, configuration, examine, secrets
 from collector.doctor.case import open_case
 from collector.doctor.redact import MARK, Redactor
 from collector.errors import EnergyMonitorError
@@ -176,7 +176,7 @@ def test_who_may_not_read_the_secrets_is_not_shown_any(closed):
         assert "try 'sudo energy-monitor secret show" in refused.stderr
         assert refused.stdout == ""
     with as_somebody():
-        ((_, told),) = examine.examine(closed, {"": (configuration.secrets,)})
+        ((_, told),) = examine.examine(closed, {"": (secrets.stored,)})
     assert [each.severity for each in told] == ["unknown", "unknown"]
     assert {each.mend for each in told} == {"sudo energy-monitor doctor"}
 

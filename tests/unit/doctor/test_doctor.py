@@ -23,6 +23,7 @@ from collector.doctor import (
     lines,
     machine,
     outputs,
+    secrets,
     sources,
     stack,
     stored,
@@ -159,7 +160,7 @@ def test_a_secret_that_is_missing_or_open_to_all_is_told(case, tmp_path):
     plant(tmp_path / "etc/secrets", {"influxdb-token": "abc", "influxdb-read-token": ""})
     (tmp_path / "etc/secrets/influxdb-token").chmod(0o644)
     (tmp_path / "etc/secrets/influxdb-read-token").chmod(0o600)
-    empty, readable = found(configuration.secrets, opened)
+    empty, readable = found(secrets.stored, opened)
     assert "read_token: secret 'influxdb-read-token' is empty" in empty.what
     assert empty.mend == "sudo energy-monitor setup influxdb"
     assert readable.severity == "warning"
@@ -167,7 +168,7 @@ def test_a_secret_that_is_missing_or_open_to_all_is_told(case, tmp_path):
     assert readable.mend == f"sudo chmod -R u=rwX,go= {opened.secrets}"
     opened.secrets.chmod(0o700)
     (opened.secrets / "influxdb-read-token").write_text("def")
-    assert only(configuration.secrets, opened).severity == "ok"
+    assert only(secrets.stored, opened).severity == "ok"
 
 
 # --- lines -------------------------------------------------------------------------------------

@@ -232,7 +232,7 @@ def test_no_secret_is_shown_and_each_is_said_how_to_store(tmp_path):
     for each in (*SECRETS.values(), "key-of-emoncms"):
         assert each not in result.output
     for name in SECRETS:
-        assert f"LoadCredential={name}:/etc/energy-monitor/secrets/{name}" in result.stderr
+        assert f"'sudo energy-monitor secret set {name}'" in result.stderr
     loaded = config.load(made)
     assert loaded.sources["barn"].password.name == "redis-shed"
     assert loaded.outputs["base"].token.name == "influxdb-base"
