@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 from collector.errors import EnergyMonitorError
 from collector.options import option
 from collector.reading import Reading
-from collector.scalars import Seconds
+from collector.scalars import Label, Seconds
 
 LONGEST_EVERY_S = 7 * 86400
 
@@ -58,6 +58,16 @@ class SourceOptions:
     rename: dict[str, str] = option(
         "store a quantity under another name from the catalogue with the same unit",
         example={"active_power": "active_power_import"},
+        default={},
+    )
+    label: Label = option(
+        "name for people, in any script; shown beside the plain name, never stored",
+        example="Küche",
+        default=Label(),
+    )
+    labels: dict[str, Label] = option(
+        "labels of single devices, for a source that has several",
+        example={"washer": "Waschmaschine"},
         default={},
     )
 
@@ -123,6 +133,11 @@ class OutputOptions:
         example={"floor": "ground"},
         default={},
     )
+    label: Label = option(
+        "name for people, in any script; shown beside the plain name",
+        example="Büro",
+        default=Label(),
+    )
 
 
 Line = TypeVar("Line")
@@ -146,6 +161,11 @@ class DerivationOptions:
     """What every derivation understands."""
 
     type: str = option("type of the derivation", example="battery_bank")
+    label: Label = option(
+        "name for people, in any script; shown beside the plain name, never stored",
+        example="Akku",
+        default=Label(),
+    )
 
 
 @dataclass(frozen=True)

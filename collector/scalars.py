@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,19 @@ class Bytes(int):
     """An amount of data, written with its unit: 512 kB, 100 MB, 2 GB."""
 
 
+class Label(str):
+    """A name for people: one line in any script."""
+
+    __slots__ = ()
+
+
 SECONDS_PER = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 BYTES_PER = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
 LONGEST_S = 3660 * 86400  # ten years; waits of the operating system end at some 292
+LONGEST_LABEL = 60
+# Control characters, ends of lines, half characters; and what reverses the text after it.
+NOT_IN_LABELS = {"Cc", "Cs", "Zl", "Zp"}
+BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 LONGEST_TEXT = 1000  # a wrong value stands in the message about it
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -75,6 +86,24 @@ def read_text(node: yaml.Node) -> str:
         msg = f"{text!r} is not accepted: one line without control characters"
         raise NotAccepted(msg)
     return text
+
+
+def label_of(text: str) -> Label:
+    """Return *text* as a label. Raise NotAccepted."""
+    if not text.strip() or len(text) > LONGEST_LABEL:
+        raise NotAccepted(f"expected a label of 1 to {LONGEST_LABEL} characters, not {len(text)}")
+    if any(
+        unicodedata.category(each) in NOT_IN_LABELS
+        or unicodedata.bidirectional(each) in BIDI_CONTROLS
+        for each in text
+    ):
+        msg = f"{text!a} is not accepted: one line, no control or direction characters"
+        raise NotAccepted(msg)
+    return Label(text)
+
+
+def read_label(node: yaml.Node) -> Label:
+    return label_of(scalar(node))
 
 
 def read_bool(node: yaml.Node) -> bool:
@@ -148,6 +177,7 @@ def read_secret(node: yaml.Node, folder: Path) -> Secret:
 
 SCALARS: dict[Any, Callable[[yaml.Node], Any]] = {
     str: read_text,
+    Label: read_label,
     bool: read_bool,
     int: read_int,
     float: read_float,

@@ -37,6 +37,7 @@ class LatestReading:
     """The newest reading of a device: a value per quantity."""
 
     kind: str = ""
+    label: str = ""
     at_ms: int = 0
     values: Mapping[str, float] = field(default_factory=dict)
 
@@ -45,6 +46,7 @@ class LatestReading:
 class SourceStatus:
     """One source; *age_s* is None where it was never read, *latest* is by device."""
 
+    label: str = ""
     state: str = "starting"
     since_ms: int = 0
     age_s: float | None = None
@@ -63,6 +65,7 @@ class SourceStatus:
 class OutputStatus:
     """One output; *backlog* counts readings that it still lacks, the oldest of *backlog_s*."""
 
+    label: str = ""
     state: str = "starting"
     since_ms: int = 0
     last_delivery_ms: int = 0
@@ -77,6 +80,7 @@ class OutputStatus:
 class DerivationStatus:
     """One derivation; *backlog* counts readings that it has not used yet."""
 
+    label: str = ""
     state: str = "starting"
     since_ms: int = 0
     last_error: str = ""
@@ -116,6 +120,11 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """Return what ``json.dumps`` takes."""
         return dataclasses.asdict(self)
+
+
+def titled(name: str, label: str) -> str:
+    """Return a name as people read it: with its label, where it has one."""
+    return f"{name} ({label})" if label else name
 
 
 def from_json(document: Any) -> Status:

@@ -25,10 +25,27 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[i
     return "\n".join(lines)
 
 
+def labelled_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
+) -> str:
+    """Set out *rows*, whose last column is a label, which is left out where no row has one.
+
+    At the end of a line no script, however wide and whatever its direction, moves other columns.
+    """
+    every = [list(row) for row in rows]
+    if any(row[-1] for row in every):
+        return table([*heads, "LABEL"], every, right)
+    return table(heads, [row[:-1] for row in every], right)
+
+
 def width(text: str) -> int:
     """Return how many columns *text* takes on a terminal."""
     plain = click.unstyle(text)
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in plain)
+    return sum(
+        2 if unicodedata.east_asian_width(each) in "WF" else 1
+        for each in plain
+        if unicodedata.category(each) not in {"Mn", "Me", "Cf"}  # drawn over the one before
+    )
 
 
 def plain(text: str, most: int = 200) -> str:

@@ -18,6 +18,7 @@ from collector.cli.arguments import Time
 from collector.cli.main import COMMANDS, main
 from collector.cli.setup import token_files
 from collector.config import load
+from collector.contract import SourceOptions
 from collector.demo import command as demo
 from collector.errors import EnergyMonitorError, LineAway
 from collector.journal.journal import Journal
@@ -25,6 +26,7 @@ from collector.journal.notes import dead_letters
 from collector.journal.reader import read_all
 from collector.reading import Reading, decode, encode
 from collector.run import control
+from collector.scalars import Seconds
 from collector.status import JournalStatus, LatestReading, SourceStatus, Status, from_json
 from tests.fakes.running import (
     ask,
@@ -326,7 +328,9 @@ def test_watching_goes_on_after_a_missed_answer_and_says_why(tmp_path, monkeypat
 
     monkeypatch.setattr(feed.source, "read", read)
     with pytest.raises(KeyboardInterrupt):
-        read_command.read_on(intake, 0.01, as_json=True)
+        read_command.read_on(
+            intake, SourceOptions(type="simulated", every=Seconds(0.01)), as_json=True
+        )
     told = capsys.readouterr()
     assert told.err == "house: unplugged\n"
     assert json.loads(told.out)["device"] == "house"

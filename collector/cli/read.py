@@ -11,12 +11,13 @@ from collector.cli import show
 from collector.cli.arguments import config_option, json_option
 from collector.clock import Clock, utc
 from collector.config import Config, load
-from collector.contract import Raw, Source
+from collector.contract import Raw, Source, SourceOptions
 from collector.errors import EnergyMonitorError, LineAway, ReadFault, SecretMissing
 from collector.journal.journal import Journal
 from collector.reading import Reading
 from collector.run import wiring
 from collector.run.intake import Feed, Intake
+from collector.status import titled
 
 
 @click.command()
@@ -46,16 +47,17 @@ def read_source(config: Config, name: str, *, watch: bool, raw: bool, as_json: b
     """
     intake = find_intake(config, name)
     (each,) = intake.feeds
+    options = config.sources[name]
     try:
         if raw:
             each.source.open()
             print_raw(each.source, name, as_json=as_json)
         elif watch:
-            read_on(intake, float(config.sources[name].every), as_json=as_json)
+            read_on(intake, options, as_json=as_json)
         else:
-            print_readings(read_now(intake), as_json=as_json)
+            print_readings(read_now(intake), options, as_json=as_json)
     except (ReadFault, SecretMissing) as error:
-        raise EnergyMonitorError(f"{name}: {error}") from error
+        raise EnergyMonitorError(f"{titled(name, options.label)}: {error}") from error
     except KeyboardInterrupt:
         click.echo()
     finally:
@@ -73,14 +75,14 @@ def find_intake(config: Config, name: str) -> Intake:
     return Intake([found], Journal(config.data_dir / "journal", ""), Clock(), health.lock)
 
 
-def read_on(intake: Intake, every_s: float, *, as_json: bool) -> None:
+def read_on(intake: Intake, options: SourceOptions, *, as_json: bool) -> None:
     """Read and print until Ctrl-C; where no answer comes, say why and go on."""
     while True:
         try:
-            print_readings(read_now(intake), as_json=as_json)
+            print_readings(read_now(intake), options, as_json=as_json)
         except (ReadFault, SecretMissing) as error:
             click.secho(f"{intake.feeds[0].name}: {error}", fg="yellow", err=True)
-        time.sleep(every_s)
+        time.sleep(options.every)
 
 
 def read_now(intake: Intake) -> list[Reading]:
@@ -108,9 +110,9 @@ def tell_left_out(each: Feed) -> None:
         click.secho(f"{each.name}: {text}", fg="yellow", err=True)
 
 
-def print_readings(readings: Sequence[Reading], *, as_json: bool) -> None:
+def print_readings(readings: Sequence[Reading], options: SourceOptions, *, as_json: bool) -> None:
     if not as_json:
-        click.echo(show.values(readings))
+        click.echo(show.values(readings, options.label, options.labels))
         return
     for each in readings:
         entry = {"device": each.device, "at": utc(each.at_ms), "values": dict(each.values)}

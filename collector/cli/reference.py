@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 from collector import registry
 from collector.config import COMMON, MainOptions
 from collector.quantity import catalogue
-from collector.scalars import Bytes, Seconds
+from collector.scalars import Bytes, Label, Seconds
 from collector.secrets import Secret
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,7 @@ PATTERN_OF_BYTES = r"^[0-9.]+ *[kKMGT]?[bB]$"
 
 SCHEMAS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
+    Label: {"type": "string", "minLength": 1, "maxLength": 60},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -41,7 +42,7 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,99}$"},
 }
 WORDS = {
-    str: "text", bool: "true or false", int: "whole number", float: "number",
+    str: "text", Label: "text", bool: "true or false", int: "whole number", float: "number",
     Seconds: "duration", Bytes: "size", Secret: "`!secret` name",
 }  # fmt: skip
 

@@ -9,8 +9,9 @@ import click
 
 from collector.reading import Reading
 from collector.status import OutputStatus, SourceStatus, Status
-from collector.text import amount, duration, in_unit, number, table
+from collector.text import amount, duration, in_unit, labelled_table, number, table
 
+NONE: Mapping[str, str] = {}
 STATE_COLOURS = {
     "alive": "green",
     "delivering": "green",
@@ -30,7 +31,7 @@ def status(answer: Status) -> str:
     parts = [
         f"{answer.site}: up {duration(answer.up_s)}, {amount(answer.resident_memory)}",
         "",
-        table(
+        labelled_table(
             ["SOURCE", "STATE", "AGE", "LATE p99", "TOOK", "READS", "FAILED", "SKIPPED"],
             [source_row(name, source) for name, source in answer.sources.items()],
             right=range(2, 8),
@@ -41,7 +42,7 @@ def status(answer: Status) -> str:
         now_ms = answer.now_ms
         rows = [output_row(name, each, now_ms) for name, each in answer.outputs.items()]
         heads = ["OUTPUT", "STATE", "BACKLOG", "BEHIND", "LAST", "DELIVERED", "REFUSED"]
-        parts += [table(heads, rows, right=range(2, 7)), ""]
+        parts += [labelled_table(heads, rows, right=range(2, 7)), ""]
     parts.append(
         f"journal: {journal.readings} readings, {amount(journal.bytes)}, "
         f"{duration(journal.days * 86400)}"
@@ -73,6 +74,7 @@ def source_row(name: str, source: SourceStatus) -> list[str]:
         str(source.reads),
         str(source.failures),
         str(source.skipped),
+        source.label,
     ]
 
 
@@ -86,10 +88,11 @@ def output_row(name: str, output: OutputStatus, now_ms: float) -> list[str]:
         duration((now_ms - last) / 1000 if last else None),
         str(output.delivered),
         str(output.refused),
+        output.label,
     ]
 
 
-def values(readings: Iterable[Reading]) -> str:
+def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, str] = NONE) -> str:
     """Set out readings: device, quantity, value, unit; of several values of one the last."""
     latest = {
         (reading.device, quantity): value
@@ -97,10 +100,10 @@ def values(readings: Iterable[Reading]) -> str:
         for quantity, value in reading.values.items()
     }
     rows = [
-        [device, quantity, *in_unit(quantity, value)]
+        [device, quantity, *in_unit(quantity, value), labels.get(device, label)]
         for (device, quantity), value in latest.items()
     ]
-    return table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
+    return labelled_table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
 
 
 def models(own_dirs: Sequence[Path], *, as_json: bool) -> str:

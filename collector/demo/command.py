@@ -19,7 +19,7 @@ from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
 from collector.run import control
 from collector.status import Status
-from collector.text import duration, in_unit, table
+from collector.text import duration, in_unit, labelled_table
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
 CONFIG = """\
@@ -216,7 +216,10 @@ def live(answer: Status) -> str:
             age_s = (answer.now_ms - reading.at_ms) / 1000
             for quantity, value in reading.values.items():
                 rows.append(
-                    [device, quantity, *in_unit(quantity, value), duration(age_s), lateness]
+                    [
+                        *(device, quantity, *in_unit(quantity, value)),
+                        *(duration(age_s), lateness, reading.label),
+                    ]
                 )
     heads = ["DEVICE", "QUANTITY", "VALUE", "UNIT", "AGE", "LATE"]
-    return table(heads, rows, right=(2, 4, 5))
+    return labelled_table(heads, rows, right=(2, 4, 5))

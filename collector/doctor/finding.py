@@ -1,9 +1,11 @@
 """What a check says: a finding, or that it cannot tell."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from collector.errors import EnergyMonitorError
+from collector.status import titled
 
 Severity = Literal["ok", "unknown", "advice", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "unknown", "advice", "warning", "error")
@@ -21,6 +23,14 @@ class Finding:
     what: str
     why: str = ""
     mend: str = ""
+
+
+def labelled(name: str, label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield *findings* about *name*, which they begin with, with its label beside it."""
+    for each in findings:
+        rest = each.what.removeprefix(f"{name}:")
+        about = rest != each.what
+        yield replace(each, what=f"{titled(name, label)}:{rest}") if about else each
 
 
 class CannotTell(EnergyMonitorError):

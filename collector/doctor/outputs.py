@@ -7,7 +7,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from collector.doctor.case import MEND_STACK, PATIENCE, Case
-from collector.doctor.finding import Finding
+from collector.doctor.finding import Finding, labelled
 from collector.doctor.secrets import mend_login
 from collector.doctor.stored import influxdbs
 from collector.errors import ReadFault
@@ -23,6 +23,13 @@ LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 def delivering(case: Case) -> Iterator[Finding]:
     """Does every output deliver, and if it is behind, for how long still?"""
+    outputs = case.answer().outputs
+    for finding in each_output(case):
+        name = finding.what.partition(":")[0]
+        yield from labelled(name, outputs[name].label, [finding])
+
+
+def each_output(case: Case) -> Iterator[Finding]:
     status = case.answer()
     later = None
     for name, output in status.outputs.items():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from collector.doctor.case import AS_ROOT, RESTART, Case
-from collector.doctor.finding import Finding
+from collector.doctor.finding import Finding, labelled
 from collector.doctor.secrets import mend_login
 from collector.status import SourceStatus
 from collector.text import amount, duration
@@ -35,8 +35,8 @@ def each_source(case: Case) -> Iterator[Finding]:
         return  # ``running`` reports it
     sources = case.status.sources
     for name, source in sources.items():
-        yield state(case, name, source)
-        yield from quality(name, source)
+        findings = (state(case, name, source), *quality(name, source))
+        yield from labelled(name, source.label, findings)
     wanted = set(case.config.sources) if case.config else set(sources)
     for name in sorted(wanted ^ set(sources)):
         yield Finding(

@@ -4,6 +4,7 @@ import itertools
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from collector import config
 from collector.errors import ConfigFault, Fault
 from collector.import_config.foreign import Malformed, Part
 from collector.run import wiring
+from collector.scalars import NotAccepted, label_of
 from collector.secrets import Secret
 
 HEAD = """\
@@ -36,10 +38,12 @@ class Draft:
         self.notes.append(f"{place}: {text}")
 
     def add_source(self, name: str, options: Options) -> None:
-        self.sources[unused(name, self.sources)] = options
+        given = unused(name, self.sources)
+        self.sources[given] = with_label(name, given, options)
 
     def add_output(self, name: str, options: Options) -> None:
-        self.outputs[unused(name, self.outputs)] = options
+        given = unused(name, self.outputs)
+        self.outputs[given] = with_label(name, given, options)
 
     def secret(self, name: str, part: Part) -> Secret:
         """Return a reference in place of the secret at *part*, and say how to store it."""
@@ -57,6 +61,14 @@ class Draft:
         """Say of each of *parts* that is not *known* that it has no equal, and *why* not."""
         for key in [each for each in parts if each not in known]:
             self.note(parts[key].place, why.get(key, "has no equal"))
+
+
+def with_label(name: str, given: str, options: Options) -> Options:
+    """Return *options* with the name of before as label, where it had to be changed to *given*."""
+    with suppress(NotAccepted):
+        if name != given:
+            return options | {"label": str(label_of(name))}
+    return options
 
 
 def unused(name: str, used: Iterable[str]) -> str:

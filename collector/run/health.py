@@ -28,6 +28,8 @@ class SourceHealth:
     duration_s: float = 0
     lateness_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
     latest: dict[str, Reading] = field(default_factory=dict)
+    label: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -40,6 +42,7 @@ class OutputHealth:
     last_error: str = ""
     delivered: int = 0
     refused: int = 0
+    label: str = ""
 
 
 @dataclass
@@ -50,6 +53,7 @@ class DerivationHealth:
     since_ms: float = 0
     last_error: str = ""
     made: int = 0
+    label: str = ""
 
 
 @dataclass
@@ -89,6 +93,7 @@ class Health:
         with self.lock:
             return {
                 name: OutputStatus(
+                    label=output.label,
                     state=output.state,
                     since_ms=round(output.since_ms),
                     last_delivery_ms=round(output.last_ms),
@@ -108,6 +113,7 @@ class Health:
         with self.lock:
             return {
                 name: DerivationStatus(
+                    label=each.label,
                     state=each.state,
                     since_ms=round(each.since_ms),
                     last_error=each.last_error,
@@ -121,6 +127,7 @@ class Health:
 
 def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
     return SourceStatus(
+        label=source.label,
         state=source.state,
         since_ms=round(source.since_ms),
         age_s=round((now_ms - source.last_ms) / 1000, 3) if source.last_ms else None,
@@ -133,7 +140,12 @@ def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
         last_out_of_range=source.last_out_of_range,
         last_error=source.last_error,
         latest={
-            device: LatestReading(kind=each.kind, at_ms=each.at_ms, values=dict(each.values))
+            device: LatestReading(
+                kind=each.kind,
+                label=source.labels.get(device, source.label),
+                at_ms=each.at_ms,
+                values=dict(each.values),
+            )
             for device, each in source.latest.items()
         },
     )

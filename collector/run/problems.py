@@ -5,7 +5,7 @@ from pathlib import Path
 
 from collector import backup_options
 from collector.config import Config
-from collector.status import Status
+from collector.status import Status, titled
 
 LONGEST_START_S = 120
 
@@ -15,12 +15,14 @@ def problems(status: Status) -> list[str]:
     found = []
     if not status.clock.trusted:
         found.append("the clock is not right yet: readings are kept but not delivered")
-    for name, source in status.sources.items():
+    for plain, source in status.sources.items():
+        name = titled(plain, source.label)
         if source.state == "silent":
             found.append(f"source {name} is silent: {source.last_error}")
         elif source.state == "failed":
             found.append(f"source {name} failed, an internal error: {source.last_error}")
-    for name, output in status.outputs.items():
+    for plain, output in status.outputs.items():
+        name = titled(plain, output.label)
         if output.state == "away":
             found.append(f"output {name} is away: {output.last_error}")
         elif output.state == "failed":
@@ -28,7 +30,7 @@ def problems(status: Status) -> list[str]:
         elif output.state == "starting" and output.backlog_s > LONGEST_START_S:
             found.append(f"output {name} has delivered nothing yet")
     found += [
-        f"derivation {name} failed, an internal error: {each.last_error}"
+        f"derivation {titled(name, each.label)} failed, an internal error: {each.last_error}"
         for name, each in status.derivations.items()
         if each.state == "failed"
     ]

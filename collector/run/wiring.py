@@ -117,12 +117,15 @@ def context(config: Config, name: str, lines: Lines) -> Context:
 
 def new_health(config: Config, now_ms: float = 0) -> Health:
     """Return figures for what *config* names, with nothing counted yet."""
-    return Health(
-        {name: SourceHealth() for name in config.sources},
-        {name: OutputHealth() for name in config.outputs},
-        now_ms,
-        {name: DerivationHealth() for name in config.derivations},
-    )
+    sources = {
+        name: SourceHealth(label=options.label, labels=options.labels)
+        for name, options in config.sources.items()
+    }
+    outputs = {name: OutputHealth(label=each.label) for name, each in config.outputs.items()}
+    derivations = {
+        name: DerivationHealth(label=each.label) for name, each in config.derivations.items()
+    }
+    return Health(sources, outputs, now_ms, derivations)
 
 
 def check(config: Config) -> list[str]:

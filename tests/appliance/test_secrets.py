@@ -26,6 +26,7 @@ TASMOTA = '{"ENERGY":{"Total":31.427,"Power":14,"Voltage":229,"Current":0.126}}'
 SOURCE = """\
   plugs:
     type: mqtt_in
+    label: Küche
     line: mqtt://127.0.0.1
     user: monitor
     password: !secret mqtt-password
@@ -140,6 +141,7 @@ def test_a_wrong_password_is_found_and_a_right_one_works(machine):
     assert len(stored(machine, "plug")) > before
     log = machine.run("journalctl --boot").stdout
     assert PASSWORD not in log
+    assert "Küche" in machine.run("energy-monitor status", check=False).stdout
 
 
 def test_one_that_is_changed_behind_its_back_is_found(machine):

@@ -117,6 +117,13 @@ def test_inputs_of_one_port_become_a_source_with_groups(tmp_path):
     assert source.read == (ReadGroup(quantities=("discharged_energy",), every=Seconds(10)),)
 
 
+@pytest.mark.parametrize("name", ["Küche & Bad", "厨房", "مطبخ"])
+def test_a_name_that_has_to_be_changed_becomes_the_label(tmp_path, name):
+    loaded, _ = imported(tmp_path, "vemonitor", house(block([MONITOR | {"name": name}])))
+    assert [each.label for each in loaded.sources.values()] == [name]
+    assert name not in loaded.sources
+
+
 def test_every_port_and_every_block_becomes_a_source(tmp_path):
     sun = MONITOR | {"name": "sun", "source": "sun", "columns": ["PPV"]}
     loaded, _ = imported(tmp_path, "vemonitor", house(block([MONITOR]), block([sun])))
