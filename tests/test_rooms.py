@@ -1,7 +1,7 @@
 """Who may import whom, by folder: left never knows right, and nobody knows the rooms beside him.
 
-A module's room is its folder; the modules at the root of ``collector/`` are the words, which all
-may import. In ``sources/`` and ``outputs/`` every family is a room of its own.
+A module's room is its folder; the modules at the root of ``collector/`` and those of its contract
+are the words, which all may import. In ``sources/`` and ``outputs/`` every family is a room.
 """
 
 import ast
@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+WORDS = {"contract"}  # a folder of words
 BELOW = {"words", "lines", "decode", "journal", "ledger", "sources", "outputs", "derive", "run"}
 LAW = {
     "words": set(),
@@ -56,7 +57,7 @@ def room_of(module):
     folders = inner if is_package else inner[:-1]
     if folders and folders[0] in {"sources", "outputs", "derive"}:
         return name if is_package or len(folders) == 1 else ".".join(folders[:2])
-    return folders[0] if folders else "words"
+    return folders[0] if folders and folders[0] not in WORDS else "words"
 
 
 def imported(module):

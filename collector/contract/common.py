@@ -1,0 +1,50 @@
+"""What everyone behind a door is given, and how he refuses an option."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from collector.contract.options import OutputOptions
+from collector.errors import EnergyMonitorError
+
+Line = TypeVar("Line")
+
+
+class Lines(Protocol):
+    """Hands out lines: sources that name the same one share it (``lines.serial.Lines``)."""
+
+    @property
+    def lines(self) -> Mapping[str, object]: ...
+
+    def get(self, url: str, framing: Any, kind: type[Any]) -> Any:
+        """Return the serial line *url*, not yet opened. Raise ValueError where it can't be one."""
+
+    def share(self, url: str, line: Line) -> Line:
+        """Return the line that *url* already names, or else *line*. Raise ValueError."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a source, an output or a derivation is given besides its options.
+
+    *lines* hands out the connections that several sources may share, *config_dir* is where the
+    owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
+    """
+
+    site: str
+    lines: Lines
+    config_dir: Path
+    state_dir: Path
+
+    def tags(self, options: OutputOptions) -> dict[str, str]:
+        """Return the tags that an output adds to every reading: plain words, the site first."""
+        return {"site": self.site, **options.tags}
+
+
+class BadOption(EnergyMonitorError):
+    """An option that its class accepts and the whole does not; *option* may be a path."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option

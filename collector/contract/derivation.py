@@ -1,0 +1,41 @@
+"""The door of derivations: what computes readings from readings."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar, Protocol
+
+from collector.contract.common import Context
+from collector.reading import Reading
+
+
+class Derivation(Protocol):
+    """Computes readings from readings, and knows nothing but them.
+
+    *hears* names the kinds of device whose readings it is given, *makes* the kinds of those that it
+    returns. The two never meet, so a derivation never hears itself. One may hear what another
+    makes; a circle is refused. *quantities* names all that it can return.
+
+    The same readings give the same result, however they are cut into batches: there is no clock
+    here, time is what the readings carry. They come in the journal's order, which is that of their
+    arrival: those of several sources interleave, and history that is fetched later comes late. What
+    it must remember is in its state. After a crash it gets some readings again and returns the same
+    readings as before, which for every output are the same points.
+    """
+
+    Options: ClassVar[type]
+    hears: frozenset[str]
+    makes: frozenset[str]
+
+    def __init__(self, name: str, options: Any, context: Context) -> None:
+        """Check and remember. Raise BadOption."""
+
+    @property
+    def quantities(self) -> Collection[str]: ...
+
+    def derive(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return what follows from *readings*, which come after all that came before."""
+
+    def state(self) -> Any:
+        """Return what ``restore`` takes: what ``json`` can write, the smaller the better."""
+
+    def restore(self, state: Any) -> None:
+        """Take up a state of before. Raise ValueError where it is none."""
