@@ -46,6 +46,7 @@ class MbapLine(TcpLine):
         self.transaction = 0
         self.buffer = b""
         self.silences = 0
+        self.heard_s = 0.0
 
     @property
     def port(self) -> str:
@@ -65,8 +66,10 @@ class MbapLine(TcpLine):
 
     def pace(self, address: int) -> tuple[float, float]:
         """Return how long a byte takes, and the silence between frames, in seconds."""
-        framing = self.framings.get(address)
-        return (framing.character_s, framing.silence_s) if framing else (BYTE_S, 0.0)
+        framing, pause_s = self.framings.get(address), self.slaves[address].pause_s
+        if framing is None:
+            return BYTE_S, pause_s
+        return framing.character_s, max(framing.silence_s, pause_s)
 
     def wire_s(self, shape: Shape) -> float:
         """Return how long a request and its answer take on the wire."""
@@ -90,10 +93,13 @@ class MbapLine(TcpLine):
         slave, timeout_s = self.slaves[shape.slave], self.timeout_s(shape)
         self.transaction = (self.transaction + 1) % TRANSACTIONS
         strays_before = self.discarded["stray"]
-        slave.ask(shape)
+        if slave.wanted_quiet_s:
+            time.sleep(max(self.heard_s + slave.wanted_quiet_s - time.monotonic(), 0.0))
+        slave.ask(shape, time.monotonic() - self.heard_s)
         self.send(mbap.request(self.transaction, shape, start))
-        sent_s = time.monotonic()
+        sent_s = self.heard_s = time.monotonic()
         frame = self.answer(sent_s + timeout_s)
+        self.heard_s = time.monotonic() if frame else sent_s
         if frame is None:
             raise self.unanswered(shape, timeout_s, self.discarded["stray"] - strays_before)
         self.silences = 0
@@ -137,8 +143,10 @@ class MbapLine(TcpLine):
     def refused(self, shape: Shape, start: int, code: int) -> ReadFault:
         """Return the error for an exception; what a gateway cannot reach is silent."""
         if code in NOBODY_THERE:
+            self.slaves[shape.slave].was_silent = True
             return DeviceSilent(f"address {shape.slave} on {self.url}: {rtu.REASONS[code]}")
         self.slaves[shape.slave].owed.clear()
+        self.slaves[shape.slave].answered()
         return rtu.refused(self.url, shape, start, code)
 
     def unanswered(self, shape: Shape, waited_s: float, strays: int) -> ReadFault:

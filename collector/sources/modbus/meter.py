@@ -1,15 +1,16 @@
 """One Modbus device on a line: fetches what is due in the cheapest reads, and learns from refusals.
 
-A meter that refuses a block (exception 2 or 3) is asked for two smaller ones from then on. An
-optional register that it refuses alone is left out. One that does not know function 3 (exception
-1), as some OR-WE-525 and 526 don't, is asked with function 4, which names the same registers.
-And one that answers other reads but never a certain block is taken to refuse that one in silence.
+A meter that refuses a block (exception 2 or 3) is asked for two smaller ones from then on. A
+register that it refuses alone, while it answers others, is left out until the next start. One that
+does not know function 3 (exception 1), as some OR-WE-525 and 526 don't, is asked with function 4,
+which names the same registers. A block that a device never answers counts as refused where it
+answers another one. Before that it is asked again after a pause: some want silence on the line.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from collector.errors import DeviceRefused, DeviceSilent
+from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.plan import Block, Split, Wire, best_split, cost_ms, plan, unlike
@@ -21,7 +22,9 @@ log = logging.getLogger(__name__)
 
 HOLDING, INPUT = 3, 4  # the functions that read registers
 UNKNOWN_FUNCTION = 1
-UNKNOWN_REGISTERS = (2, 3)  # some meters call too long a block an illegal value
+# Some meters call too long a block an illegal value, or an unknown register a failure.
+UNKNOWN_REGISTERS = (UNKNOWN_FUNCTION, 2, 3, 4)
+PAUSES_S = (0.07, 0.2, 0.5)  # that meters want: 50 or 60 ms by their manuals, people report more
 USUAL_ANSWER_MS = 10.0  # until measured: mbmd's published figures come to 8 ms
 ANSWER_STEP_MS = 5.0  # how much the answer time must change for another plan
 LEAST_ANSWER_MS = 1.0  # so that a request never costs nothing, however quick the answers
@@ -44,6 +47,7 @@ class Meter:
         self.left_out: set[Block] = set()
         self.answered: set[Block] = set()
         self.unanswered: set[Block] = set()
+        self.silent_once: set[Block] = set()
 
     def open(self) -> None:
         """Open the line. Raise LineAway."""
@@ -61,22 +65,44 @@ class Meter:
         return cost_ms(self.plan(self.blocks(registers)), self.wire())
 
     def fetch(self, registers: Collection[Register]) -> Words:
-        """Read *registers*, but for those left out. Raise ReadFault at the first failure."""
+        """Read *registers*, but for those left out. Raise ReadFault where none can be had."""
         self.get_in_step()
+        lacking: dict[Block, ReadFault] = {}
+        try:
+            words = self.fetch_rest(registers, lacking)
+        finally:
+            self.left_out.difference_update(lacking)
+        if lacking and not words:
+            raise next(iter(lacking.values()))
+        for block, fault in lacking.items():
+            self.leave_out(block, fault)
+        return words
+
+    def fetch_rest(
+        self, registers: Collection[Register], lacking: dict[Block, ReadFault]
+    ) -> dict[tuple[int, int], int]:
+        """Read what is not left out; add what cannot be read to *lacking*. Raise ReadFault."""
         words: dict[tuple[int, int], int] = {}
         while wanted := frozenset(
             block for block in self.blocks(registers) if not words_of(block, words)
         ):
             read = self.plan(wanted)[0]
             inside = [block for block in wanted if read.holds(block)]
+            fault: ReadFault | None = None
             try:
                 words |= self.ask(read)
                 self.answered.add(read)
             except DeviceRefused as refusal:
-                self.learn(inside, refusal)
-            except DeviceSilent:
-                self.suspect(read, inside)
-                raise
+                fault = self.learn(inside, refusal)
+            except DeviceSilent as silence:
+                if answer := self.ask_again(read):
+                    words |= answer
+                else:
+                    fault = self.suspect(read, inside, silence)
+                    self.get_in_step()
+            if fault:
+                lacking[inside[0]] = fault
+                self.left_out.add(inside[0])
         return words
 
     def get_in_step(self) -> None:
@@ -112,40 +138,90 @@ class Meter:
     def greeting(self) -> Block:
         """Return a short read whose answer cannot be taken for one that is still owed."""
         known = self.blocks(self.map.registers)
+        doubted = frozenset(block for block in known if holds_any(self.unanswered, block))
+        known = (known - doubted) | self.answered or known
         owed = tuple(self.slave.owed)
         return unlike(known, self.map.max_registers, frozenset(self.splits), owed)
 
-    def learn(self, inside: Collection[Block], refusal: DeviceRefused) -> None:
-        """Arrange that what is *inside* a refused read is fetched otherwise, or raise *refusal*."""
-        if refusal.code == UNKNOWN_FUNCTION:
+    def learn(self, inside: Sequence[Block], refusal: DeviceRefused) -> ReadFault | None:
+        """Arrange that what is *inside* a refused read is fetched otherwise, or raise *refusal*.
+
+        Return it where it concerns one register alone.
+        """
+        if refusal.code == UNKNOWN_FUNCTION and not self.answered:
             if self.uses_input or self.map.function == INPUT:
                 self.uses_input = False
                 raise refusal
             log.info("%s: does not know function 3; asked with function 4", self.name)
             self.uses_input = True
-        elif refusal.code not in UNKNOWN_REGISTERS:
+            return None
+        if refusal.code not in UNKNOWN_REGISTERS:
             raise refusal
-        elif len(inside) > 1:
-            self.splits.add(best_split(inside))
-        else:
-            self.leave_out(next(iter(inside)), refusal)
+        if len(inside) == 1:
+            return refusal
+        self.splits.add(best_split(inside))
+        return None
 
-    def suspect(self, read: Block, inside: Collection[Block]) -> None:
-        """Part a read that was never answered, at its second time: between, a greeting was."""
-        if read in self.unanswered and read not in self.answered and len(inside) > 1:
-            log.info(
-                "%s: never answers %d registers from 0x%04X", self.name, read.words, read.address
-            )
-            self.splits.add(best_split(inside))
+    def ask_again(self, read: Block) -> Words:
+        """Ask once more for what was not answered: after a pause where it may want one.
+
+        Return nothing where the device answers another request, but not this one. Raise ReadFault.
+        """
+        slave, before_s = self.slave, self.slave.pause_s
+        pauses: Sequence[float] = (before_s,)
+        if slave.is_hasty and not (slave.is_pause_sure or slave.is_pause_given):
+            pauses = [each for each in PAUSES_S if each > before_s]
+        elif read in self.answered or read in self.unanswered:
+            return {}
         self.unanswered.add(read)
+        for pause_s in pauses:
+            slave.pause_s = pause_s
+            try:
+                self.get_in_step()
+                words = self.ask(read)
+            except DeviceSilent:
+                slave.pause_s = before_s
+                if slave.owed != [Shape(self.address, read.function, read.words)]:
+                    raise
+                continue
+            self.answered.add(read)
+            if pause_s != before_s:
+                log.info("%s: wants %.0f ms between requests", self.name, 1000 * pause_s)
+                self.splits.clear()
+            return words
+        slave.is_pause_sure = len(pauses) > 1
+        return {}
 
-    def leave_out(self, block: Block, refusal: DeviceRefused) -> None:
+    def suspect(
+        self, read: Block, inside: Sequence[Block], silence: DeviceSilent
+    ) -> ReadFault | None:
+        """Part a read that is never answered by a device that is there, or raise *silence*.
+
+        Return it where it concerns one register alone.
+        """
+        if read in self.answered or (self.slave.is_pause_given and self.slave.is_hasty):
+            raise silence
+        if len(inside) == 1:
+            return silence
+        log.info("%s: never answers %d registers from 0x%04X", self.name, read.words, read.address)
+        self.splits.add(best_split(inside))
+        return None
+
+    def leave_out(self, block: Block, fault: ReadFault) -> None:
+        """Ask no more for a register that was never answered, while others are."""
+        if holds_any(self.answered, block):
+            return
+        if isinstance(fault, DeviceSilent) and block not in self.silent_once:
+            self.silent_once.add(block)
+            return
         register = next(each for each in self.map.registers if self.block(each) == block)
-        if not register.optional or len(self.blocks(self.map.registers)) == 1:
-            raise refusal
-        log.info("%s: %s is left out: %s", self.name, register.quantity, refusal)
+        log.info("%s: %s is left out: %s", self.name, register.quantity, fault)
         self.left_out.add(block)
         self.splits.clear()  # they led to this register, and may be needless without it
+
+
+def holds_any(reads: Collection[Block], block: Block) -> bool:
+    return any(read.holds(block) for read in reads)
 
 
 def words_of(block: Block, words: Words) -> list[int]:

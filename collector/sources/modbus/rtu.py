@@ -6,6 +6,7 @@ apart by their answers, and ``Slave`` keeps account of what is still owed.
 (Modbus over Serial Line V1.02, 2.5; Modbus Application Protocol V1.1b3, 6.3, 6.4 and 7)
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -33,6 +34,7 @@ LEAST_ALLOWANCE_S = 0.1  # and four times the measured answer time, as Victron's
 MOST_ALLOWANCE_S = 2.0  # a meter that needs longer cannot be told from a dead one
 ALLOWANCE_PER_ANSWER_TIME = 4
 MOST_OWED = 64  # more requests than any meter or gateway holds back at once
+AFTER_SILENCE_S = 0.1  # of quiet: who stayed silent may have been asked too early
 
 
 class Shape(NamedTuple):
@@ -153,6 +155,22 @@ class Slave:
     owed: list[Shape] = field(default_factory=list)
     answer_time_s: float | None = None
     slow_answer_time_s: float = FIRST_ALLOWANCE_S / ALLOWANCE_PER_ANSWER_TIME
+    pause_s: float = 0.0  # of quiet before each request
+    is_pause_given: bool = False  # by the owner
+    is_pause_sure: bool = False  # longer ones were tried in vain
+    was_silent: bool = False
+    quiet_s: float = math.inf  # before the newest request
+    least_quiet_s: float = math.inf  # before a request that was answered
+
+    @property
+    def wanted_quiet_s(self) -> float:
+        """How long the line must have been quiet before the next request to it."""
+        return max(self.pause_s, AFTER_SILENCE_S) if self.was_silent else self.pause_s
+
+    @property
+    def is_hasty(self) -> bool:
+        """Did the newest request come much sooner than any that was answered?"""
+        return self.quiet_s < self.least_quiet_s / 2 < math.inf
 
     @property
     def allowance_s(self) -> float:
@@ -160,7 +178,9 @@ class Slave:
         allowance_s = ALLOWANCE_PER_ANSWER_TIME * self.slow_answer_time_s
         return min(max(allowance_s, LEAST_ALLOWANCE_S), MOST_ALLOWANCE_S)
 
-    def ask(self, shape: Shape) -> None:
+    def ask(self, shape: Shape, quiet_s: float = math.inf) -> None:
+        """Book a request that leaves after *quiet_s* without a byte on the line."""
+        self.quiet_s = quiet_s
         self.owed.append(shape)
         del self.owed[:-MOST_OWED]
 
@@ -173,6 +193,7 @@ class Slave:
         """Book a refusal: the newest request's where only that is owed, otherwise anyone's."""
         if len(self.owed) == 1:
             self.owed.clear()
+            self.answered()
 
     def came_late(self) -> None:
         """Double the allowance."""
@@ -184,9 +205,16 @@ class Slave:
         One that is only slow makes up for it: its answers still come, late.
         """
         self.slow_answer_time_s *= 0.8
+        self.was_silent = True
+
+    def answered(self) -> None:
+        """Learn after how short a quiet it answers."""
+        self.was_silent = False
+        self.least_quiet_s = min(self.least_quiet_s, self.quiet_s)
 
     def measure(self, answer_time_s: float) -> None:
         """Learn from an answer in time. One slow answer is remembered for some hundred more."""
+        self.answered()
         self.slow_answer_time_s = max(answer_time_s, 0.99 * self.slow_answer_time_s)
         before_s = answer_time_s if self.answer_time_s is None else self.answer_time_s
         self.answer_time_s = 0.9 * before_s + 0.1 * answer_time_s

@@ -37,6 +37,7 @@ class RtuLine(SerialLine):
         self.missing = 0
         self.sent_s = 0.0
         self.heard_s = 0.0
+        self.silence_s = framing.silence_s
 
     def ask(self, shape: Shape, start: int) -> Sequence[int]:
         """Return the registers from *start* on; the line is open. Raise ReadFault."""
@@ -45,15 +46,17 @@ class RtuLine(SerialLine):
         if shape.slave not in self.instruments:
             self.instruments[shape.slave] = minimalmodbus.Instrument(self, shape.slave)
         instrument = self.instruments[shape.slave]
+        self.silence_s = max(self.framing.silence_s, self.slaves[shape.slave].wanted_quiet_s)
         try:
             return list(instrument.read_registers(start, shape.words, shape.function))
         except minimalmodbus.ModbusException as error:
             msg = f"address {shape.slave} on {self.port}: {error}"
             raise FrameDamaged(msg) from error
 
-    def pace(self, _address: int) -> tuple[float, float]:
+    def pace(self, address: int) -> tuple[float, float]:
         """Return how long a byte takes, and the silence between frames, in seconds."""
-        return self.framing.character_s, self.framing.silence_s
+        silence_s = max(self.framing.silence_s, self.slaves[address].pause_s)
+        return self.framing.character_s, silence_s
 
     def wire_s(self, shape: Shape) -> float:
         """Return how long a request and its answer take on the wire."""
@@ -75,10 +78,11 @@ class RtuLine(SerialLine):
                 self.hear(self.receive(MOST_NOISE_BYTES))
                 for frame in self.frames():
                     self.answers(frame, None)
-            quiet_in_s = self.heard_s + self.framing.silence_s - time.monotonic()
+            quiet_in_s = self.heard_s + self.silence_s - time.monotonic()
             if quiet_in_s <= 0:
                 break
-            if time.monotonic() - begun_s > MOST_NOISE_BYTES * self.framing.character_s:
+            most_s = self.silence_s + MOST_NOISE_BYTES * self.framing.character_s
+            if time.monotonic() - begun_s > most_s:
                 msg = f"{self.port} is never quiet: does another program or master talk on it?"
                 raise FrameDamaged(msg)
             time.sleep(quiet_in_s)
@@ -91,7 +95,7 @@ class RtuLine(SerialLine):
     def write(self, request: bytes) -> None:
         """Send *request*. Raise LineAway, or ValueError where it does anything but read."""
         shape = rtu.shape_of(request)
-        self.slaves[shape.slave].ask(shape)
+        self.slaves[shape.slave].ask(shape, time.monotonic() - self.heard_s)
         self.expect(request)
         self.send(request)
         self.sent_s = self.heard_s = time.monotonic()

@@ -16,6 +16,7 @@ from collector.lines.serial import ACCEPTED, NETWORK_SCHEMES, Framing, LineConfl
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
+from collector.scalars import Seconds
 from collector.sources.modbus import devicemap, discover, sunspec, sunspec_chain
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
@@ -54,6 +55,13 @@ class ModbusOptions(SourceOptions):
         low=0,
         high=255,
     )
+    pause: Seconds | None = option(
+        "silence on the line before each request (default: what the device turns out to want)",
+        example="60ms",
+        default=None,
+        low=0,
+        high=2,
+    )
     serial: SerialOptions = field(
         default_factory=SerialOptions,
         metadata={
@@ -83,6 +91,8 @@ class Modbus:
             msg = f"{address} is the address of {other} already, which is on the same line"
             raise BadOption("address", msg)
         self.meter = Meter(name, bus, address, self.map)
+        if options.pause is not None:
+            self.meter.slave.pause_s, self.meter.slave.is_pause_given = options.pause, True
 
     @property
     def line(self) -> str:
