@@ -90,3 +90,16 @@ NAMEPLATE = model(120, DERTyp=4, WRtg=500, WRtg_SF=1)
 STORAGE = model(124, ChaState=7350, ChaState_SF=-2, InBatV=512, InBatV_SF=-1, ChaSt=4)
 VENDOR = [64110, 3, 1, 2, 3]
 HYBRID = [common(), INVERTER, NAMEPLATE, VENDOR, STRINGS, STORAGE, common("Acme", "Meter"), METER]
+
+
+def battery_inputs(charging, discharging):
+    """Return the inputs of a hybrid: one string, and a battery with an input for each direction."""
+    charge = {"ID": 2, "IDStr": "StCha 2", "DCA": charging, "DCW": charging, "DCWH": 70}
+    discharge = {"ID": 3, "IDStr": "StDisCha 3", "DCA": discharging, "DCW": discharging, "DCWH": 60}
+    return model(
+        160,
+        {"ID": 1, "IDStr": "MPPT 1", "DCA": 210, "DCV": 6201, "DCW": 1302, "DCWH": 15},
+        charge | {"DCV": 4021},
+        discharge | {"DCV": 4021},
+        N=3, DCA_SF=-2, DCV_SF=-1, DCW_SF=0, DCWH_SF=0,
+    )  # fmt: skip

@@ -167,6 +167,8 @@ def check(content: MapFile, faults: Faults) -> None:
         if quantity not in catalogue():
             hint = did_you_mean(quantity, catalogue()) or "; see quantities.yaml"
             faults.add_later(f"{path}.quantity", f"{quantity!r} is not in the catalogue{hint}")
+        if register.adds:
+            continue
         if quantity in (each.quantity for each in content.registers[:number]):
             faults.add_later(f"{path}.quantity", f"{quantity} already has a register")
         for address in range(register.address, register.address + register.length):

@@ -1,7 +1,6 @@
 """A number in a device's registers: where it lies, how it is written there, what it says."""
 
 import functools
-import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ ADDRESSES = 65536
 LARGEST_SCALE = 1e9  # no unit is further from ours, and nothing times it overflows a float
 
 Type = Literal[
-    "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "bcd16", "bcd32"
+    "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "bcd16", "bcd32",
+    "magnitude32",
 ]  # fmt: skip
 Function = Literal[3, 4]
 WordOrder = Literal["big", "little"]
@@ -64,6 +64,11 @@ class Register(Cell):
         "only one source says so, or its meaning is not sure", example=True, default=False
     )
     optional: bool = option("some variants do not have it", example=True, default=False)
+    adds: bool = option(
+        "one of several registers whose sum is the quantity; a scale below 0 subtracts",
+        example=True,
+        default=False,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +86,9 @@ def decode(cell: Cell, words: Words) -> float | None:
     """Return the value in *words*, the registers of *cell* as read: the nearest float there is.
 
     A float32 counts as the shortest decimal of 6 to 9 digits that names it: 230.2, where its bits
-    say 230.1999969482422. None where the registers hold no number: NaN, infinity, or a BCD digit
-    above 9. Pure; any words will do, as long as they are as many as *cell* has registers.
+    say 230.1999969482422. None where the registers hold no number: NaN, infinity, the largest
+    float32, or a BCD digit above 9. Pure; any words will do, as long as they are as many as *cell*
+    has registers.
     """
     return reader(cell.type, cell.word_order, cell.scale)(words)
 
@@ -114,9 +120,13 @@ def digits(data: bytes) -> Ratio | None:
     return (int(data.hex()), 1) if data.hex().isdecimal() else None
 
 
+def magnitude(data: bytes) -> Ratio:
+    return abs(INT32.unpack(data)[0]), 1
+
+
 def shortest(data: bytes) -> Ratio | None:
     (value,) = FLOAT32.unpack(data)
-    if not math.isfinite(value):
+    if not abs(value) < LARGEST_FLOAT32:  # neither is NaN
         return None
     text = ""
     for precision in FLOAT32_DIGITS:
@@ -126,7 +136,9 @@ def shortest(data: bytes) -> Ratio | None:
     return Decimal(text).as_integer_ratio()
 
 
+INT32 = struct.Struct(">i")
 FLOAT32 = struct.Struct(">f")
+LARGEST_FLOAT32 = 3.4e38  # from there on it says that there is no value
 FLOAT32_DIGITS = range(6, 10)  # of a float32, 6 decimal digits are always true and 9 always suffice
 NUMBERS: dict[Type, tuple[int, Callable[[bytes], Ratio | None]]] = {
     "uint16": (1, integer(">H")),
@@ -136,6 +148,7 @@ NUMBERS: dict[Type, tuple[int, Callable[[bytes], Ratio | None]]] = {
     "uint64": (4, integer(">Q")),
     "int64": (4, integer(">q")),
     "float32": (2, shortest),
+    "magnitude32": (2, magnitude),
     "bcd16": (1, digits),
     "bcd32": (2, digits),
 }

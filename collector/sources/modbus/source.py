@@ -102,7 +102,7 @@ class Modbus:
     def quantities(self) -> Collection[str]:
         if self.map.name == sunspec.NAME:
             return sunspec.quantities()
-        return [register.quantity for register in self.map.registers]
+        return list(dict.fromkeys(register.quantity for register in self.map.registers))
 
     @property
     def patience_s(self) -> float:
@@ -144,7 +144,10 @@ class Modbus:
             held = words_of(self.meter.block(register), words)
             value = register.value(held) if held else None
             if value is not None:
-                told.setdefault(self.device_of(register), {})[register.quantity] = value
+                values = told.setdefault(self.device_of(register), {})
+                if register.adds:
+                    value += values.get(register.quantity, 0)
+                values[register.quantity] = value
         if self.map.name != sunspec.NAME and any(cannot_be(values) for values in told.values()):
             msg = f"{self.name}: 0 V and 0 Hz: a meter that is fed by its line cannot see that"
             raise FrameDamaged(msg)

@@ -14,7 +14,7 @@ from collector.sources.modbus import devicemap
 from collector.sources.modbus.source import Modbus, ModbusOptions
 from tests.fakes.far_end import cable
 from tests.fakes.mbap_device import Device, exception, framed, units, words
-from tests.fakes.sunspec_image import HYBRID, INVERTER, METER, common, image, model
+from tests.fakes.sunspec_image import HYBRID, INVERTER, METER, battery_inputs, common, image, model
 from tests.servers.libmodbus_slave import libmodbus_unit
 from tests.servers.pymodbus_slave import pymodbus_slaves, pymodbus_units
 
@@ -326,3 +326,30 @@ def test_raw_shows_the_registers_of_a_value_and_its_scale_factor(tmp_path):
     assert (row["device"], row["value"]) == ("grid", 230.1)
     assert (row["words"][0], row["words"][-1], len(row["words"])) == (2301, 0xFFFF, 8)
     assert rows["active_power"]["value"] is None
+
+
+@pytest.mark.parametrize(("charging", "discharging", "power"), [(800, 0, 800), (0, 560, -560)])
+def test_power_into_a_battery_is_positive_and_out_of_it_negative(
+    tmp_path, charging, discharging, power
+):
+    chain = [common("Fronius"), INVERTER, battery_inputs(charging, discharging)]
+    with (
+        pymodbus_units({1: image(*chain)}) as line,
+        opened(modbus(line, context(tmp_path), "sunspec", address=1)) as source,
+    ):
+        battery = values(source)["mains.battery1"]
+    assert (battery["battery_power"], battery["battery_current"]) == (power, power / 100)
+
+
+@pytest.mark.parametrize(("drawn", "fed_in"), [(6452.0, 0.0), (0.0, 6452.0)])
+def test_the_first_sdm72_tells_a_direction_by_two_registers(tmp_path, drawn, fed_in):
+    registers = dict.fromkeys(range(0x600), 0)
+    for address, value in {0x34: 6452.0, 0x48: 1.5, 0x500: drawn, 0x502: fed_in}.items():
+        registers[address], registers[address + 1] = struct.unpack(">HH", struct.pack(">f", value))
+    with (
+        Device(units({1: registers})) as device,
+        opened(modbus(device.line, context(tmp_path), "eastron-sdm72")) as source,
+    ):
+        read = values(source)["mains"]
+    assert read["active_power"] == drawn - fed_in
+    assert (read["active_power_import"], read["active_power_export"]) == (drawn, fed_in)

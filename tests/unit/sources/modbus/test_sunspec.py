@@ -14,7 +14,9 @@ from tests.fakes.sunspec_image import (
     INVERTER,
     METER,
     NAMEPLATE,
+    STORAGE,
     STRINGS,
+    battery_inputs,
     common,
     definition,
     image,
@@ -22,7 +24,7 @@ from tests.fakes.sunspec_image import (
     points,
 )
 
-UNITS = {"C": "°C", "Pct": "", "PF": "", "% AhrRtg": "%", None: ""}
+UNITS = {"C": "°C", "Pct": "", "PF": "", "% AhrRtg": "%", "Var": "var", "Varh": "varh", None: ""}
 
 
 def reading(registers):
@@ -63,12 +65,20 @@ def test_a_model_is_as_its_definition_says(number):
         factor = theirs[point["sf"]][0] if "sf" in point else None
         assert (row.offset, row.type, row.factor) == (offset, point["type"], factor), row.point
         unit = catalogue()[row.quantity].unit
-        assert UNITS.get(point.get("units"), point.get("units")) == unit
-        assert row.scale == (0.01 if point.get("units") == "Pct" else 1)
+        if (number, row.point) != (713, "SoC"):  # in per cent, as it comes
+            assert UNITS.get(point.get("units"), point.get("units")) == unit
+            assert row.scale == (0.01 if point.get("units") == "Pct" else 1)
+    for row in (row for variant in content.variants for row in variant.points):
+        offset, point = theirs[row.point]
+        assert (row.offset, row.type) == (offset, point["type"]), row.point
+        assert row.factor == theirs[point["sf"]][0]
+    for each in content.deviations:
+        assert set(each.points) <= set(theirs)
 
 
 def test_all_models_that_matter_in_a_house_are_known():
     numbers = {101, 102, 103, 111, 112, 113, 120, 124, 160, *range(201, 205), *range(211, 215)}
+    numbers |= {701, 702, 713, 714}
     assert set(sunspec.contents()) == numbers
 
 
@@ -130,6 +140,101 @@ def test_single_phase_and_floating_point_models_are_told_alike():
     floating = told(image(common(), model(111, PhVphA=230.1, W=-120.0, PF=99.0)))
     assert whole == {"": {"voltage": 230.1, "active_power_export": -120, "power_factor": 0.99}}
     assert floating == whole
+
+
+@pytest.mark.parametrize("name", ["SolarEdge", "SOLAREDGE Technologies"])
+@pytest.mark.parametrize("number", [201, 202, 203, 204, 211, 212, 213, 214])
+def test_power_that_a_solaredge_meter_sees_drawn_is_positive(name, number):
+    factors = {} if number > 210 else {"W_SF": 0, "VAR_SF": 0, "TotWh_SF": 0}
+    meter = model(number, W=-2600, VAR=-300, TotWhImp=7000, TotWhExp=5000, **factors)
+    inverter = model(103, W=400, W_SF=0)
+    found = told(image(common(name), inverter, common("WattNode", "WNC-3Y-400-MB"), meter))
+    assert found[".meter1"] == {
+        "active_power": 2600,
+        "reactive_power": 300,
+        "active_energy_import": 7000,
+        "active_energy_export": 5000,
+    }
+    assert found[""] == {"active_power_export": 400}
+    assert told(image(common("Acme"), meter))[""]["active_power"] == -2600
+
+
+def test_a_kostal_meter_counts_below_zero_and_its_power_factor_is_no_percentage():
+    meter = model(
+        203, PF=995, PFphA=-840, PF_SF=-3, TotWhExp=0xFFB6D9FD, TotWhExpPhB=1200, TotWhImp=3018895,
+        TotWh_SF=0,
+    )  # fmt: skip
+    found = told(image(common("KOSTAL", "KSEM"), meter))
+    assert found[""] == {
+        "power_factor": 0.995,
+        "power_factor_l1": -0.84,
+        "active_energy_export": 4793859,
+        "active_energy_export_l2": 1200,
+        "active_energy_import": 3018895,
+    }
+    assert told(image(common("Acme"), meter))[""]["active_energy_export"] == 0xFFB6D9FD
+
+
+def test_a_counter_of_all_ones_is_absent():
+    assert told(image(common(), model(103, W=1, W_SF=0, WH=0xFFFFFFFF, WH_SF=0))) == {
+        "": {"active_power_export": 1}
+    }
+
+
+@pytest.mark.parametrize("storage", [[], [STORAGE]])
+def test_inputs_that_are_a_battery_are_no_strings(storage):
+    inputs = battery_inputs(0, 560)
+    found = told(image(common("Fronius"), INVERTER, *storage, inputs))
+    assert set(found) == {"", ".string1", ".battery1"}
+    battery = found[".battery1"]
+    assert (battery["charged_energy"], battery["discharged_energy"]) == (70, 60)
+    assert battery["battery_voltage"] in {402.1, 51.2}
+    assert ("state_of_charge" in battery) == bool(storage)
+    assert found[".string1"]["dc_input_power"] == 1302
+
+
+def test_an_inverter_with_the_newer_models_tells_the_same_quantities():
+    measured = model(
+        701, W=4897, W_SF=0, Hz=4998, Hz_SF=-2, PF=-998, PF_SF=-3, TotWhInj=2**53 - 1, TotWh_SF=0,
+        WL1=1600, VL1=2301, V_SF=-1, TmpCab=412, Tmp_SF=-1,
+    )  # fmt: skip
+    rest = [
+        model(702, WMaxRtg=500, W_SF=1),
+        model(713, SoC=735, Pct_SF=-1),
+        model(
+            714,
+            {"PrtTyp": 0, "ID": 1, "DCA": 512, "DCV": 6502, "DCW": 3330, "DCWhInj": 6543210},
+            {"PrtTyp": 1, "ID": 2, "DCA": 10, "DCV": 512, "DCW": 51},
+            NPrt=2, DCA_SF=-2, DCV_SF=-1, DCW_SF=0, DCWH_SF=0,
+        ),
+    ]  # fmt: skip
+    found = told(image(common(), measured, *rest))
+    assert found == {
+        "": {
+            "active_power_export": 4897,
+            "power_factor": -0.998,
+            "frequency": 49.98,
+            "active_energy_export": 2**53 - 1,
+            "temperature": 41.2,
+            "active_power_export_l1": 1600,
+            "voltage_l1": 230.1,
+            "nominal_power": 5000,
+        },
+        ".battery1": {"state_of_charge": 73.5, "battery_voltage": 51.2},
+        ".string1": {
+            "dc_input_current": 5.12,
+            "dc_input_voltage": 650.2,
+            "dc_input_power": 3330,
+            "yield_total": 6543210,
+        },
+    }
+
+
+def test_of_an_older_and_a_newer_model_that_tell_the_same_the_first_counts():
+    newer = model(701, W=1, W_SF=0, TotWhAbs=5, TotWh_SF=0)
+    found = told(image(common(), INVERTER, newer))
+    assert found[""]["active_power_export"] == 4897
+    assert found[""]["active_energy_import"] == 5
 
 
 @pytest.mark.parametrize("factor", [None, 11, -11, 0x7FFF])
