@@ -3,6 +3,7 @@
 Each answer names the request it belongs to, so one that comes late is never taken for another.
 """
 
+import logging
 import socket
 import time
 from collections import Counter, defaultdict
@@ -21,6 +22,8 @@ from collector.sources.modbus.rtu import (
     Shape,
     Slave,
 )
+
+log = logging.getLogger(__name__)
 
 LEAST_ALLOWANCE_S = 0.5  # TCP sends a lost packet again after 0.2 s, and then after 0.4 s
 SILENCES = 3  # then a new connection: some devices answer nothing any more on an old one
@@ -47,6 +50,9 @@ class MbapLine(TcpLine):
         self.buffer = b""
         self.silences = 0
         self.heard_s = 0.0
+        self.is_fresh = True  # nothing was asked yet on this connection, so nothing comes late
+        self.numbers_right = True
+        self.has_heard = False
 
     @property
     def port(self) -> str:
@@ -62,7 +68,7 @@ class MbapLine(TcpLine):
             return
         super().open()
         self.opened().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
-        self.buffer, self.silences = b"", 0
+        self.buffer, self.silences, self.is_fresh = b"", 0, True
 
     def pace(self, address: int) -> tuple[float, float]:
         """Return how long a byte takes, and the silence between frames, in seconds."""
@@ -98,7 +104,8 @@ class MbapLine(TcpLine):
         slave.ask(shape, time.monotonic() - self.heard_s)
         self.send(mbap.request(self.transaction, shape, start))
         sent_s = self.heard_s = time.monotonic()
-        frame = self.answer(sent_s + timeout_s)
+        frame = self.answer(sent_s + timeout_s, shape)
+        self.is_fresh = False
         self.heard_s = time.monotonic() if frame else sent_s
         if frame is None:
             raise self.unanswered(shape, timeout_s, self.discarded["stray"] - strays_before)
@@ -113,25 +120,43 @@ class MbapLine(TcpLine):
         slave.measure(max(time.monotonic() - sent_s - self.wire_s(shape), 0.0))
         return words
 
-    def answer(self, until_s: float) -> Frame | None:
+    def answer(self, until_s: float, shape: Shape) -> Frame | None:
         """Return the answer to the last request; None where it is not whole before *until_s*.
 
+        Some gateways number their answers otherwise. That is found out by the first answer on a
+        connection, which cannot belong to another request; from then on none may be owed.
         Raise FrameDamaged, having hung up, where what comes is no Modbus TCP; LineAway.
         """
+        others: list[Frame] = []
         while True:
             try:
                 frame, self.buffer = mbap.cut(self.buffer)
             except ValueError as error:
                 self.close()
                 raise FrameDamaged(f"{self.url}: {error}") from error
+            self.has_heard = self.has_heard or frame is not None
             if frame and frame.transaction == self.transaction:
+                return frame
+            if frame and not self.numbers_right:
                 return frame
             if frame:
                 self.discard(frame)
+                others = [*others[:1], frame]
             elif time.monotonic() >= until_s:
-                return None
+                return self.wrongly_numbered(others, shape)
             else:
                 self.buffer += self.receive_some(MOST_BYTES - len(self.buffer), until_s)
+
+    def wrongly_numbered(self, others: Sequence[Frame], shape: Shape) -> Frame | None:
+        """Return the only answer to the first request, though it bears another number."""
+        if len(others) != 1 or not self.is_fresh:
+            return None
+        (frame,) = others
+        if (frame.unit, frame.function & ~REFUSAL_BIT) != (shape.slave, shape.function):
+            return None
+        log.warning("%s: gives wrong transaction numbers; answers are taken in turn", self.url)
+        self.numbers_right = False
+        return frame
 
     def discard(self, frame: Frame) -> None:
         age = (self.transaction - frame.transaction) % TRANSACTIONS
@@ -155,6 +180,6 @@ class MbapLine(TcpLine):
             return FrameDamaged(f"{who}: {strays} answers came that nobody asked for")
         self.slaves[shape.slave].stayed_silent()
         self.silences += 1
-        if self.silences == SILENCES:
+        if self.silences == SILENCES or not self.numbers_right:
             self.close()
         return DeviceSilent(f"{who} did not answer within {waited_s:.2f} s")

@@ -161,11 +161,35 @@ def test_an_answer_that_nobody_asked_for_is_a_damaged_frame():
             asked, words(asked, REGISTERS), transaction=(asked.transaction + 0x4000) % 0x10000
         )
 
-    with asking(other, LEAST_ALLOWANCE_S=SOON_S) as (line, _):
+    with asking(right, LEAST_ALLOWANCE_S=SOON_S) as (line, device):
+        line.ask(SHAPE, 10)
+        device.reply = other
         hasty(line)
         with pytest.raises(FrameDamaged, match="1 answers came that nobody asked for"):
             line.ask(SHAPE, 10)
         assert line.is_open
+
+
+@pytest.mark.parametrize("number", [lambda sent: sent + 1, lambda _: 0, lambda _: 0x4711])
+def test_a_gateway_with_numbers_of_its_own_is_read_in_turn(number, caplog):
+    def numbered(asked):
+        body = words(asked, REGISTERS)
+        return framed(asked, body, transaction=number(asked.transaction) % 0x10000)
+
+    with asking(numbered, LEAST_ALLOWANCE_S=SOON_S) as (line, device):
+        hasty(line)
+        for _ in range(3):
+            assert list(line.ask(SHAPE, 10)) == [0x0102, 0x0304]
+            assert list(line.ask(Shape(1, 3, 1), 12)) == [5]
+        device.reply = lambda _: b""
+        with pytest.raises(DeviceSilent):
+            line.ask(SHAPE, 10)
+        assert not line.is_open  # what comes late must not be taken for the next answer
+        device.reply = numbered
+        line.open()
+        assert list(line.ask(Shape(1, 3, 1), 12)) == [5]
+    assert len(caplog.messages) == 1
+    assert "gives wrong transaction numbers" in caplog.messages[0]
 
 
 def test_answers_without_end_that_nobody_asked_for_end_with_the_time_out():
