@@ -44,7 +44,8 @@ RARE_FRAMINGS = (
 DELIVERED, LIKELY, OTHER = range(1, 2), range(2, 11), range(11, 248)
 KNOCK_S = 0.12  # nearly every meter answers within a tenth of a second
 
-UNITS = (*range(1, 11), 71, 100, 126, 240, 247, 255)  # the latter Kostal, Victron, SMA, Fronius
+# The latter are those of Kostal, Victron, SMA and Fronius (200 on: the meters of a GEN24).
+UNITS = (*range(1, 11), 71, 100, 126, *range(200, 204), 240, 247, 255)
 NO_UNIT = 213  # where nobody puts a device: what answers here as well, answers everywhere
 GATEWAY_S = 1.0  # a gateway waits itself, before it says that nobody answers
 

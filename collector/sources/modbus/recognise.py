@@ -1,7 +1,7 @@
 """Whether anything answers at a Modbus address, and which device map fits it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
@@ -14,6 +14,7 @@ from collector.sources.modbus.registers import Probe
 from collector.sources.modbus.rtu import ALLOWANCE_PER_ANSWER_TIME, Shape, Slave
 
 PROBE_S = 0.5  # nearly every device answers within a tenth of a second; this is for the others
+PAUSE_S = 0.07  # some meters answer only after so much silence on the line
 NOBODY_THERE = (10, 11)  # says a gateway of what is behind it
 
 
@@ -58,21 +59,29 @@ def recognise(line: Bus, address: int, maps: Sequence[DeviceMap]) -> tuple[str, 
     heard: dict[Block, Sequence[int]] = {}
     for ask in dict.fromkeys(block(probe) for each in maps for probe in each.probe):
         with suppress(DeviceRefused, DeviceSilent, FrameDamaged):
-            heard[ask] = read(line, address, ask, PROBE_S)
-    fitting = [
-        each
-        for each in maps
-        if all(block(probe) in heard and probe.fits(heard[block(probe)]) for probe in each.probe)
-    ]
+            heard[ask] = read(line, address, ask, PROBE_S, PAUSE_S)
+    fitting = [each for each in maps if fits(each, heard)]
     most = max((len(each.probe) for each in fitting), default=0)
     return tuple(each.name for each in fitting if len(each.probe) == most)
+
+
+def fits(device_map: DeviceMap, heard: Mapping[Block, Sequence[int]]) -> bool:
+    """Do all probes of a map fit, and do they say anything? A device without values sends zeros."""
+    if not all(block(each) in heard for each in device_map.probe):
+        return False
+    found = [tuple(heard[block(each)]) for each in device_map.probe]
+    is_empty = not any(word for words in found for word in words)
+    is_one_number = len(found) > 1 and len({*found}) == 1
+    if is_empty or is_one_number:
+        return False
+    return all(each.fits(heard[block(each)]) for each in device_map.probe)
 
 
 def sunspec_identity(line: Bus, address: int) -> str:
     """Return what a device says by SunSpec that it is; '' where it does not. Raise LineAway."""
 
     def words(start: int, count: int) -> Sequence[int]:
-        return read(line, address, Block(3, start, count), PROBE_S)
+        return read(line, address, Block(3, start, count), PROBE_S, PAUSE_S)
 
     try:
         models = sunspec_chain.walk(words)
@@ -81,8 +90,12 @@ def sunspec_identity(line: Bus, address: int) -> str:
         return ""
 
 
-def read(line: Bus, address: int, ask: Block, allowance_s: float) -> Sequence[int]:
+def read(
+    line: Bus, address: int, ask: Block, allowance_s: float, pause_s: float = 0.0
+) -> Sequence[int]:
     """Read one block, as if nothing had been asked before. Raise ReadFault."""
     line.open()
-    line.slaves[address] = Slave(slow_answer_time_s=allowance_s / ALLOWANCE_PER_ANSWER_TIME)
+    line.slaves[address] = Slave(
+        slow_answer_time_s=allowance_s / ALLOWANCE_PER_ANSWER_TIME, pause_s=pause_s
+    )
     return line.ask(Shape(address, ask.function, ask.words), ask.address)

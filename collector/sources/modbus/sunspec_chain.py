@@ -31,13 +31,22 @@ class Model(NamedTuple):
 
 
 def find(read: Read, who: str) -> int:
-    """Return where "SunS" stands. Raise ReadFault, DeviceRefused where it stands nowhere."""
-    for base in BASES:
+    """Return where "SunS" stands. Raise ReadFault, DeviceRefused where it stands nowhere.
+
+    Some devices do not answer where they have no registers. Each place is asked for another number
+    of registers, so that on a serial line a late answer is not taken for the next one.
+    """
+    silence: DeviceSilent | None = None
+    for more, base in enumerate(BASES):
         try:
-            if tuple(read(base, 2)) == MARK:
+            if tuple(read(base, 2 + more)[:2]) == MARK:
                 return base
         except DeviceRefused:
             continue
+        except DeviceSilent as error:
+            silence = silence or error
+    if silence:
+        raise silence
     places = ", ".join(map(str, BASES))
     raise DeviceRefused(f"{who} is no SunSpec device: at none of {places} stands 'SunS'")
 

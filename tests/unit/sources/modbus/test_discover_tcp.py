@@ -64,11 +64,28 @@ def test_a_thorough_scan_asks_every_unit(at_502):
 
 
 def test_a_device_that_answers_for_any_unit_is_found_once(at_502):
-    registers = dict.fromkeys(range(0x400), 0)
+    registers = dict.fromkeys(range(0x400), 0) | SDM_230
     with libmodbus_unit(registers) as line:
         at_502(line)
         (only,) = found(line)
     assert (only.place, only.options["address"]) == (line, 1)
+
+
+@pytest.mark.usefixtures("few_units")
+@pytest.mark.parametrize("word", [0, 0xFFFF, 0x4248])
+def test_a_device_that_sends_one_number_everywhere_is_not_named(at_502, word):
+    with Device(units({1: dict.fromkeys(range(0x10000), word)})) as device:
+        at_502(device.line)
+        (only,) = found(device.line)
+    assert not only.options
+    assert "no device map fits" in only.text
+
+
+def test_the_meter_of_a_gen24_is_found_at_its_unit(at_502):
+    meters = {1: image(*HYBRID), 200: image(common("Fronius", "TS 65A-3"), METER)}
+    with Device(units(meters)) as device:
+        at_502(device.line)
+        assert [each.options["address"] for each in found(device.line)] == [1, 200]
 
 
 def test_a_server_that_hangs_up_on_other_units_is_searched_to_the_end(at_502):
