@@ -8,6 +8,8 @@ meter          reads by a plan, values out
 rtu, rtu_line  frames on a serial line, and which answer is whose
 mbap, mbap_line  frames over TCP, and their connections
 sunspec_chain, sunspec  what a SunSpec device says of itself
+believable     what no sound device could send
+scheme         whether a device speaks the other Modbus, RTU or TCP
 recognise      which device map fits what answers
 discover       what answers at a serial port, or behind a TCP port
 """

@@ -38,6 +38,7 @@ class RtuLine(SerialLine):
         self.sent_s = 0.0
         self.heard_s = 0.0
         self.silence_s = framing.silence_s
+        self.has_heard = False
 
     def ask(self, shape: Shape, start: int) -> Sequence[int]:
         """Return the registers from *start* on; the line is open. Raise ReadFault."""
@@ -144,6 +145,7 @@ class RtuLine(SerialLine):
 
     def answers(self, frame: bytes, asked: Shape | None) -> bool:
         """Book *frame*; return whether it answers what is being *asked*. Raise DeviceRefused."""
+        self.has_heard = True
         heard = rtu.shape_heard(frame)
         slave = self.slaves[heard.slave]
         if asked and frame[:2] == bytes([asked.slave, asked.function | REFUSAL_BIT]):
@@ -168,4 +170,10 @@ class RtuLine(SerialLine):
         self.slaves[shape.slave].stayed_silent()
         if self.framing.parity != "none" and adapter.is_mini_uart(self.port):
             return DeviceSilent(f"{who} did not answer: {self.port} {adapter.NO_PARITY}")
-        return DeviceSilent(f"{who} did not answer within {waited_s:.2f} s")
+        silent = f"{who} did not answer within {waited_s:.2f} s"
+        if self.slaves[shape.slave].answer_time_s is None:
+            silent += (
+                f", nor before: is it on, are A and B not swapped, are address, baud rate and "
+                f"parity ({self.framing}) right? 'energy-monitor scan' tries others"
+            )
+        return DeviceSilent(silent)

@@ -1,7 +1,6 @@
 """Devices that speak Modbus, RTU or TCP, each read as its map says, or as it says by SunSpec.
 
-A meter that is fed by the line it measures cannot see 0 V and 0 Hz. An OR-WE-504 was seen to send
-just that now and then in a sound frame, so such a read counts as damaged, whatever the model.
+A read that no sound device could have sent counts as damaged.
 """
 
 import logging
@@ -10,26 +9,27 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
-from collector.errors import DeviceRefused, FrameDamaged
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
 from collector.lines import adapter
 from collector.lines.serial import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
-from collector.sources.modbus import devicemap, discover, sunspec, sunspec_chain
+from collector.sources.modbus import believable, devicemap, discover, scheme, sunspec, sunspec_chain
+from collector.sources.modbus.believable import Counters
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.meter import Bus, Meter, words_of
 from collector.sources.modbus.plan import Block
 from collector.sources.modbus.registers import Register
+from collector.sources.modbus.rtu import Shape
 from collector.sources.modbus.rtu_line import RtuLine
 from collector.sources.modbus.sunspec import Point
 
 log = logging.getLogger(__name__)
 
 LAST_ADDRESS = 247  # on RS-485 (Modbus over Serial Line V1.02, 2.2)
-VOLTAGES = ("voltage", "voltage_l1", "voltage_l2", "voltage_l3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,9 @@ class Modbus:
             msg = f"{address} is the address of {other} already, which is on the same line"
             raise BadOption("address", msg)
         self.meter = Meter(name, bus, address, self.map)
+        self.counters = Counters()
+        self.last: dict[frozenset[str], dict[tuple[str, str], dict[str, float]]] = {}
+        self.scheme_tried = not is_network(options.line)
         if options.pause is not None:
             self.meter.slave.pause_s, self.meter.slave.is_pause_given = options.pause, True
 
@@ -113,7 +116,10 @@ class Modbus:
         """Open the line, and find out what a SunSpec device can tell. Raise ReadFault."""
         self.meter.open()
         if self.map.name == sunspec.NAME:
-            self.learn_points()
+            try:
+                self.learn_points()
+            except (DeviceSilent, FrameDamaged) as error:
+                raise self.explained(error) from error
 
     def learn_points(self) -> None:
         who = f"address {self.meter.address} on {self.line}"
@@ -138,20 +144,64 @@ class Modbus:
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
         """Read what is due; raise at the first block that is not answered."""
         registers = self.registers(quantities)
-        words = self.meter.fetch(registers)
-        told: dict[tuple[str, str], dict[str, float]] = {}
+        words = self.fetch(registers)
+        before, told = self.last.get(quantities, {}), dict[tuple[str, str], dict[str, float]]()
+        every: list[Sequence[int]] = []
         for register in registers:
             held = words_of(self.meter.block(register), words)
+            every.append(held)
             value = register.value(held) if held else None
-            if value is not None:
-                values = told.setdefault(self.device_of(register), {})
-                if register.adds:
-                    value += values.get(register.quantity, 0)
-                values[register.quantity] = value
-        if self.map.name != sunspec.NAME and any(cannot_be(values) for values in told.values()):
-            msg = f"{self.name}: 0 V and 0 Hz: a meter that is fed by its line cannot see that"
-            raise FrameDamaged(msg)
+            if value is None:
+                continue
+            device = self.device_of(register)
+            if not value and self.counters.is_doubtful(
+                device[1], register.quantity, before.get(device, {})
+            ):
+                continue
+            values = told.setdefault(device, {})
+            if register.adds:
+                value += values.get(register.quantity, 0)
+            values[register.quantity] = value
+        if self.map.name != sunspec.NAME:
+            self.check(told, every, registers)
+        self.last[quantities] = told
         return [Reading(kind, device, at_ms, values) for (kind, device), values in told.items()]
+
+    def fetch(self, registers: Sequence[Register]) -> Mapping[tuple[int, int], int]:
+        """Read *registers*. Raise ReadFault, which names the scheme that is right."""
+        try:
+            return self.meter.fetch(registers)
+        except (DeviceSilent, FrameDamaged) as error:
+            raise self.explained(error) from error
+
+    def explained(self, error: ReadFault) -> ReadFault:
+        """Return *error*, or one that says what else is spoken there; tried once."""
+        if self.scheme_tried or self.meter.bus.has_heard:
+            return error
+        self.scheme_tried = True
+        self.meter.bus.close()
+        ask = self.meter.block(self.map.registers[0])
+        shape = Shape(self.meter.address, ask.function, ask.words)
+        right = scheme.spoken(self.line, shape, ask.address)
+        self.meter.open()
+        return (
+            type(error)(f"{error}; but it answers at {right}: write that as its line")
+            if right
+            else error
+        )
+
+    def check(
+        self,
+        told: Mapping[tuple[str, str], Mapping[str, float]],
+        every: Sequence[Sequence[int]],
+        registers: Sequence[Register],
+    ) -> None:
+        """Raise FrameDamaged for what no sound meter could have sent."""
+        held = [words for words in every if words]
+        names = [each.quantity for each in registers]
+        for values in told.values():
+            if why := believable.why_not(values, held, names):
+                raise FrameDamaged(f"{self.name}: {why}")
 
     def device_of(self, register: Register) -> tuple[str, str]:
         """Return kind and name of the device that *register* tells about."""
@@ -195,6 +245,10 @@ class Modbus:
 
 def is_tcp(line: str) -> bool:
     return not line.startswith(("/", *(f"{scheme}:" for scheme in NETWORK_SCHEMES)))
+
+
+def is_network(line: str) -> bool:
+    return is_tcp(line) or line.startswith("socket:")
 
 
 def bus_of(url: str, address: int, framing: Framing | None, context: Context) -> Bus:
@@ -243,9 +297,3 @@ def framing_of(device_map: DeviceMap, options: ModbusOptions) -> Framing | None:
         given.parity or delivered.parity,
         given.stopbits or delivered.stopbits,
     )
-
-
-def cannot_be(values: Mapping[str, float]) -> bool:
-    """Do *values* say that there is neither voltage nor frequency, where both were read?"""
-    voltages = [values[name] for name in VOLTAGES if name in values]
-    return bool(voltages) and not any(voltages) and values.get("frequency") == 0

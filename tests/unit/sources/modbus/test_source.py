@@ -392,7 +392,8 @@ def test_the_time_on_the_bus_is_that_of_a_paced_line(own_maps):
 
 def test_a_whole_meter_fits_into_a_second_at_9600_baud(tmp_path):
     device_map = devicemap.load("eastron-sdm630")
-    image = dict.fromkeys(range(max(each.address for each in device_map.registers) + 2), 0x4248)
+    last = max(each.address for each in device_map.registers) + 2
+    image = {address: address if address % 2 else 0x4248 for address in range(last)}
     serial = SerialOptions(baudrate=9600, parity="none", stopbits=2)  # as long as 8E1
     with paced_line({1: image}, answer_ms=8) as paced:
         source = Modbus("m", options(paced.path, "eastron-sdm630", serial), context(tmp_path))

@@ -8,12 +8,14 @@ import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from collector.contract import BadOption, Context
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.lines.serial import Framing, Lines, SerialOptions
 from collector.sources.modbus import devicemap
 from collector.sources.modbus.source import Modbus, ModbusOptions
 from tests.fakes.far_end import cable
+from tests.fakes.loopback import Loopback
 from tests.fakes.mbap_device import Device, exception, framed, units, words
+from tests.fakes.rtu_slave import reply
 from tests.fakes.sunspec_image import HYBRID, INVERTER, METER, battery_inputs, common, image, model
 from tests.servers.libmodbus_slave import libmodbus_unit
 from tests.servers.pymodbus_slave import pymodbus_slaves, pymodbus_units
@@ -127,7 +129,55 @@ def test_what_is_no_modbus_is_hung_up_on_and_the_next_read_connects_anew(tmp_pat
                 values(source)
             device.reply = units({1: EM24})
             assert values(source, "frequency")
-        assert device.connections == 2
+        assert device.connections == 3  # one was a trial of the other scheme
+
+
+class SerialServer(Loopback):
+    def serve(self, client):
+        while request := client.recv(256):
+            self.send(client, reply(request, {1: EM24}) or b"")
+
+
+def test_a_serial_server_that_passes_rtu_on_is_named_with_its_scheme(tmp_path):
+    with SerialServer() as server:
+        with opened(modbus(server.line, context(tmp_path))) as source:
+            right = server.line.replace("tcp:", "socket:")
+            with pytest.raises(DeviceSilent, match=f"it answers at {right}"):
+                values(source)
+            with pytest.raises(DeviceSilent, match="did not answer"):
+                values(source)
+        assert server.connections <= 3
+
+
+@pytest.mark.parametrize("model", ["eastron-sdm630", "sunspec"])
+def test_a_modbus_tcp_device_behind_the_scheme_of_rtu_is_named_with_its_own(tmp_path, model):
+    everything = dict.fromkeys(range(0x200), 1) | image(common(), INVERTER)
+    with pymodbus_units({1: everything}) as line:
+        socket_line = line.replace("tcp:", "socket:")
+        source = modbus(socket_line, context(tmp_path), model, address=1)
+        said = ""
+        with closing(source):
+            try:
+                source.open()
+                values(source)
+            except ReadFault as error:
+                said = str(error)
+        assert f"it answers at {line}" in said
+
+
+@pytest.mark.parametrize("base", [50000, 0])
+def test_a_device_that_is_silent_where_it_has_no_registers_is_found_by_sunspec(tmp_path, base):
+    registers = image(common(), INVERTER, base=base)
+
+    def silent_elsewhere(asked):
+        said = words(asked, registers)
+        return b"" if said[0] & 0x80 else framed(asked, said)
+
+    with (
+        Device(silent_elsewhere) as device,
+        opened(modbus(device.line, context(tmp_path), "sunspec", address=1)) as source,
+    ):
+        assert values(source)["mains"]["active_power_export"] == 4897
 
 
 def test_a_dead_device_is_asked_in_short_and_no_block_is_blamed_for_it(tmp_path, monkeypatch):
