@@ -154,6 +154,9 @@ def load(file: Path) -> Config:
         }
         for group in GROUPS
     }
+    for name in named["derivations"].keys() & named["outputs"].keys():
+        place, node = named["derivations"][name]
+        faults.add(place, node, "is also the name of an output; 'journal replay' needs two names")
     if not read["sources"] and not faults.found:
         faults.add(Place(str(file), "sources"), None, "there is no source: nothing would be read")
     if faults.found:

@@ -66,6 +66,11 @@ def check_line(line: str) -> bytes:
         raise ValueError(f"not a reading as the journal writes it: {line[:200]!r}") from None
 
 
+def kind_of(line: bytes) -> str:
+    """Return only the kind of device of an encoded reading."""
+    return line[: line.index(b",")].decode("ascii")
+
+
 def time_ms(line: bytes) -> int:
     """Return only the time of an encoded reading, in milliseconds since 1970 UTC."""
     return int(line[line.rindex(b" ") + 1 :])

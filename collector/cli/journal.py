@@ -114,21 +114,22 @@ def export(
 def replay(name: str, since: int, file: Path) -> None:
     """Send the readings since a time to an output again, or let a derivation make them again.
 
-    An output that has them already takes no harm. A derivation uses all readings that the journal
-    keeps, in the running service, and makes the same ones as before.
+    An output that has them already takes no harm. A derivation goes back to its last snapshot
+    before that time. What it makes again and the journal has already is not stored twice.
 
     \b
     Example:
       energy-monitor journal replay history --since 2026-01-31T18:00
     """
     from collector import config  # noqa: PLC0415
-    from collector.run import control  # noqa: PLC0415
 
     loaded = config.load(file)
     since_ms = max(since, 0)
     request = {"ask": "replay", "output": name, "since_ms": since_ms}
     if name in loaded.derivations:
-        again = control.ask(loaded.socket, request)["again"]
+        again = have(
+            loaded, request, "again", lambda journal: journal.rewind_derivation(name, since_ms)
+        )
         click.echo(f"{name}: {again} readings are used again")
         return
     check_output(loaded, name)
@@ -241,7 +242,7 @@ def opened(loaded: "Config") -> "Iterator[Journal]":
     if not folder.is_dir():
         raise EnergyMonitorError(f"there is no journal in {loaded.data_dir}: no {folder}")
     with owning(folder):
-        journal = Journal(folder, boot_id(), list(loaded.outputs))
+        journal = Journal(folder, boot_id(), list(loaded.outputs), list(loaded.derivations))
         journal.open()
         try:
             yield journal

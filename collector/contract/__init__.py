@@ -8,7 +8,7 @@ the pump takes care of them, so a source or an output can be used with no thread
 """
 
 from collector.contract.common import BadOption, Context, Lines
-from collector.contract.derivation import Derivation
+from collector.contract.derivation import Derivation, Ticking
 from collector.contract.discovery import Discovering, Found, Manner, Search
 from collector.contract.options import (
     LONGEST_EVERY_S,
@@ -44,5 +44,6 @@ __all__ = [
     "SelectOptions",
     "Source",
     "SourceOptions",
+    "Ticking",
     "Timed",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from collector.contract.options import OutputOptions
 from collector.errors import EnergyMonitorError
@@ -30,12 +31,14 @@ class Context:
 
     *lines* hands out the connections that several sources may share, *config_dir* is where the
     owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
+    *zone* is the time zone of the house, in which its days begin.
     """
 
     site: str
     lines: Lines
     config_dir: Path
     state_dir: Path
+    zone: ZoneInfo = ZoneInfo("UTC")
 
     def tags(self, options: OutputOptions) -> dict[str, str]:
         """Return the tags that an output adds to every reading: plain words, the site first."""

@@ -1,7 +1,7 @@
 """The door of derivations: what computes readings from readings."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from collector.contract.common import Context
 from collector.reading import Reading
@@ -16,9 +16,10 @@ class Derivation(Protocol):
 
     The same readings give the same result, however they are cut into batches: there is no clock
     here, time is what the readings carry. They come in the journal's order, which is that of their
-    arrival: those of several sources interleave, and history that is fetched later comes late. What
-    it must remember is in its state. After a crash it gets some readings again and returns the same
-    readings as before, which for every output are the same points.
+    arrival: those of several sources interleave, history that is fetched later comes late, and the
+    same reading may come twice. What it must remember is in its state. After a crash or for a
+    replay it goes on from an earlier state and returns the same readings as before; what the
+    journal has already is not stored twice.
     """
 
     Options: ClassVar[type]
@@ -35,7 +36,22 @@ class Derivation(Protocol):
         """Return what follows from *readings*, which come after all that came before."""
 
     def state(self) -> Any:
-        """Return what ``restore`` takes: what ``json`` can write, the smaller the better."""
+        """Return what ``restore`` takes: what ``json`` can write, small and never above 1 MB."""
 
     def restore(self, state: Any) -> None:
-        """Take up a state of before. Raise ValueError where it is none."""
+        """Take up a state of before. Raise ValueError where it is none.
+
+        Then the derivation begins again with the oldest reading kept.
+        """
+
+
+@runtime_checkable
+class Ticking(Protocol):
+    """A derivation that must act when time passes, also where no device is read."""
+
+    def tick(self, now_ms: int) -> list[Reading]:
+        """Return what follows from its being *now_ms*, called between readings.
+
+        The collector writes its own figures into the journal every 10 s; *now_ms* is their time,
+        so a replay ticks at the same places. It falls where the clock was set back.
+        """

@@ -133,6 +133,12 @@ class DerivationOptions:
     """What every derivation understands."""
 
     type: str = option("type of the derivation", example="battery_bank")
+    since: str = option(
+        "where a new derivation begins: 'newest', 'beginning' (the oldest reading kept), a "
+        "duration back such as '7d', or a time; ignored once it has begun",
+        example="7d",
+        default="newest",
+    )
     label: Label = option(
         "name for people, in any script; shown beside the plain name, never stored",
         example="Akku",

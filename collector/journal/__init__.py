@@ -5,6 +5,7 @@ segments       files of records, appended to, closed, compressed and dropped
 reader         records of a segment, read forwards
 frames         one record on disk, which proves itself
 cursor, start  how far one output has got, and where a new one begins
+snapshots      how far a derivation has got, and what it remembers
 losses, notes  what was lost, and what was refused
 """
 

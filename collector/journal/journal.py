@@ -3,6 +3,7 @@
     log/                 what was read, in the order it came
     undated/BOOT/        readings of a boot whose clock is not right yet, in monotonic time
     cursors/OUTPUT       how far each output has got
+    derivations/NAME/    how far each derivation has got, and what it remembers
     dead-letters/OUTPUT.jsonl    what an output refused for ever, and why
     losses.jsonl         what was dropped or damaged: cause, numbers, count, and who still lacked it
 
@@ -24,6 +25,7 @@ from collector.journal.losses import Losses
 from collector.journal.notes import append_dead_letters
 from collector.journal.reader import Reader, Record
 from collector.journal.segments import Log
+from collector.journal.snapshots import Snapshots
 from collector.reading import check_line, time_ms
 from collector.status import JournalStatus
 
@@ -33,10 +35,16 @@ log = logging.getLogger(__name__)
 class Journal:
     """The journal in *folder*, for the one process that writes it.
 
-    *outputs* are the names whose cursors hold readings back from being dropped early.
+    *outputs* and *derivations* are names whose cursors hold readings back from being dropped early.
     """
 
-    def __init__(self, folder: Path, boot: str, outputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        boot: str,
+        outputs: Sequence[str] = (),
+        derivations: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.boot = boot
         self.lock = threading.RLock()
@@ -44,6 +52,7 @@ class Journal:
         self.log = Log(folder / "log", self.tell_lost)
         self.undated = undated.log_of(folder, boot, self.losses)
         self.cursors = Cursors(folder, outputs)
+        self.snapshots = {name: Snapshots(folder / "derivations" / name) for name in derivations}
         self.full = False
         self.door: int | None = None
 
@@ -54,7 +63,9 @@ class Journal:
             self.take_door()
             self.losses.read()
             self.cursors.read()
-            self.log.open(self.cursors.furthest)
+            for each in self.snapshots.values():
+                each.read()
+            self.log.open(max([self.cursors.furthest, *self.derived]))
             undated.forget_others(self.folder, self.boot, self.losses)
             if self.undated.folder.is_dir():
                 self.undated.open()
@@ -192,9 +203,15 @@ class Journal:
         return len(segments) > 1 and max(each.first_ms for each in segments) < before_ms
 
     def delivered(self) -> bool:
-        """Has every output got the whole oldest segment?"""
+        """Has every output and every derivation got the whole oldest segment?"""
         after = self.log.segments[1].first
-        return all(cursor.number >= after for cursor in self.cursors.values())
+        numbers = [*(cursor.number for cursor in self.cursors.values()), *self.derived]
+        return all(number >= after for number in numbers)
+
+    @property
+    def derived(self) -> list[int]:
+        """Return the next number that each derivation needs after a restart."""
+        return [each.current.number for each in self.snapshots.values()]
 
     def drop_oldest(self, cause: str) -> bool:
         """Drop the oldest closed segment; with a *cause* it is told as a loss."""
@@ -237,6 +254,14 @@ class Journal:
             number = min(self.log.number_at(since_ms), cursor.number)
             self.cursors.put(output, Cursor(number, since_ms))
             return cursor.number - number
+
+    def rewind_derivation(self, name: str, since_ms: int) -> int:
+        """Move a derivation back to readings from *since_ms* on; return how many it gets again.
+
+        It goes back to the newest snapshot before them. Raise OSError.
+        """
+        number = self.snapshots[name].rewind(self.log.number_at(since_ms)).number
+        return self.log.next_number - max(number, self.log.first_number)
 
     def backlog(self, output: str) -> int:
         """Return how many readings *output* still needs."""

@@ -54,6 +54,7 @@ class Log:
         self.grown = threading.Condition()
         self.segments: list[Segment] = []
         self.next_number = 1
+        self.synced_number = 1  # all before it is on the disk for good
         self.unsynced: dict[Path, int] = {}
         self.unreadable: set[Path] = set()
         self.file: int | None = None
@@ -130,6 +131,7 @@ class Log:
         with self.grown:
             done, self.unsynced = list(self.unsynced.values()), {}
             current = os.dup(self.file) if self.file is not None else None
+            written = self.next_number
         for file in [*done, *([] if current is None else [current])]:
             try:
                 os.fdatasync(file)
@@ -137,6 +139,7 @@ class Log:
                 os.close(file)
         if done:
             sync_folder(self.folder)
+        self.synced_number = written
 
     def close(self) -> None:
         self.sync()

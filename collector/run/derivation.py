@@ -1,50 +1,58 @@
-"""From the journal through a derivation back into the journal: one thread per derivation.
+"""From the journal into the journal: one thread per derivation, each at its own cursor.
 
-    derivations/NAME.json    number of the next reading it needs, and its state at that point
-
-The state is saved now and then, after the readings made so far are in the journal. After a crash
-some readings are used a second time and made a second time: the same points for every output. So
-no reading is missing, and none is wrong, whenever the power fails.
-
-What a derivation raises stops that derivation alone: it is made anew from its saved state and
-tried again after growing pauses.
+A derivation's memory and its cursor are one snapshot, written only when all that it rests on is on
+the disk for good. After a restart, a failure or a replay the thread goes on from a snapshot; what
+it makes again and the journal has already is not stored twice. An error that nobody foresaw stops
+this derivation alone (D12b), and so does a disk that takes no more: sources never wait.
 """
 
 import json
 import logging
 import threading
-import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
-from collector import files
 from collector.clock import Clock
-from collector.contract import Derivation
-from collector.journal.cursor import Cursor
+from collector.contract import Derivation, Ticking
+from collector.journal.cursor import unless_full
 from collector.journal.journal import Journal
+from collector.journal.reader import Reader, Record
+from collector.journal.snapshots import LARGEST_BYTES, Snapshot
 from collector.quantity import catalogue
-from collector.reading import Reading, decode, encode, time_ms
+from collector.reading import Reading, check_line, decode, encode, kind_of, time_ms
 from collector.run.health import DerivationHealth
+from collector.run.made_before import MadeBefore
 
 log = logging.getLogger(__name__)
 
-BATCH = 5_000
-EVERY_S = 1.0
-SAVE_EVERY_S = 60.0  # at most this much is used again after a crash
+TAKEN_AT_ONCE = 1000  # bounds the memory: some 1 MB of decoded readings
+LOOK_EVERY_S = 1.0
+# What a kill costs: so much is derived again, 3,000 readings of ten meters, in a tenth of a second.
+SNAPSHOT_EVERY_MS = 300_000
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 300.0
-FORMAT = 1
+LONGEST_PAUSE_S = 60.0
+OUR_FIGURES = b"collector,device=collector "
 
 
-def cursor_name(name: str) -> str:
-    """Return under which name the journal knows a derivation; no output can have it."""
-    return f"derivation:{name}"
+class Unforeseen(Exception):
+    """A derivation raised something, or made what it may not make: a bug in it."""
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Tell a derivation's bugs from our own, which end the service."""
+    try:
+        yield
+    except Exception as error:
+        raise Unforeseen(f"{type(error).__name__}: {error}") from error
 
 
 class Deriving:
-    """Runs one derivation until *stop* is set. *make* returns it as it is without a past."""
+    """Gives one derivation what the journal gets, until *stop* is set, and stores what it makes.
+
+    *make* makes the derivation as it is without a past.
+    """
 
     def __init__(
         self,
@@ -58,160 +66,188 @@ class Deriving:
         self.name = name
         self.make = make
         self.journal = journal
+        self.snapshots = journal.snapshots[name]
         self.clock = clock
         self.health = health
         self.lock = lock
-        self.file = journal.folder.parent / "derivations" / f"{name}.json"
-        self.derivation: Derivation | None = None
-        self.reader = journal.reader(cursor_name(name))
-        self.since_ms = 0  # what is made for earlier times is left out: a replay begins there
-        self.saved_ms = 0.0
+        self.base: Snapshot | None = None
+        self.unstored: list[bytes] = []
+        self.pending: Snapshot | None = None
         self.failures = 0
-        self.rewound: int | None = None
+        self.left_out: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            stop.wait(self.step())
+            stop.wait(self.derive_once())
+        self.derive_once()
+        self.end()
+
+    def end(self) -> None:
+        """Write down how far it has come, so that the next start goes on from here."""
+        if self.failures or self.unstored or self.base is not self.snapshots.current:
+            return
+        with suppress(OSError, Unforeseen):
+            self.take_snapshot()
+            self.journal.sync()
+            self.put_snapshot()
+
+    def derive_once(self) -> float:
+        """Derive from one batch; return how many seconds to wait before the next."""
         try:
-            if self.derivation:
-                self.save()
-        except Exception as error:  # noqa: BLE001  likewise
-            self.failed(error)
+            if self.base is None or self.base is not self.snapshots.current:
+                self.begin()
+            more = self.derive_batch()
+        except Unforeseen as error:
+            self.base = None  # it may remember half of a batch
+            return self.failed("failed", error)
+        except OSError as error:
+            return self.failed("waiting", error)
+        self.derived()
+        return 0 if more else LOOK_EVERY_S
 
-    def step(self) -> float:
-        """Use one batch; return how many seconds to wait before the next."""
-        try:
-            return self.use_batch()
-        except Exception as error:  # noqa: BLE001  of the derivation, whoever wrote it
-            return self.failed(error)
-
-    def use_batch(self) -> float:
-        if self.rewound is not None:
-            self.begin_again(self.rewound)
-        if self.derivation is None:
-            self.take_up()
-        assert self.derivation is not None
-        records = self.reader.take(BATCH)
-        if records:
-            hears = self.derivation.hears
-            heard = [decode(line) for _, line in records if kind_of(line) in hears]
-            self.keep(self.derivation.derive(heard) if heard else [])
-            self.journal.cursors[cursor_name(self.name)] = Cursor(
-                records[-1][0] + 1, max(time_ms(line) for _, line in records)
-            )
-            self.failures = 0
-        if self.clock.monotonic_ms() > self.saved_ms + 1000 * SAVE_EVERY_S:
-            self.save()
-        self.well()
-        return 0 if len(records) == BATCH else EVERY_S
-
-    def keep(self, readings: Sequence[Reading]) -> None:
-        """Journal what was made. Raise ValueError where it is not what the derivation may make."""
-        assert self.derivation is not None
-        made = [each for each in readings if each.at_ms >= self.since_ms]
-        for each in made:
-            check(each, self.derivation)
-        if made:
-            self.journal.append([encode(each) for each in made], at_ms=round(self.clock.wall_ms()))
-            with self.lock:
-                self.health.made += len(made)
-
-    def take_up(self) -> None:
-        """Make the derivation and give it the state that was saved; without one it begins anew.
-
-        A new derivation begins with the readings that come from now on.
-        """
-        derivation = self.make()
-        saved = read(self.file)
-        number = self.journal.log.next_number
-        if saved is not None:
+    def begin(self) -> None:
+        """Make the derivation anew and let it go on from the last snapshot."""
+        base = self.snapshots.current
+        with watched():
+            self.derivation = self.make()
+        if base.state:
             try:
-                derivation.restore(saved["state"])
-                number, self.since_ms = int(saved["next"]), int(saved["since_ms"])
-            except (ValueError, TypeError, KeyError, LookupError):
-                log.warning("%s: its saved state is of no use, it begins anew", self.name)
-                derivation, number = self.make(), self.journal.log.first_number
-        self.reader.go(number)
-        self.derivation = derivation
-        self.save()
-
-    def begin_again(self, since_ms: int) -> None:
-        """Begin without a past at the oldest reading kept; readings from *since_ms* on count."""
-        self.derivation = self.make()
-        self.since_ms = since_ms
-        self.reader.go(self.journal.log.first_number)
-        self.rewound = None
-        self.save()
-
-    def rewind(self, since_ms: int) -> int:
-        """Have readings from *since_ms* on made again; return how many are used for that."""
-        self.rewound = since_ms
-        return self.journal.log.next_number - self.journal.log.first_number
-
-    def save(self) -> None:
-        """Write down the state and the number it belongs to; where the disk fails, later."""
-        assert self.derivation is not None
-        number = self.reader.number
-        newest_ms = self.journal.cursors[cursor_name(self.name)].newest_ms
-        with suppress(OSError):
-            self.file.parent.mkdir(exist_ok=True)
-            write(
-                self.file,
-                {"next": number, "since_ms": self.since_ms, "state": self.derivation.state()},
-            )
-            self.journal.cursors.put(cursor_name(self.name), Cursor(number, newest_ms))
-        self.saved_ms = self.clock.monotonic_ms()
-
-    def well(self) -> None:
+                with watched():
+                    self.derivation.restore(json.loads(base.state))
+            except Unforeseen as error:
+                if not isinstance(error.__cause__, ValueError):
+                    raise
+                log.warning("%s: begins again with the oldest reading kept: %s", self.name, error)
+                self.snapshots.rewind(0)
+                return self.begin()
+        self.base = base
         with self.lock:
-            was, self.health.state, self.health.last_error = self.health.state, "deriving", ""
-            if was != "deriving":
-                self.health.since_ms = self.clock.wall_ms()
-        if was == "failed":
-            log.info("%s: deriving again", self.name)
+            self.health.number, self.health.passed_ms = base.number, 0
+        self.reader = Reader(self.journal.log, base.number)
+        self.made_before = MadeBefore(self.journal.log, base.end, self.derivation.makes)
+        self.unstored, self.pending = [], None
+        self.snapshot_due_ms = self.clock.monotonic_ms() + SNAPSHOT_EVERY_MS
+        return None
 
-    def failed(self, error: Exception) -> float:
-        """Say once what a derivation raised, and return a pause that grows."""
-        self.derivation = None
+    def derive_batch(self) -> bool:
+        """Derive from the next readings; return whether there may be more. Raise OSError."""
+        records: list[Record] = []
+        if not self.unstored:
+            records = self.reader.take(TAKEN_AT_ONCE)
+            with watched():
+                self.unstored = self.lines_of(self.derive(records))
+        if self.unstored:
+            self.store()
+        with self.lock:
+            self.health.number = self.reader.number
+            if records:
+                self.health.passed_ms = time_ms(records[-1][1])
+        if self.clock.monotonic_ms() >= self.snapshot_due_ms:
+            self.take_snapshot()
+        with unless_full():
+            self.put_snapshot()
+        return len(records) == TAKEN_AT_ONCE
+
+    def derive(self, records: Sequence[Record]) -> Iterator[Reading]:
+        """Yield what the derivation makes of what it hears, ticking where our own time stands."""
+        heard: list[Reading] = []
+        for _, line in records:
+            if kind_of(line) in self.derivation.hears:
+                heard.append(decode(line))
+            if line.startswith(OUR_FIGURES) and isinstance(self.derivation, Ticking):
+                if heard:
+                    yield from self.derivation.derive(heard)
+                yield from self.derivation.tick(time_ms(line))
+                heard = []
+        if heard:
+            yield from self.derivation.derive(heard)
+
+    def lines_of(self, made: Iterator[Reading]) -> list[bytes]:
+        """Encode what is not in the journal yet. Raise ValueError for what may not be made."""
+        lines = (encode(each) for reading in made if (each := self.accept(reading)).values)
+        checked = (check_line(line.decode("ascii")) for line in lines)
+        return [line for line in checked if not self.made_before.take(line)]
+
+    def accept(self, reading: Reading) -> Reading:
+        """Leave out what cannot be true. Raise ValueError for what was not announced."""
+        if reading.kind not in self.derivation.makes:
+            raise ValueError(f"it made a reading of the kind {reading.kind!r}")
+        values = {}
+        for name, value in reading.values.items():
+            if name not in self.derivation.quantities:
+                raise ValueError(f"it made the quantity {name!r}")
+            quantity = catalogue()[name]
+            if value < quantity.low or value > quantity.high:
+                self.leave_out(name, value)
+            else:
+                values[name] = float(value)
+        return replace(reading, values=values)
+
+    def leave_out(self, name: str, value: float) -> None:
+        if name not in self.left_out:
+            self.left_out.add(name)
+            log.warning("%s: left out %s = %g, which cannot be true", self.name, name, value)
+
+    def store(self) -> None:
+        """Append what was made to the journal. Raise OSError; unlike a source's, nothing is lost.
+
+        No older reading is dropped to make room for one that can be made again.
+        """
+        frame = self.clock.frame()
+        now_ms = round(self.clock.monotonic_ms() + frame.offset_ms) if frame.dated else None
+        with self.journal.lock:
+            if not self.journal.try_append(self.journal.log, self.unstored, now_ms):
+                raise OSError("the disk is full")
+        with self.lock:
+            self.health.made += len(self.unstored)
+        self.unstored = []
+
+    def take_snapshot(self) -> None:
+        """Hold on to what the derivation remembers now; all that it made is stored."""
+        self.snapshot_due_ms = self.clock.monotonic_ms() + SNAPSHOT_EVERY_MS
+        if self.base is not None and self.reader.number == self.base.number:
+            return
+        with watched():
+            state = json.dumps(self.derivation.state(), allow_nan=False)
+            if len(state) > LARGEST_BYTES:
+                raise ValueError(f"it remembers {len(state)} bytes, of at most {LARGEST_BYTES}")
+        self.pending_until = self.journal.log.next_number
+        end = self.made_before.first_left(self.reader.number, self.pending_until)
+        self.pending = Snapshot(self.reader.number, end, state)
+
+    def put_snapshot(self) -> None:
+        """Write the snapshot down, once a power cut can take nothing it rests on. Raise OSError."""
+        journal = self.journal.log
+        if self.pending and self.base and journal.synced_number >= self.pending_until:
+            first = journal.first_number
+            if self.snapshots.put(self.pending, self.base, self.clock.wall_ms(), first):
+                self.base = self.pending
+            self.pending = None
+
+    def derived(self) -> None:
+        failures, self.failures = self.failures, 0
+        if self.now_is("deriving", ""):
+            after = f" again after {failures} tries" if failures else ""
+            log.info("%s: deriving%s", self.name, after)
+
+    def failed(self, state: str, error: Exception) -> float:
+        """Say once what is wrong; return a pause that grows."""
         self.failures += 1
-        with self.lock:
-            was, self.health.state = self.health.state, "failed"
-            self.health.last_error = f"{type(error).__name__}: {error}"
-            if was != "failed":
-                self.health.since_ms = self.clock.wall_ms()
-        if was != "failed":
-            log.error("%s: failed, and is tried again: %r", self.name, error, exc_info=error)
+        reason = getattr(error, "strerror", None) or str(error)
+        is_new_reason = self.health.last_error != reason
+        if self.now_is(state, reason) or is_new_reason:
+            trace = error if state == "failed" else None
+            level = logging.ERROR if state == "failed" else logging.WARNING
+            words = "internal error" if state == "failed" else "not now"
+            log.log(
+                level, "%s: %s, tried again later: %s", self.name, words, reason, exc_info=trace
+            )
         return min(FIRST_PAUSE_S * 2.0 ** min(self.failures - 1, 10), LONGEST_PAUSE_S)
 
-
-def kind_of(line: bytes) -> str:
-    """Return the kind of device of an encoded reading."""
-    return line[: line.index(b",")].decode("ascii")
-
-
-def check(reading: Reading, derivation: Derivation) -> None:
-    """Raise ValueError where a reading is not of the kinds and quantities that were declared."""
-    if reading.kind not in derivation.makes:
-        raise ValueError(f"it made a reading of the kind {reading.kind!r}, which it does not name")
-    for name, value in reading.values.items():
-        quantity = catalogue().get(name)
-        if quantity is None or not quantity.low <= value <= quantity.high:
-            raise ValueError(f"it made {name} = {value:g}, which cannot be")
-
-
-def read(file: Path) -> dict[str, Any] | None:
-    """Return what ``write`` wrote; None where there is nothing or it is damaged."""
-    try:
-        crc, _, text = file.read_bytes().partition(b" ")
-        document = json.loads(text)
-        if int(crc) != zlib.crc32(text) or document.pop("format") != FORMAT:
-            return None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return None
-    return dict(document)
-
-
-def write(file: Path, document: dict[str, Any]) -> None:
-    """Replace *file*. Raise OSError, and TypeError or ValueError for a state that JSON lacks."""
-    text = json.dumps({"format": FORMAT, **document}, allow_nan=False).encode()
-    files.replace(file, b"%d %s" % (zlib.crc32(text), text), mode=0o640)
+    def now_is(self, state: str, error: str) -> bool:
+        """Note *state*; return whether it is a new one."""
+        with self.lock:
+            was, self.health.state, self.health.last_error = self.health.state, state, error
+            if was != state:
+                self.health.since_ms = self.clock.wall_ms()
+        return was != state

@@ -47,12 +47,17 @@ class OutputHealth:
 
 @dataclass
 class DerivationHealth:
-    """One derivation: *state* is starting, deriving or failed; *made* counts its readings."""
+    """One derivation: *state* is starting, deriving, waiting or failed.
+
+    *made* counts its readings; *number* is the next that it needs, *passed_ms* its last one's time.
+    """
 
     state: str = "starting"
     since_ms: float = 0
     last_error: str = ""
     made: int = 0
+    number: int = 0
+    passed_ms: int = 0
     label: str = ""
 
 
@@ -106,10 +111,8 @@ class Health:
                 for name, output in self.outputs.items()
             }
 
-    def derivation_statuses(
-        self, backlogs: Mapping[str, tuple[int, float]]
-    ) -> dict[str, DerivationStatus]:
-        """Return the figures of the derivations; *backlogs* has readings and seconds of each."""
+    def derivation_statuses(self, next_number: int, now_ms: float) -> dict[str, DerivationStatus]:
+        """Return the figures of the derivations; *next_number* is that of the journal."""
         with self.lock:
             return {
                 name: DerivationStatus(
@@ -118,11 +121,18 @@ class Health:
                     since_ms=round(each.since_ms),
                     last_error=each.last_error,
                     made=each.made,
-                    backlog=backlogs[name][0],
-                    backlog_s=round(backlogs[name][1], 1),
+                    backlog=max(next_number - each.number, 0),
+                    backlog_s=behind_s(each, next_number, now_ms),
                 )
                 for name, each in self.derivations.items()
             }
+
+
+def behind_s(each: DerivationHealth, next_number: int, now_ms: float) -> float:
+    """Return how far a derivation is behind; 0 where it has all, or has read none yet."""
+    if next_number <= each.number or not each.passed_ms:
+        return 0.0
+    return max(round((now_ms - each.passed_ms) / 1000, 1), 0.0)
 
 
 def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:

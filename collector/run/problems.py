@@ -35,6 +35,11 @@ def problems(status: Status) -> list[str]:
         if each.state == "failed"
     ]
     found += [
+        f"derivation {titled(name, each.label)} waits: {each.last_error}"
+        for name, each in status.derivations.items()
+        if each.state == "waiting"
+    ]
+    found += [
         f"{count} readings were lost since the start: {cause}"
         for cause, count in status.journal.dropped_lately.items()
     ]

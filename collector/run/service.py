@@ -21,11 +21,11 @@ from collector.journal.journal import Journal
 from collector.reading import LATEST_MS, Reading, encode
 from collector.run import control
 from collector.run.delivery import Delivery
-from collector.run.derivation import Deriving, cursor_name
+from collector.run.derivation import Deriving
 from collector.run.health import resident_memory
 from collector.run.intake import Intake
 from collector.run.problems import backups, problems
-from collector.run.since import place_outputs
+from collector.run.since import place_derivations, place_outputs
 from collector.run.systemd import notify
 from collector.run.wiring import build, new_health
 from collector.secrets import credentials
@@ -48,8 +48,8 @@ class Service:
         journal = config.data_dir / "journal"
         journal.mkdir(parents=True, exist_ok=True)
         self.clock = clock or Clock(config.main.clock.trust, journal / "trusted-boot")
-        cursors = [*config.outputs, *map(cursor_name, config.derivations)]
-        self.journal = Journal(journal, self.clock.boot, cursors)
+        names = list(config.outputs), list(config.derivations)
+        self.journal = Journal(journal, self.clock.boot, *names)
         self.health = new_health(config, self.clock.wall_ms())
         self.stop = threading.Event()
         self.broken = False
@@ -62,7 +62,6 @@ class Service:
         ]
         self.outputs = built.outputs
         self.derivations = built.derivations
-        self.derivings: dict[str, Deriving] = {}
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; return the exit status."""
@@ -70,6 +69,7 @@ class Service:
             signal.signal(number, lambda *_: self.stop.set())
         self.journal.open()
         place_outputs(self.config, self.journal, self.clock.wall_ms())
+        place_derivations(self.config, self.journal, self.clock.wall_ms())
         self.begin(control.listen(self.config.socket))
         log.info("%d sources, %d outputs", len(self.config.sources), len(self.config.outputs))
         notify("READY=1")
@@ -96,7 +96,6 @@ class Service:
         for name, make in self.derivations.items():
             health = self.health.derivations[name]
             deriving = Deriving(name, make, self.journal, self.clock, health, self.health.lock)
-            self.derivings[name] = deriving
             self.start(f"derivation {name}", partial(deriving.run, self.stop))
         self.start("journal", self.keep)
         self.start("control", partial(control.serve_at, door, self.answer, self.stop))
@@ -213,8 +212,8 @@ class Service:
 
     def replay(self, name: str, since_ms: int) -> dict[str, Any]:
         """Go back with what a derivation or an output has read of the journal."""
-        if name in self.derivings:
-            return {"again": self.derivings[name].rewind(since_ms)}
+        if name in self.derivations:
+            return {"again": self.journal.rewind_derivation(name, since_ms)}
         if name not in self.outputs:
             return {"error": f"no output named {name!r}; known: {', '.join(self.outputs)}"}
         return {"again": self.journal.rewind(name, since_ms)}
@@ -236,12 +235,7 @@ class Service:
             up_s=round((now_ms - self.health.started_ms) / 1000),
             clock=ClockStatus(trusted=frame.dated, steps=self.clock.steps),
             sources=self.health.source_statuses(self.clock.monotonic_ms() + frame.offset_ms),
-            derivations=self.health.derivation_statuses(
-                {
-                    name: self.backlogs([cursor_name(name)], now_ms)[cursor_name(name)]
-                    for name in self.derivings
-                }
-            ),
+            derivations=self.health.derivation_statuses(self.journal.log.next_number, now_ms),
             outputs=self.health.output_statuses(self.backlogs(self.outputs, now_ms)),
             journal=self.journal.status(now_ms),
             resident_memory=resident_memory(),

@@ -1,4 +1,4 @@
-"""Where new outputs begin, as the option ``since`` of an output says."""
+"""Where new outputs and derivations begin, as their option ``since`` says."""
 
 import logging
 from contextlib import suppress
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from collector.config import Config
 from collector.contract import BadOption
 from collector.journal import start
+from collector.journal.cursor import unless_full
 from collector.journal.journal import Journal
 from collector.scalars import NotAccepted, seconds_of
 
@@ -38,13 +39,31 @@ def place_outputs(config: Config, journal: Journal, now_ms: float) -> None:
 
     The clock may not be right yet, but it is never earlier than what the journal holds.
     """
-    now_ms = max([now_ms, *(segment.first_ms for segment in journal.log.segments[-1:])])
+    now_ms = max(now_ms, newest_ms(journal))
     wanted = {
         name: since_ms(options.since, now_ms, config.main.timezone)
         for name, options in config.outputs.items()
     }
     for name in start.place_new(journal, wanted):
         log.info("%s: new, %d readings to deliver at first", name, journal.backlog(name))
+
+
+def newest_ms(journal: Journal) -> int:
+    """Return a time that the journal has reached."""
+    return max((segment.first_ms for segment in journal.log.segments[-1:]), default=0)
+
+
+def place_derivations(config: Config, journal: Journal, now_ms: float) -> None:
+    """Let each derivation of *config* that is new in *journal* begin where it wants to."""
+    now_ms = max(now_ms, newest_ms(journal))
+    for name, options in config.derivations.items():
+        if journal.snapshots[name].is_new:
+            at_ms = since_ms(options.since, now_ms, config.main.timezone)
+            later = journal.log.next_number
+            number = later if at_ms is None else start.first_since(journal.log, at_ms)
+            with unless_full():
+                journal.snapshots[name].begin(number, now_ms)
+            log.info("%s: new, %d readings to begin with", name, later - number)
 
 
 def first_place(config: Config, name: str) -> str:

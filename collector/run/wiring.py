@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from collector.config import Config
 from collector.contract import (
@@ -78,6 +79,7 @@ def build_derivations(config: Config, lines: Lines) -> dict[str, Callable[[], De
             find("derivations", options.type), name, options, context(config, name, lines)
         )
         try:
+            since_ms(options.since, 0, config.main.timezone)
             made[name], makers[name] = maker(), maker
         except BadOption as error:
             config.faults.add_later(f"derivations.{name}.{error.option}", str(error))
@@ -112,7 +114,9 @@ def circle_of(made: Mapping[str, Derivation]) -> list[str]:
 
 
 def context(config: Config, name: str, lines: Lines) -> Context:
-    return Context(config.main.site, lines, config.file.parent, config.data_dir / "state" / name)
+    state_dir = config.data_dir / "state" / name
+    zone = ZoneInfo(config.main.timezone)
+    return Context(config.main.site, lines, config.file.parent, state_dir, zone)
 
 
 def new_health(config: Config, now_ms: float = 0) -> Health:

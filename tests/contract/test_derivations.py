@@ -1,453 +1,686 @@
-"""What every derivation does: one suite over all of the entry points, and one of the tests' own.
+"""What every derivation does: one suite over all entry points, and over small ones of the tests.
 
-``Sum`` adds the power of two devices slot by slot and counts the energy of the day, so it needs a
-state and gets readings that interleave. Each derivation of the project brings its OPTIONS and
-READINGS; a new one fails here until it has both.
+``OPTIONS`` has the options of each derivation of this project; a new one fails here until it has
+some.
 """
 
 import json
-import os
+import random
 import signal
 import threading
-import tracemalloc
-from dataclasses import dataclass
+import tomllib
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from tempfile import TemporaryDirectory
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from collector import registry
-from collector.clock import Clock
+from collector import config, registry
 from collector.contract import Context, DerivationOptions
+from collector.errors import ConfigFault
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all
 from collector.lines.serial import Lines
-from collector.options import option
+from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
-from collector.reading import Reading, decode, encode
-from collector.run import derivation as running
-from collector.run.derivation import Deriving, cursor_name
-from collector.run.health import DerivationHealth
+from collector.reading import Reading, decode, encode, kind_of
+from collector.run import derivation as running_one
+from collector.run import wiring
+from collector.run.derivation import Deriving
+from collector.run.health import DerivationHealth, resident_memory
+from tests.fakes import derivations as own
 from tests.fakes.running import ask, collector, configure, energy_monitor, wait_for
+from tests.fakes.time_machine import FakeClock
 
-DAY_MS = 86_400_000
-BEGIN_MS = 20_000 * DAY_MS
-OPTIONS: dict[str, dict[str, Any]] = {}  # by entry point
-READINGS: dict[str, list[Reading]] = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SumOptions(DerivationOptions):
-    """The power of some devices together, and their energy of the day."""
-
-    of: tuple[str, ...] = option("devices", example=["a", "b"], default=("a", "b"))
-
-
-class Sum:
-    """The derivation of the tests."""
-
-    Options: ClassVar[type] = SumOptions
-    hears = frozenset({"electricity"})
-    makes = frozenset({"sum"})
-    quantities = ("active_power", "active_energy")
-
-    def __init__(self, name, options, context):
-        self.name, self.of = name, frozenset(options.of)
-        self.context = context
-        self.waiting: dict[str, dict[str, float]] = {}
-        self.day, self.energy = 0, 0.0
-
-    def derive(self, readings):
-        made = []
-        for each in readings:
-            if each.device not in self.of:
-                continue
-            slot = self.waiting.setdefault(str(each.at_ms), {})
-            slot[each.device] = each.values["active_power"]
-            if slot.keys() == self.of:
-                made.append(self.whole(each.at_ms, sum(slot.values())))
-                del self.waiting[str(each.at_ms)]
-        return made
-
-    def whole(self, at_ms, power):
-        if at_ms // DAY_MS != self.day:
-            self.day, self.energy = at_ms // DAY_MS, 0.0
-        self.energy += abs(power)
-        return Reading(
-            "sum", self.name, at_ms, {"active_power": power, "active_energy": self.energy}
-        )
-
-    def state(self):
-        return {"waiting": self.waiting, "day": self.day, "energy": self.energy}
-
-    def restore(self, state):
-        self.waiting, self.day, self.energy = state["waiting"], int(state["day"]), state["energy"]
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OURS = sorted(PROJECT["entry-points"].get("energy_monitor.derivations", {}))
+OPTIONS: dict[str, dict[str, Any]] = {
+    "test_clockwork": {},
+    "test_daily": {},
+    "test_house": {"of": ["mains", "shed"]},
+}
+CLASSES = {"test_clockwork": own.Clockwork, "test_daily": own.Daily, "test_house": own.House}
+KINDS = sorted({*OURS, *CLASSES})
+EVERY_MS = 1_000
+BEGAN_MS = 1_792_969_150_000  # 2026-10-25 23:59:10 in Rome: a day ends in these readings
+NOWHERE = Path("/nowhere")
+CONTEXT = Context("home", Lines(), NOWHERE, NOWHERE, ZoneInfo("Europe/Rome"))
 
 
-def house(count=400, late=True):
-    """Return readings of two devices that interleave, over midnight, with a gap and a late one."""
-    readings = []
-    for number in range(count):
-        at_ms = BEGIN_MS + DAY_MS - 200_000 + 1000 * number + (600_000 if number > 300 else 0)
-        readings.append(Reading("electricity", "a", at_ms, {"active_power": 100.0 + number}))
-        if number % 7:
-            readings.append(Reading("electricity", "b", at_ms, {"active_power": -number / 8}))
-    if late:
-        readings[50], readings[90] = readings[90], readings[50]
-    return readings
-
-
-KINDS = ["sum", *sorted(registry.names("derivations"))]
-every_derivation = pytest.mark.parametrize("kind", KINDS)
-
-
-def make(kind, folder):
-    """Return a derivation of *kind* without a past."""
-    cls = Sum if kind == "sum" else registry.find("derivations", kind)
-    options = cls.Options(type=kind, **OPTIONS.get(kind, {}))
-    return cls("it", options, Context("home", Lines(), folder, folder / "state"))
-
-
-def readings_for(kind):
-    return house() if kind == "sum" else READINGS[kind]
-
-
-def at_once(kind, folder):
-    return make(kind, folder).derive(readings_for(kind))
+def class_of(kind):
+    return CLASSES.get(kind) or registry.find("derivations", kind)
 
 
 def test_every_derivation_of_the_project_is_looked_at():
-    assert set(OPTIONS) == set(READINGS) == set(registry.names("derivations"))
+    assert set(OURS) <= set(OPTIONS)
 
 
-@every_derivation
-def test_it_makes_what_it_declares_and_never_hears_what_it_makes(kind, tmp_path):
-    it = make(kind, tmp_path)
-    assert not it.hears & it.makes
-    assert set(it.quantities) <= set(catalogue())
-    made = at_once(kind, tmp_path)
-    assert made
-    for each in made:
-        assert each.kind in it.makes
-        assert set(each.values) <= set(it.quantities)
-        running.check(each, it)
-        encode(each)
+every_derivation = pytest.mark.parametrize("kind", KINDS)
 
 
-@every_derivation
-def test_batches_and_restarts_at_any_place_give_the_same(kind, tmp_path):
-    readings, expected = readings_for(kind), at_once(kind, tmp_path)
-    for size in (1, 2, 7, len(readings)):
-        it, made = make(kind, tmp_path), []
-        for place in range(0, len(readings), size):
-            made += it.derive(readings[place : place + size])
-            state = json.loads(json.dumps(it.state()))
-            it = make(kind, tmp_path)
-            it.restore(state)
-        assert made == expected
+def made_of(kind, name="it"):
+    cls = class_of(kind)
+    faults = Faults()
+    node: Any = yaml.compose(yaml.safe_dump({"type": kind, **OPTIONS[kind]}))
+    options = read_options(cls.Options, node, Place("c.yaml", ""), faults)
+    assert faults.found == []
+    return cls(name, options, CONTEXT)
 
 
-@every_derivation
-@given(data=st.data())
-def test_any_schedule_of_batches_and_restarts_gives_the_same(kind, data, tmp_path_factory):
-    folder = tmp_path_factory.getbasetemp()
-    readings = readings_for(kind)
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(readings)), max_size=12)))
-    it, made = make(kind, folder), []
-    for begin, end in zip([0, *cuts], [*cuts, len(readings)], strict=True):
-        made += it.derive(readings[begin:end])
-        if data.draw(st.booleans()):
-            state = json.loads(json.dumps(it.state()))
-            it = make(kind, folder)
-            it.restore(state)
-    assert made == at_once(kind, folder)
+def is_made(line):
+    return kind_of(line) in {"sum", "daily"}
 
 
-# In the service's hands: a journal, a cursor, crashes
+def of_class(cls):
+    return cls("it", DerivationOptions(type="test"), CONTEXT)
 
 
-class Runner:
-    """A journal with a derivation at it."""
+def two_meters(count, seed=1):
+    """Return readings of two sources and our own, interleaved: late, twice, with a gap."""
+    chance = random.Random(seed)
+    readings = []
+    for number in range(count):
+        at_ms = BEGAN_MS + EVERY_MS * (number + (120 if number > count * 2 // 3 else 0))
+        energy = 1000.0 + number
+        for device in ("mains", "shed"):
+            values = {"active_power": float(chance.randrange(-500, 4000)), "active_energy": energy}
+            readings.append(Reading("electricity", device, at_ms, values))
+        if number % 10 == 0:
+            readings.append(Reading("collector", "collector", at_ms, {"journal_size": 1.0}))
+    for place in range(7, len(readings) - 40, 23):
+        readings.insert(place + chance.randrange(40), readings.pop(place))
+    for place in range(5, len(readings), 31):
+        readings.insert(place, readings[chance.randrange(place)])
+    return readings
 
-    def __init__(self, folder, made_by, kind="sum"):
-        self.folder, self.kind = folder, kind
-        (folder / "journal").mkdir(exist_ok=True)
-        self.journal = Journal(folder / "journal", "boot", [cursor_name("it"), "output"])
-        self.journal.open()
+
+def first_time(kind, readings):
+    """Return the lines that a derivation makes of *readings* one by one, without a journal."""
+    it, lines = made_of(kind), []
+    for reading in readings:
+        lines += [encode(each) for each in it.derive([reading])]
+        if reading.device == "collector" and hasattr(it, "tick"):
+            lines += [encode(each) for each in it.tick(reading.at_ms)]
+    return lines
+
+
+class House:
+    """A journal with one derivation on it, that can be killed and started again."""
+
+    def __init__(self, folder, kind):
+        self.folder = folder
+        self.clock = FakeClock()
+        self.make = lambda: made_of(kind)
         self.health = DerivationHealth()
+        self.start()
+
+    def start(self):
+        self.journal = Journal(self.folder, "boot", [], ["it"])
+        self.journal.log.segment_bytes = 20_000
+        self.journal.open()
+        if self.journal.snapshots["it"].is_new:
+            self.journal.snapshots["it"].begin(1, 0)
         self.deriving = Deriving(
-            "it", made_by, self.journal, Clock("always"), self.health, threading.Lock()
+            "it",
+            lambda: self.make(),  # noqa: PLW0108  tests change it
+            self.journal,
+            self.clock,
+            self.health,
+            threading.Lock(),
         )
 
-    def use_all(self):
-        for _ in range(100):
-            self.deriving.step()
-        return self
+    def add(self, readings):
+        if readings:
+            self.journal.append([encode(each) for each in readings])
 
+    def derive(self):
+        while self.deriving.derive_once() == 0:
+            pass
+
+    def snapshot(self):
+        self.clock.pass_ms(running_one.SNAPSHOT_EVERY_MS + 1)
+        self.journal.sync()
+        self.derive()
+        self.journal.sync()
+        self.derive()
+
+    def kill(self):
+        self.journal.close()
+        self.start()
+
+    def restart(self):
+        self.deriving.end()
+        self.kill()
+
+    @property
     def made(self):
-        """Return what was made, each once, in the order in which it was made first."""
-        lines = [line for _, line in read_all(self.folder / "journal" / "log")]
-        return [
-            decode(line) for line in dict.fromkeys(lines) if not line.startswith(b"electricity")
-        ]
+        return [line for line in self.lines if is_made(line)]
+
+    @property
+    def lines(self):
+        return [line for _, line in read_all(self.folder / "log")]
 
 
 @pytest.fixture
-def runner(tmp_path):
-    opened: list[Runner] = []
+def house(tmp_path):
+    made: list[House] = []
 
-    def run(made_by=None, kind="sum"):
-        for each in opened:
-            each.journal.close()
-        opened.append(Runner(tmp_path, made_by or (lambda: make(kind, tmp_path)), kind))
-        return opened[-1]
+    def build(kind):
+        made.append(House(tmp_path / str(len(made)), kind))
+        return made[-1]
 
-    yield run
-    opened[-1].journal.close()
+    yield build
+    for each in made:
+        each.journal.close()
 
 
-def append(runner, readings):
-    runner.journal.append([encode(each) for each in readings])
+# What they are asked for, and what they announce
 
 
 @every_derivation
-def test_it_begins_with_what_comes_after_it_was_configured(kind, runner, tmp_path):
-    it = runner(kind=kind)
-    append(it, readings_for(kind)[:10])
-    it.use_all()
-    assert it.made() == []
-    rest = readings_for(kind)[10:]
-    append(it, rest)
-    assert it.use_all().made() == make(kind, tmp_path).derive(rest)
+def test_options_are_those_of_every_derivation_each_with_help_and_example(kind):
+    cls = class_of(kind).Options
+    assert issubclass(cls, DerivationOptions)
+    for each in fields(cls):
+        assert each.metadata["help"], each.name
 
 
 @every_derivation
-def test_after_a_crash_at_any_place_nothing_is_missing_and_nothing_is_wrong(
-    kind, runner, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(running, "BATCH", 13)
-    readings = readings_for(kind)
-    it = runner(kind=kind)
-    it.use_all()
-    for place in range(0, len(readings), 50):
-        append(it, readings[place : place + 50])
-        it.deriving.step()  # one batch is used, its state not saved: then the power fails
-        it = runner(kind=kind)
-    it.use_all()
-    assert it.made() == at_once(kind, tmp_path)
-    assert it.health.state == "deriving"
+def test_what_it_makes_was_announced_and_is_finite_and_in_the_catalogue(kind):
+    it = made_of(kind)
+    assert not it.hears & it.makes
+    assert set(it.quantities) <= set(catalogue())
+    for line in first_time(kind, two_meters(100)):
+        reading = decode(line)
+        assert reading.kind in it.makes
+        assert set(reading.values) <= set(it.quantities)
+
+
+# The same readings, however they come
 
 
 @every_derivation
-def test_what_is_made_again_is_the_same(kind, runner, tmp_path):
-    it = runner(kind=kind)
-    it.use_all()
-    append(it, readings_for(kind))
-    first = it.use_all().made()
-    before = sum(1 for _ in read_all(tmp_path / "journal" / "log"))
-    assert it.deriving.rewind(0) == before
-    assert it.use_all().made() == first == at_once(kind, tmp_path)
-    assert sum(1 for _ in read_all(tmp_path / "journal" / "log")) == before + len(first)
+def test_one_batch_or_reading_by_reading_is_the_same(kind, house):
+    readings = two_meters(300)
+    wanted = first_time(kind, readings)
+    whole, single = house(kind), house(kind)
+    whole.add(readings)
+    whole.derive()
+    for reading in readings:
+        single.add([reading])
+        single.derive()
+    assert whole.made == single.made == wanted
+    assert wanted
 
 
-def test_a_replay_makes_only_what_is_of_its_time(runner):
-    it = runner()
-    it.use_all()
-    append(it, house())
-    first = it.use_all().made()
-    since_ms = first[len(first) // 2].at_ms
-    before = it.health.made
-    it.deriving.rewind(since_ms)
-    it.use_all()
-    assert it.health.made - before == sum(each.at_ms >= since_ms for each in first)
-    assert it.made() == first
+@every_derivation
+def test_a_state_is_restored_as_it_was(kind):
+    readings = two_meters(200)
+    before, after = made_of(kind), made_of(kind)
+    before.derive(readings[:200])
+    after.restore(yaml.safe_load(json.dumps(before.state(), allow_nan=False)))
+    assert after.derive(readings[200:]) == before.derive(readings[200:])
 
 
-def test_undated_readings_are_used_when_they_are_dated(runner, tmp_path):
-    it = runner()
-    it.use_all()
-    readings = house()
-    early = [
-        Reading(each.kind, each.device, each.at_ms - BEGIN_MS, each.values) for each in readings
-    ]
-    it.journal.append([encode(each) for each in early], dated=False)
-    assert it.use_all().made() == []
-    it.journal.date_back(BEGIN_MS)
-    assert it.use_all().made() == make("sum", tmp_path).derive(readings)
+@pytest.mark.parametrize("end", ["kill", "restart"])
+@every_derivation
+def test_ended_at_every_point_nothing_is_missing_and_nothing_is_there_twice(kind, end, house):
+    readings = two_meters(30)
+    wanted = first_time(kind, readings)
+    for place in range(len(readings)):
+        it = house(kind)
+        it.add(readings[: place // 2])
+        it.derive()
+        it.snapshot()
+        it.add(readings[place // 2 : place])
+        it.derive()
+        getattr(it, end)()
+        it.add(readings[place:])
+        it.derive()
+        assert it.made == wanted, place
 
 
-class Wrong(Sum):
-    """A derivation that raises, until it is mended, or makes what it must not."""
-
-    how: ClassVar[Any] = None
-
-    def derive(self, readings):
-        if Wrong.how:
-            return Wrong.how()
-        return super().derive(readings)
+STEPS = st.sampled_from(["derive", "kill", "restart", "snapshot", "kill"])
+PLANS = st.lists(st.tuples(st.integers(0, 40), st.lists(STEPS, max_size=4)), max_size=12)
 
 
-def raising():
-    raise ZeroDivisionError("mended later")
+@every_derivation
+@given(seed=st.integers(0, 3), plan=PLANS)
+@how(max_examples=60)
+def test_any_schedule_of_batches_and_ends_is_the_same(kind, seed, plan):
+    left = readings = two_meters(60, seed=seed)
+    with TemporaryDirectory() as folder:
+        it = House(Path(folder), kind)
+        for count, steps in [*plan, (len(readings), ["derive"])]:
+            it.add(left[:count])
+            left = left[count:]
+            for what in steps:
+                getattr(it, what)()
+        assert sorted(it.made) == sorted(first_time(kind, readings))
+        it.journal.close()
+
+
+@every_derivation
+def test_a_replay_makes_the_same_readings_and_stores_none_twice(kind, house):
+    readings = two_meters(3000)
+    it = house(kind)
+    for first in range(0, len(readings), 500):
+        it.add(readings[first : first + 500])
+        it.derive()
+        it.snapshot()
+    wanted = it.made
+    assert it.journal.rewind_derivation("it", BEGAN_MS + 1_000_000) > 1000
+    it.derive()
+    assert it.made == wanted
+    assert it.health.number == it.journal.log.next_number
+
+
+def test_a_replay_with_the_made_readings_gone_makes_the_same_set(house):
+    readings = two_meters(500)
+    it, again = house("test_daily"), house("test_daily")
+    it.add(readings)
+    it.derive()
+    again.add([each for each in map(decode, it.lines) if not is_made(encode(each))])
+    again.derive()
+    assert set(again.made) == set(it.made)
+
+
+def test_a_replay_stores_what_comes_out_differently(house):
+    it = house("test_daily")
+    it.add(two_meters(400))
+    it.derive()
+    before = it.made
+
+    class Mended(own.Daily):
+        def derive(self, readings):
+            made = super().derive(readings)
+            return [
+                Reading(each.kind, each.device, each.at_ms, {"active_energy": 77.0})
+                if each.at_ms == BEGAN_MS + 50_000
+                else each
+                for each in made
+            ]
+
+    it.make = lambda: of_class(Mended)
+    it.journal.rewind_derivation("it", 0)
+    it.derive()
+    assert it.made[: len(before)] == before
+    new = [decode(line) for line in it.made[len(before) :]]
+    assert {each.at_ms for each in new} == {BEGAN_MS + 50_000}
+    assert len(new) == 2
+
+
+# What it hears
+
+
+def test_it_never_hears_itself_nor_kinds_that_it_does_not_name(house):
+    heard = []
+
+    class Listening(own.Daily):
+        def derive(self, readings):
+            heard.extend(readings)
+            return super().derive(readings)
+
+    it = house("test_daily")
+    it.make = lambda: of_class(Listening)
+    for number, kind in enumerate(["electricity", "daily", "sum", "battery", "electricity"], 1):
+        it.add([Reading(kind, "mains", number * 1000, {"active_power": 1.0})])
+    it.derive()
+    it.derive()
+    assert [each.kind for each in heard] == ["electricity", "sum", "electricity"]
+
+
+@pytest.mark.parametrize("ends", [0, 5])
+def test_in_a_chain_the_later_hears_each_reading_of_the_former_once(ends, tmp_path):
+    readings = two_meters(200)
+    lock, clock, names = threading.Lock(), FakeClock(), {"it": "test_house", "day": "test_daily"}
+
+    def start():
+        journal = Journal(tmp_path, "boot", [], list(names))
+        journal.open()
+        both = []
+        for name, kind in names.items():
+            if journal.snapshots[name].is_new:
+                journal.snapshots[name].begin(1, 0)
+            make = partial(made_of, kind, name)
+            both.append(Deriving(name, make, journal, clock, DerivationHealth(), lock))
+        return journal, both
+
+    journal, both = start()
+    for place, reading in enumerate(readings):
+        journal.append([encode(reading)])
+        for each in both:
+            each.derive_once()
+        if ends and place % (len(readings) // ends) == 7:
+            journal.close()
+            journal, both = start()
+    for _ in range(2):
+        for each in both:
+            each.derive_once()
+    journal.close()
+    lines = [line for _, line in read_all(tmp_path / "log")]
+    sums = [line for line in lines if kind_of(line) == "sum"]
+    days = [line for line in lines if kind_of(line) == "daily"]
+    assert sums == first_time("test_house", readings)
+    heard = [decode(line) for line in lines if kind_of(line) in own.Daily.hears]
+    assert days == [encode(each) for each in made_of("test_daily", "day").derive(heard)]
+    assert any(b"device=day.it" in line for line in days)
+
+
+OUTPUT = (
+    "  history: {type: influxdb, url: http://127.0.0.1:9, org: o, bucket: b, token: !secret t}\n"
+)
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("text", "sentence"),
     [
-        (raising, "ZeroDivisionError: mended later"),
-        (lambda: [Reading("electricity", "a", BEGIN_MS, {"voltage": 1.0})], "'electricity'"),
-        (lambda: [Reading("sum", "it", BEGIN_MS, {"voltge": 1.0})], "voltge = 1"),
-        (lambda: [Reading("sum", "it", BEGIN_MS, {"voltage": float("nan")})], "voltage = nan"),
-        (lambda: [Reading("sum", "it", BEGIN_MS, {"voltage": 1e12})], "voltage = 1e+12"),
+        (
+            "a: {type: test_house, of: [b]}\n  b: {type: test_daily}\n  c: {type: test_circle}",
+            "derivations hear each other in a circle: a → b → c → a",
+        ),
+        ("a: {type: test_daily, since: soon}", "'soon' is not accepted"),
+        ("a: {type: test_dayly}", "no derivation named 'test_dayly'"),
+        ("a: {type: test_daily, snice: 7d}", "unknown option; did you mean 'since'"),
+        ("history: {type: test_daily}", "is also the name of an output"),
+        ("a: {type: test_wrong}", "'nonsense', which is not in the catalogue"),
     ],
 )
-def test_one_that_does_wrong_stops_alone_and_goes_on_where_it_stopped(
-    runner, tmp_path, caplog, how, words
-):
-    context = Context("home", Lines(), tmp_path, tmp_path)
-    it = runner(lambda: Wrong("it", SumOptions(type="sum"), context))
-    it.use_all()
-    append(it, house())
-    Wrong.how = how
-    try:
-        pauses_s = [it.deriving.step() for _ in range(4)]
-    finally:
-        Wrong.how = None
-    assert pauses_s == [1, 2, 4, 8]
+def test_a_wrong_configuration_is_refused_with_its_line(text, sentence, tmp_path, monkeypatch):
+    class Wrong(own.Daily):
+        quantities = ("nonsense",)
+
+    class Circle(own.Daily):
+        hears = frozenset({"daily"})
+        makes = frozenset({"electricity"})
+
+    classes = {**CLASSES, "test_wrong": Wrong, "test_circle": Circle}
+    find, names = registry.find, registry.names
+
+    def finding(group, name):
+        if group == "derivations" and name in classes:
+            return classes[name]
+        return find(group, name)
+
+    monkeypatch.setattr(registry, "find", finding)
+    monkeypatch.setattr(wiring, "find", finding)
+    monkeypatch.setattr(registry, "names", lambda group: [*names(group), *classes])
+    mains, extra = "  mains: {type: simulated}\n", f"derivations:\n  {text}\n"
+    file = configure(tmp_path, mains, OUTPUT, extra=extra)
+    with pytest.raises(ConfigFault) as refused:
+        wiring.check(config.load(file))
+    assert sentence in str(refused.value)
+    assert all(each.line for each in refused.value.faults)
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("reading", "sentence"),
+    [
+        (Reading("weather", "it", 1, {"active_energy": 1.0}), "of the kind 'weather'"),
+        (Reading("daily", "it", 1, {"voltage": 1.0}), "made the quantity 'voltage'"),
+        (Reading("daily", "it", 1, {"active_energy": float("nan")}), "is nan"),
+        (Reading("daily", "it.a b", 1, {"active_energy": 1.0}), "not a reading"),
+        (Reading("daily", "it", -5, {"active_energy": 1.0}), "not a reading"),
+    ],
+)
+def test_what_it_may_not_make_stops_it_and_is_not_stored(reading, sentence, house):
+    class Wrong(own.Daily):
+        def derive(self, readings):
+            return [reading] if readings else []
+
+    it = house("test_daily")
+    it.make = lambda: of_class(Wrong)
+    it.add(two_meters(3))
+    it.derive()
     assert it.health.state == "failed"
-    assert words in it.health.last_error
-    assert len([each for each in caplog.records if each.exc_info]) == 1
-    assert it.made() == []
-    assert it.use_all().made() == at_once("sum", tmp_path)
-    assert (it.health.state, it.health.last_error) == ("deriving", "")
+    assert sentence in it.health.last_error
+    assert it.made == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"7 {}", b"\xff" * 40, b"123456 not json"])
-def test_a_damaged_state_begins_anew_with_the_oldest_reading(runner, tmp_path, damage):
-    it = runner()
-    it.use_all()
-    append(it, house())
-    it.use_all()
-    it.deriving.save()
-    file = tmp_path / "derivations" / "it.json"
-    assert running.read(file)
-    file.write_bytes(damage)
-    assert running.read(file) is None
+def test_an_error_pauses_ever_longer_is_logged_once_and_nothing_is_missing_after(house, caplog):
+    readings = two_meters(300)
+    it = house("test_daily")
+    poison = readings[200]
+
+    class Poisoned(own.Daily):
+        def derive(self, heard):
+            if poison in heard:
+                raise KeyError("poison")
+            return super().derive(heard)
+
+    it.make = lambda: of_class(Poisoned)
+    for each in readings:
+        it.add([each])
+        it.deriving.derive_once()
+    pauses = [it.deriving.derive_once() for _ in range(3)]
+    assert it.health.state == "failed"
+    assert it.health.last_error == "KeyError: 'poison'"
+    assert pauses[-1] == running_one.LONGEST_PAUSE_S
+    assert [each.levelname for each in caplog.records if each.exc_info] == ["ERROR"]
+    it.make = lambda: made_of("test_daily")
+    it.derive()
+    assert it.health.state == "deriving"
+    assert sorted(it.made) == sorted(first_time("test_daily", readings))
 
 
-def test_it_holds_back_what_it_has_not_used(runner):
-    it = runner()
-    it.use_all()
-    append(it, house())
-    assert it.journal.backlog(cursor_name("it")) == len(house())
-    it.use_all()
-    assert it.journal.backlog(cursor_name("it")) == 0
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), OSError(5, "I/O error")])
+def test_a_disk_that_takes_nothing_makes_it_wait_and_costs_nothing(fault, house, monkeypatch):
+    readings = two_meters(200)
+    it = house("test_daily")
+    it.add(readings)
+    append = it.journal.log.append
+
+    def refuse(*_):
+        raise fault
+
+    monkeypatch.setattr(it.journal.log, "append", refuse)
+    it.deriving.derive_once()
+    assert it.deriving.derive_once() > 0
+    assert it.health.state == "waiting"
+    monkeypatch.setattr(it.journal.log, "append", append)
+    it.derive()
+    assert it.made == first_time("test_daily", readings)
+    assert not it.journal.losses.ever
 
 
-def test_many_readings_take_bounded_memory(runner):
-    it = runner()
-    it.use_all()
-    line = encode(house()[0])
-    for _ in range(4):
-        it.journal.append([line] * 50_000)
-    tracemalloc.start()
-    while it.journal.backlog(cursor_name("it")):
-        it.deriving.step()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 30_000_000
+def test_what_cannot_be_true_is_left_out(house):
+    class Hot(own.Daily):
+        def derive(self, readings):
+            values = {"active_energy": float("inf")}
+            return [Reading("daily", "it", each.at_ms, values) for each in readings]
+
+    it = house("test_daily")
+    it.make = lambda: of_class(Hot)
+    it.add(two_meters(3))
+    it.derive()
+    assert (it.made, it.health.state) == ([], "deriving")
 
 
-# In a configuration
+def test_a_damaged_snapshot_costs_nothing(house):
+    readings = two_meters(300)
+    it = house("test_daily")
+    for first in range(0, len(readings), 100):
+        it.add(readings[first : first + 100])
+        it.derive()
+        it.snapshot()
+    for path in it.journal.snapshots["it"].paths()[-1:]:
+        path.write_bytes(path.read_bytes()[:-20])
+    it.kill()
+    it.derive()
+    assert it.made == first_time("test_daily", readings)
 
 
-PACKAGE = """
-from tests.contract.test_derivations import Sum
-
-class Next(Sum):
-    hears = frozenset({"sum"})
-    makes = frozenset({"next"})
-
-class Circle(Sum):
-    hears = frozenset({"next"})
-    makes = frozenset({"electricity"})
-
-class Adder(Sum):
-    def __init__(self, name, options, context):
-        super().__init__(name, options, context)
-        self.of = frozenset(options.of)
-"""
-POINTS = "[energy_monitor.derivations]\nsum = sums:Adder\nnext = sums:Next\ncircle = sums:Circle\n"
+def test_without_any_snapshot_or_with_one_of_another_form_it_begins_again(house):
+    readings = two_meters(300)
+    it = house("test_daily")
+    it.add(readings)
+    it.derive()
+    it.deriving.derivation.devices = ["of another release"]
+    it.restart()
+    it.derive()
+    assert it.health.state == "deriving"
+    for path in it.journal.snapshots["it"].paths():
+        path.unlink()
+    it.kill()
+    it.derive()
+    assert sorted(it.made) == sorted(first_time("test_daily", readings))
 
 
-@pytest.fixture
-def with_package(tmp_path, monkeypatch):
-    """Install a package of derivations in a folder of the test's, also for programs it starts."""
-    packages = tmp_path / "packages"
-    about = packages / "sums-1.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sums\nVersion: 1\n")
-    (about / "entry_points.txt").write_text(POINTS)
-    (packages / "sums.py").write_text(PACKAGE)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(packages), str(Path.cwd())]))
-    return packages
+def test_a_snapshot_is_written_only_when_what_it_rests_on_is_on_the_disk(house):
+    it = house("test_daily")
+    it.add(two_meters(20))
+    it.derive()
+    it.clock.pass_ms(running_one.SNAPSHOT_EVERY_MS + 1)
+    it.derive()
+    assert it.journal.snapshots["it"].current.number == 1
+    it.journal.sync()
+    it.derive()
+    assert it.journal.snapshots["it"].current.number > 1
 
 
-def derivations(text):
-    return f"derivations:\n{text}"
+def test_a_power_cut_that_takes_the_end_of_the_journal_leaves_no_reading_out(house):
+    readings = two_meters(100)
+    it = house("test_daily")
+    it.journal.log.segment_bytes = 1 << 20
+    it.add(readings[:100])
+    it.derive()
+    it.journal.sync()
+    (log,) = (it.folder / "log").glob("*.log")
+    on_disk = log.stat().st_size
+    it.add(readings[100:150])
+    it.derive()
+    it.clock.pass_ms(running_one.SNAPSHOT_EVERY_MS + 1)
+    it.add(readings[150:160])
+    it.derive()
+    it.kill()
+    it.journal.close()
+    with log.open("r+b") as file:
+        file.truncate(on_disk)
+    it.start()
+    it.add(readings[160:])
+    it.derive()
+    assert it.made == first_time("test_daily", readings[:100] + readings[160:])
 
 
-@pytest.mark.usefixtures("with_package")
-def test_a_circle_and_a_wrong_type_are_refused_with_their_lines(tmp_path):
-    three = "  a: {type: sum}\n  b: {type: next}\n  c: {type: circle}\n"
-    file = configure(tmp_path, "  h: {type: simulated}\n", extra=derivations(three))
-    done = energy_monitor("check", "--config", file)
-    assert done.returncode == 78
-    assert "derivations hear each other in a circle: a → b → c → a" in done.stderr
-    file = configure(tmp_path, "  h: {type: simulated}\n", extra=derivations("  a: {type: sun}\n"))
-    done = energy_monitor("check", "--config", file)
-    assert "no derivation named 'sun'; did you mean 'sum'?" in done.stderr
-    file = configure(tmp_path, "  h: {type: simulated}\n", extra=derivations("  a: {type: sum}\n"))
-    done = energy_monitor("check", "--config", file)
-    assert done.returncode == 0, done.stderr
-    assert "derivations: a" in done.stdout
+def test_undated_readings_are_derived_when_they_are_dated(house):
+    it = house("test_daily")
+    readings = two_meters(20)
+    undated = [
+        Reading(each.kind, each.device, each.at_ms - BEGAN_MS, each.values) for each in readings
+    ]
+    it.journal.append([encode(each) for each in undated], dated=False)
+    it.derive()
+    assert it.made == []
+    it.journal.date_back(BEGAN_MS)
+    it.derive()
+    assert it.made == first_time("test_daily", readings)
 
 
-@pytest.mark.usefixtures("with_package")
-def test_the_service_derives_also_after_kill_9_and_status_and_replay_show_it(tmp_path):
-    source = (
-        "  a: {type: simulated, every: 100ms}\n  b: {type: simulated, part: fridge, every: 100ms}\n"
+@pytest.mark.slow
+def test_a_million_readings_take_no_memory(house):
+    it = house("test_daily")
+    it.journal.log.segment_bytes = 1 << 20
+    power = {"active_power": 230.0}
+    made = 0
+    for first in range(0, 1_000_000, 10_000):
+        times = range(BEGAN_MS + first * 1000, BEGAN_MS + (first + 10_000) * 1000, 1000)
+        it.add([Reading("electricity", "mains", at_ms, power) for at_ms in times])
+        it.derive()
+        if first == 100_000:
+            before = resident_memory()
+        made += 10_000
+    assert it.health.made == made
+    assert resident_memory() - before < 20e6
+    assert len(it.journal.snapshots["it"].current.state) < 1000
+
+
+# In a real service
+
+
+SIMULATED = "  mains: {type: simulated, every: 100ms}\n"
+DAY = "derivations:\n  day: {type: test_daily}\n"
+
+
+def derived(folder):
+    return [line for _, line in read_all(folder / "journal" / "log") if line.startswith(b"daily,")]
+
+
+def test_killed_and_started_again_the_service_makes_what_it_would_have_made(tmp_path):
+    environment = own.installed(tmp_path, test_daily="tests.fakes.derivations:Daily")
+    file = configure(tmp_path, SIMULATED, extra=DAY)
+    for number in range(3):
+        with collector(file, **environment) as process:
+            wait_for(lambda: ask(tmp_path)["derivations"]["day"]["made"] > 5, "it derives")
+            if number < 2:
+                process.send_signal(signal.SIGKILL)
+                process.wait(10)
+            else:
+                replay = ("journal", "replay", "day", "--since", "2020-01-01", "--config", file)
+                done = energy_monitor(*replay, env=environment)
+                assert "readings are used again" in done.stdout, done.stderr
+                wait_for(lambda: ask(tmp_path)["derivations"]["day"]["backlog"] < 100, "it is done")
+    heard = [
+        decode(line)
+        for _, line in read_all(tmp_path / "journal" / "log")
+        if line.startswith(b"electricity,")
+    ]
+    it = made_of_utc(heard)
+    lines = derived(tmp_path)
+    assert len(lines) == len(set(lines)) > 15
+    assert set(lines) <= set(it)
+    assert len(set(it) - set(lines)) < 20  # what came while it stopped
+
+
+def made_of_utc(readings):
+    it = own.Daily("day", DerivationOptions(type="x"), Context("", Lines(), Path(), Path()))
+    return [encode(each) for each in it.derive(readings)]
+
+
+def test_a_derivation_that_raises_stops_alone(tmp_path):
+    module = (
+        "from tests.fakes.derivations import Daily\n"
+        "class Broken(Daily):\n"
+        "    def derive(self, readings):\n"
+        "        raise RuntimeError('broken for good')\n"
     )
-    file = configure(tmp_path, source, extra=derivations("  both: {type: sum, of: [a, b]}\n"))
-
-    def made(count):
-        return lambda: ask(tmp_path)["derivations"]["both"]["made"] >= count
-
-    for _ in range(3):
-        with collector(file) as process:
-            wait_for(made(3), "it derives")
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-    with collector(file):
-        wait_for(made(3), "it derives")
-        status = ask(tmp_path)["derivations"]["both"]
-        assert status["state"] == "deriving"
-        done = energy_monitor(
-            "journal", "replay", "both", "--since", "2020-01-01", "--config", file
+    environment = own.installed(
+        tmp_path,
+        module,
+        test_daily="tests.fakes.derivations:Daily",
+        broken="energy_monitor_example:Broken",
+    )
+    file = configure(tmp_path, SIMULATED, extra=f"{DAY}  bad: {{type: broken}}\n")
+    with collector(file, **environment):
+        status = wait_for(lambda: failed(ask(tmp_path)), "it fails")
+        assert status["derivations"]["bad"]["last_error"] == "RuntimeError: broken for good"
+        assert (
+            "derivation bad failed, an internal error: RuntimeError: broken for good"
+            in status["problems"]
         )
-        assert done.returncode == 0, done.stderr
-        assert "readings are used again" in done.stdout
-    lines = [line for _, line in read_all(tmp_path / "journal" / "log")]
-    readings = [decode(line) for line in lines]
-    powers = {
-        (each.device, each.at_ms): each.values["active_power"]
-        for each in readings
-        if each.kind == "electricity"
-    }
-    sums = [each for each in readings if each.kind == "sum"]
-    assert sums
-    for each in sums:
-        parts = powers["a", each.at_ms] + powers["b", each.at_ms]
-        assert each.values["active_power"] == pytest.approx(parts, abs=1e-9)
+        made = status["derivations"]["day"]["made"]
+        wait_for(lambda: ask(tmp_path)["derivations"]["day"]["made"] > made + 5, "others go on")
+        shown = energy_monitor("status", "--config", file, env=environment).stdout
+        assert "derivation bad failed" in shown
+
+
+def failed(status):
+    return status if status["derivations"]["bad"]["state"] == "failed" else None
+
+
+def test_a_day_begins_at_midnight_of_the_house():
+    midnight_ms = int(datetime(2026, 10, 25, 23, tzinfo=UTC).timestamp() * 1000)
+    lines = first_time("test_daily", two_meters(100))
+    energies = {decode(line).at_ms: decode(line).values["active_energy"] for line in lines}
+    assert energies[midnight_ms - 1000] > energies[midnight_ms]
