@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,14 +49,13 @@ def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest
     began_s = time.monotonic()
     store = Folder(Path(config.main.backup.folder))
     with store.alone():
-        for left in store.folder.glob("part-*"):  # of a run that was killed
-            left.unlink()
+        store.remove_parts()
         ids, objects = store.ids(), store.sizes("")
         try:
             manifest, previous, damaged = collect(config, store, now, progress)
             store.put_manifest(manifest)
         except BaseException as error:
-            discard(store, ids, objects)
+            store.discard(ids, objects)
             if isinstance(error, Exception):
                 fail(store, error, now)
             raise
@@ -176,23 +175,13 @@ def check_room(store: Folder, expected: int = 0) -> None:
         )
 
 
-def discard(store: Folder, ids: Collection[str], objects: Collection[str]) -> None:
-    """Remove what a backup has begun that failed: all but *ids* and *objects*."""
-    for each in store.ids():
-        if each not in ids:
-            store.remove(each)
-    for name in store.sizes(""):
-        if name not in objects:
-            (store.folder / "objects" / name).unlink()
-
-
 def fail(store: Folder, error: Exception, now: datetime) -> None:
     """Record a failure; raise it as BackupFault where the disk was full."""
-    told = error
+    fault = error
     if isinstance(error, OSError):
         with suppress(OSError):
-            told = full(error, store.folder)
+            fault = full(error, store.folder)
     with suppress(OSError):  # on a full disk; the age of the last backup tells of it too
-        state.record_failure(store.folder, "backup", told, now)
-    if told is not error:
-        raise told from error
+        state.record_failure(store.folder, "backup", fault, now)
+    if fault is not error:
+        raise fault from error

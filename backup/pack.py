@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from backup.manifest import File
-from backup.stores.folder import CHUNK, Folder, full, keep
+from backup.stores.folder import CHUNK, Folder, full
 from collector.errors import BackupFault, Damaged
 
 SPOOL_BYTES = 4_000_000  # a smaller file waits in memory, and costs the card nothing when known
@@ -44,7 +44,7 @@ def pack(
                 plain.seek(0)
                 with part.open("xb") as target:
                     stored, name = write(deflate(pieces(plain)), target, recipients)
-                keep(part, store.folder / "objects" / name)
+                store.adopt(part, name)
                 known[sha256] = File(size, sha256, name, stored)
             return known[sha256]
     except OSError as error:

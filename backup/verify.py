@@ -11,7 +11,7 @@ from backup import state
 from backup.manifest import File
 from backup.pack import unpack
 from backup.progress import Progress
-from backup.stores.folder import Folder, Store, checked, make_folder
+from backup.stores.folder import Folder, Store, checked
 from collector.backup_options import Run
 from collector.errors import BackupFault, Damaged
 
@@ -45,8 +45,9 @@ def verify_and_record(
         paths = ", ".join(sorted(found.damaged)[:3])
         error = Damaged(f"{len(found.damaged)} files of {backup_id} are damaged: {paths}")
         state.record_failure(store.folder, "verify", error, now)
-        with suppress(BackupFault):  # another command is at work; the next verification will
-            set_aside(store, found.objects)
+        # Where another command is at work, the next verification sets them aside.
+        with suppress(BackupFault), store.alone():
+            store.set_aside(found.objects)
     elif isinstance(store, Folder):
         done_at = now.astimezone(UTC).isoformat(timespec="seconds")
         state.record(store.folder, "verify", Run(done_at, backup_id, found.size))
@@ -106,16 +107,3 @@ def newest_without(store: Store, broken: set[str]) -> str | None:
             if not broken & store.manifest(each).objects.keys():
                 return each
     return None
-
-
-def set_aside(store: Folder, objects: Sequence[str]) -> None:
-    """Move damaged objects out of the way, so that the next backup stores their files anew.
-
-    Without encryption the same file becomes the same object: older backups are mended with it.
-    Raise BackupFault while another command is at work.
-    """
-    with store.alone():
-        make_folder(store.folder / "damaged")
-        for name in objects:
-            with suppress(FileNotFoundError):
-                (store.folder / "objects" / name).rename(store.folder / "damaged" / name)

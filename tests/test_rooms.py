@@ -116,6 +116,11 @@ def test_the_law_allows_no_circle_of_rooms():
     assert circle_in(LAW) == []
 
 
+def test_only_the_store_reaches_into_its_folder():
+    reaching = {each for each, file in modules().items() if '"objects"' in file.read_text()}
+    assert reaching == {"backup.stores.folder"}
+
+
 def test_outputs_never_ask_the_clock():
     for module, file in modules().items():
         if module.startswith("collector.outputs"):

@@ -2,16 +2,19 @@
 
 FOLDER/manifests/ID.json            written last: without it a backup does not exist
 FOLDER/objects/HASH                 bytes, named by their SHA-256
+FOLDER/damaged/HASH                 objects that a verification has set aside
 FOLDER/state.json                   how the last runs ended (``backup.state``)
 FOLDER/part-*                       what is being made; nothing refers to it
+
+Only this module makes, moves or removes what is in ``manifests/`` and ``objects/``.
 """
 
 import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +56,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.objects = folder / "objects"
         self.name = str(folder)
 
     def ids(self) -> list[str]:
@@ -80,25 +84,24 @@ class Folder:
 
     def sizes(self, backup_id: str) -> dict[str, int]:  # noqa: ARG002  it keeps no month apart
         try:
-            with os.scandir(self.folder / "objects") as entries:
+            with os.scandir(self.objects) as entries:
                 return {entry.name: entry.stat().st_size for entry in entries}
         except FileNotFoundError:
             return {}
 
     def put(self, backup_id: str, name: str, file: Path) -> None:  # noqa: ARG002
-        objects = self.folder / "objects"
-        if (objects / name).exists():
+        if self.file(name).exists():
             return
         with file.open("rb") as opened:
             part = self.part()
             with part.open("xb") as copy:
                 while chunk := opened.read(CHUNK):
                     copy.write(chunk)
-        keep(part, objects / name)
+        self.adopt(part, name)
 
     def get(self, backup_id: str, name: str) -> Iterator[bytes]:  # noqa: ARG002
         try:
-            with (self.folder / "objects" / name).open("rb") as opened:
+            with self.file(name).open("rb") as opened:
                 while chunk := opened.read(CHUNK):
                     yield chunk
         except FileNotFoundError:
@@ -110,10 +113,18 @@ class Folder:
         part.write_bytes(encode(manifest))
         keep(part, self.folder / "manifests" / f"{manifest.id}.json")
 
+    def file(self, name: str) -> Path:
+        """Return where the object *name* lies, to be read."""
+        return self.objects / name
+
     def part(self) -> Path:
         """Return the name of a new file for something that is being made."""
         make_folder(self.folder)
         return self.folder / f"part-{os.getpid()}-{os.urandom(4).hex()}"
+
+    def adopt(self, part: Path, name: str) -> None:
+        """Make a finished *part*, whose SHA-256 is *name*, an object."""
+        keep(part, self.file(name))
 
     def remove(self, backup_id: str) -> None:
         """Let a backup go: its manifest first, since a backup without one does not exist."""
@@ -126,12 +137,31 @@ class Folder:
         Raise Damaged where a manifest can't be read: it may name any of them.
         """
         needed = {name for each in self.ids() for name in self.manifest(each).objects}
-        freed = 0
-        unneeded = [self.folder / "objects" / each for each in self.sizes("") if each not in needed]
-        for file in [*unneeded, *self.folder.glob("part-*")]:
-            freed += file.stat().st_size
-            file.unlink()
-        return freed
+        return self.remove_parts() + self.remove_objects(needed)
+
+    def discard(self, ids: Collection[str], objects: Collection[str]) -> None:
+        """Remove what a backup has begun that failed: all but *ids* and *objects*."""
+        for each in self.ids():
+            if each not in ids:
+                self.remove(each)
+        self.remove_objects(objects)
+
+    def remove_objects(self, needed: Collection[str]) -> int:
+        return remove([self.file(each) for each in self.sizes("") if each not in needed])
+
+    def remove_parts(self) -> int:
+        """Remove what was half-made by a run that was killed; return the bytes."""
+        return remove(self.folder.glob("part-*"))
+
+    def set_aside(self, objects: Collection[str]) -> None:
+        """Move damaged objects out of the way, so that the next backup stores their files anew.
+
+        Without encryption the same file becomes the same object: older backups are mended with it.
+        """
+        make_folder(self.folder / "damaged")
+        for name in objects:
+            with suppress(FileNotFoundError):
+                self.file(name).rename(self.folder / "damaged" / name)
 
     @contextmanager
     def alone(self, lock: str = "lock") -> Iterator[None]:
@@ -148,6 +178,15 @@ class Folder:
                 msg = f"another backup command is at work in {self.folder}: wait until it has ended"
                 raise BackupFault(msg) from None
             yield
+
+
+def remove(files: Iterable[Path]) -> int:
+    """Remove *files*; return how many bytes they had."""
+    freed = 0
+    for file in files:
+        freed += file.stat().st_size
+        file.unlink()
+    return freed
 
 
 def keep(part: Path, target: Path) -> None:

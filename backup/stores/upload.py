@@ -142,7 +142,7 @@ def objects_before(folder: Folder, backup_id: str) -> set[str]:
 def put(folder: Folder, far: Store, backup_id: str, name: str) -> None:
     """Bring one object. Raise RotatedAway where its backup went meanwhile."""
     try:
-        far.put(backup_id, name, folder.folder / "objects" / name)
+        far.put(backup_id, name, folder.file(name))
     except FileNotFoundError:
         if backup_id in folder.ids():
             raise Damaged(f"{folder.name}: object {name} is missing") from None

@@ -173,9 +173,11 @@ def test_on_a_full_disk_nothing_half_made_remains(store, keys, monkeypatch, at, 
 
     if at == "part" and encrypted:
         monkeypatch.setattr(packing, "Hashing", lambda target: Sealed(Full(target)))
+    elif at == "rename":
+        monkeypatch.setattr(store, "adopt", full)
     else:
-        name = {"spool": "copy", "part": "write", "rename": "keep"}[at]
-        monkeypatch.setattr(packing, name, full_object if at == "part" else full)
+        name, fails = {"spool": ("copy", full), "part": ("write", full_object)}[at]
+        monkeypatch.setattr(packing, name, fails)
     with pytest.raises(BackupFault, match="the disk is full"):
         pack(chunks(os.urandom(size)), store, {}, [keys[1]] if encrypted else [])
     assert stored(store) == [before.object]
