@@ -8,8 +8,7 @@ from pathlib import Path
 
 from backup import state
 from backup.chosen import choose
-from backup.influxdb import scratch
-from backup.influxdb.metastore import is_1
+from backup.influxdb.kind import kind_of
 from backup.influxdb.refill import refill
 from backup.influxdb.restore import alone, buckets_of, require_room
 from backup.manifest import Manifest
@@ -103,8 +102,9 @@ def attempt(
         prove(store, newest, (), progress)
         return Attempt(manifest, restored=False, notes=[ENCRYPTED])
     chosen = choose(store, newest, identities)
-    command = scratch.find(manifest.influxdb) if manifest.influxdb else None
-    if command is None or not manifest.influxdb:
+    kind = kind_of(manifest.influxdb)
+    command = kind.find() if manifest.influxdb else None
+    if command is None:
         prove(store, newest, identities, progress)
         note = NO_INFLUXDB if manifest.influxdb else NOTHING_TO_RESTORE
         return Attempt(manifest, restored=False, notes=[note])
@@ -113,12 +113,7 @@ def attempt(
     size = sum(bucket.size(shard) for bucket, shard in shards)
     require_room(data_dir, round(size * FACTOR))
     org = next((each.entry["organizationName"] for each in buckets), "rehearsal")
-    place = data_dir / "rehearsal"
-    if is_1(manifest.influxdb):
-        trial = scratch.running_1(command, place, manifest.influxdb)
-    else:
-        trial = scratch.running(command, place, org)
-    with trial as server:
+    with kind.running(command, data_dir / "rehearsal", org) as server:
         done = refill(chosen, server, now, progress)
     for path in chosen.manifest.files:
         if not path.startswith("influxdb/"):

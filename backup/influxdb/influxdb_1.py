@@ -22,7 +22,6 @@ from backup.influxdb import archive, metastore
 from backup.influxdb.archive import Metadata, Part, Stream
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import WAIT_S, Gone, Hints, Server
-from backup.influxdb.metastore import is_1
 from collector.errors import BackupFault
 from collector.lines.http_answer import why
 
@@ -46,19 +45,21 @@ HINTS = [
 def connect(url: str, token: str) -> Server:
     """Return InfluxDB 1 or 2, whichever answers at *url*. Raise BackupFault."""
     server = Server(url, token)
-    with server.got("GET", "/ping") as answer:
-        version = answer.headers.get("X-Influxdb-Version", "")
-    return Server1(url, token, version) if is_1(version) else server
+    return Server1(url, token) if is_1(server.ping()) else server
+
+
+def is_1(version: str | None) -> bool:
+    """Tell whether a version, such as 1.8.10, is one of InfluxDB 1."""
+    return (version or "").startswith("1.")
 
 
 class Server1(Server):
-    """InfluxDB 1 at *url*, which has told its version; the token is ``name:password``."""
+    """InfluxDB 1 at *url*; the token is ``name:password``, and *port* the one for backups."""
 
     key = "the name:password of an admin"
 
-    def __init__(self, url: str, token: str, version: str, port: int = 0) -> None:
+    def __init__(self, url: str, token: str, port: int = 0) -> None:
         super().__init__(url, token)
-        self.told = version
         self.place = (urlsplit(url).hostname or "", port or PORT)
 
     @property
@@ -66,17 +67,20 @@ class Server1(Server):
         return f"Basic {base64.b64encode(self.token.encode()).decode()}"
 
     def version(self) -> str:
-        return self.told
+        return self.ping()
+
+    def is_new(self) -> bool:
+        return False  # it has no setup: whoever may not use it is refused
 
     def hints(self) -> Hints | None:
         """Return hints of what has changed; None where the server keeps them to itself."""
         try:
-            told = self.document("GET", "/debug/vars")
-            started = str(told["system"]["started"])
+            variables = self.document("GET", "/debug/vars")
+            started = str(variables["system"]["started"])
         except (Gone, LookupError, TypeError):
             return None
         shards: dict[str, list[float]] = {}
-        for each in filter(lambda each: isinstance(each, dict), told.values()):
+        for each in filter(lambda each: isinstance(each, dict), variables.values()):
             for at, (name, figure) in enumerate(HINTS):
                 if each.get("name") == name:
                     hints = shards.setdefault(each["tags"]["id"], [0.0] * len(HINTS))

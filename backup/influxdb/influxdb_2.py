@@ -94,10 +94,15 @@ class Server:
             raise BackupFault(f"{self.name} {said}: InfluxDB 2 is wanted")
         return version
 
-    def ping(self) -> None:
-        """Raise BackupFault where it is away altogether."""
-        with self.got("GET", "/ping"):
-            pass
+    def ping(self) -> str:
+        """Return the version in a header, perhaps none. Raise BackupFault where it is away."""
+        with self.got("GET", "/ping") as answer:
+            return answer.headers.get("X-Influxdb-Version", "")
+
+    def is_new(self) -> bool:
+        """Tell whether it has no user yet. Raise BackupFault where it is no InfluxDB 2."""
+        self.version()
+        return bool(self.document("GET", "/api/v2/setup").get("allowed"))
 
     def hints(self) -> Hints | None:
         """Return hints of what has changed; None where the server keeps them to itself."""

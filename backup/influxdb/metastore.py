@@ -22,11 +22,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Message = dict[int, list[Any]]
 
 
-def is_1(version: str | None) -> bool:
-    """Tell whether a version, such as 1.8.10, is one of InfluxDB 1."""
-    return (version or "").startswith("1.")
-
-
 def open_answer(name: str, answer: bytes) -> bytes:
     """Return the message of an answer. Raise BackupFault where it is not whole."""
     length = int.from_bytes(answer[8:16])

@@ -20,7 +20,6 @@ import yaml
 from backup.influxdb.influxdb_1 import PORT as BACKUP_PORT
 from backup.influxdb.influxdb_1 import Server1
 from backup.influxdb.influxdb_2 import Server
-from backup.influxdb.metastore import is_1
 from collector.errors import BackupFault
 
 HTTP_PORT = 8086
@@ -47,17 +46,24 @@ SETTINGS = (
 )
 
 
-def find(version: str = "2.") -> list[str] | None:
-    """Return how an InfluxDB is started here, 1 or 2 as *version* is; None where there is none.
+def find_1() -> list[str] | None:
+    return find("1.", IMAGE_1)
 
-    Both have the same name, so every folder of the PATH is looked through.
+
+def find_2() -> list[str] | None:
+    return find("2.", pinned_image())
+
+
+def find(version: str, image: str | None) -> list[str] | None:
+    """Return how an InfluxDB is started here, whose version begins so; None where there is none.
+
+    Both kinds have the same name, so every folder of the PATH is looked through.
     """
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         program = shutil.which("influxd", path=folder)
-        if program and f" v{version[:2]}".encode() in output(program, "version"):
+        if program and f" v{version}".encode() in output(program, "version"):
             return [program]
     docker = shutil.which("docker")
-    image = IMAGE_1 if is_1(version) else pinned_image()
     if docker and image and output(docker, "version", "--format", "{{.Server.Version}}").strip():
         return [docker, image]
     return None
@@ -83,8 +89,8 @@ def pinned_image() -> str | None:
 
 
 @contextmanager
-def running(command: list[str], folder: Path, org: str) -> Iterator[Server]:
-    """Run what ``find`` has found, with its data in *folder*, which is made and removed.
+def running_2(command: list[str], folder: Path, org: str) -> Iterator[Server]:
+    """Run what ``find_2`` has found, with its data in *folder*, which is made and removed.
 
     Its token sees the organisation *org*. Raise BackupFault where it does not start.
     """
@@ -105,7 +111,7 @@ def running(command: list[str], folder: Path, org: str) -> Iterator[Server]:
 
 
 @contextmanager
-def running_1(command: list[str], folder: Path, version: str) -> Iterator[Server]:
+def running_1(command: list[str], folder: Path, _org: str) -> Iterator[Server1]:
     """Run InfluxDB 1 likewise; it lets everyone in. Raise BackupFault."""
     remove(folder)
     folder.mkdir(mode=0o700, parents=True)
@@ -121,7 +127,7 @@ def running_1(command: list[str], folder: Path, version: str) -> Iterator[Server
         f'[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\nindex-version = "tsi1"\n'
         f'[http]\nbind-address = "{http}"\nlog-enabled = false\n'
     )
-    server = Server1(f"http://127.0.0.1:{port}", "none", version, backup_port)
+    server = Server1(f"http://127.0.0.1:{port}", "none", backup_port)
     options = ["run", "-config", f"{folder}/influxdb.conf"]
     try:
         with started(command, folder, ports, options) as process:

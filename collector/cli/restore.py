@@ -68,8 +68,6 @@ def restore(
       energy-monitor restore 20261120T193000Z --from /mnt/usb/backups --to /tmp/restored
       energy-monitor restore --into http://nas:8086 --admin-token-file token
     """
-    from backup.influxdb.metastore import is_1
-
     if folder and url:
         raise click.UsageError("--to and --into are two ways: give one of them")
     chosen = choose(store_of(where, file), wanted, identity)
@@ -77,10 +75,11 @@ def restore(
     if folder:
         to_folder(chosen, folder)
     elif url:
+        from backup.influxdb.kind import kind_of
         from collector.cli.into_server import into_server
 
         into_server(chosen, url, token_for(admin_token_file, file), replace=replace)
-        if not is_1(chosen.manifest.influxdb):
+        if kind_of(chosen.manifest.influxdb).tokens:
             click.echo("  tokens for these buckets are to be made anew: setup influxdb --renew")
     else:
         from collector.cli import restore_here
@@ -125,7 +124,7 @@ def choose(store: "Store", wanted: str, identity: Path | None) -> "Chosen":
 
 
 def to_folder(chosen: "Chosen", folder: Path) -> None:
-    from backup.influxdb.metastore import is_1
+    from backup.influxdb.kind import kind_of
     from backup.influxdb.stock import write_stock
     from backup.progress import Progress
 
@@ -138,7 +137,7 @@ def to_folder(chosen: "Chosen", folder: Path) -> None:
     for note in notes:
         click.echo(f"  {note}")
     if chosen.manifest.influxdb:
-        stock = "influxd restore -portable" if is_1(chosen.manifest.influxdb) else "influx restore"
+        stock = kind_of(chosen.manifest.influxdb).stock_command
         click.echo(f"  into an InfluxDB: {stock} {folder}")
 
 

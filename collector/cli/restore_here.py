@@ -18,8 +18,8 @@ import click
 
 from backup.chosen import Chosen
 from backup.influxdb.influxdb_1 import connect
-from backup.influxdb.metastore import is_1
-from backup.influxdb.refill import listing_of
+from backup.influxdb.kind import kind_of
+from backup.influxdb.refill_2 import listing_of
 from backup.influxdb.restore import require_room
 from backup.manifest import time_of
 from backup.putback import OF_THIS_MACHINE, Placed, put_back, put_back_grafana, put_back_secrets
@@ -82,7 +82,7 @@ def look(chosen: Chosen, file: Path, admin_token_file: Path | None, *, replace: 
     if influxdbs and chosen.manifest.influxdb:
         url = next(iter(influxdbs.values())).url  # of several, the first is what is backed up
         outputs = tuple(name for name, each in influxdbs.items() if each.url == url)
-        if not is_new(url):
+        if not connect(url, "none").is_new():
             token = admin_token(chosen, loaded, file, admin_token_file)
             listing_of(connect(url, token))
         if urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}:
@@ -100,14 +100,6 @@ def config_in_force(chosen: Chosen, file: Path, *, replace: bool) -> Config:
     if not file.exists():
         raise BackupFault(f"there is no {file}, and backup {chosen.id} does not hold it either")
     return config.load(file)
-
-
-def is_new(url: str) -> bool:
-    """Tell whether an InfluxDB 2 has no user yet. Raise BackupFault where there is no InfluxDB."""
-    server = connect(url, "none")
-    if is_1(server.version()):
-        return False
-    return bool(server.document("GET", "/api/v2/setup").get("allowed"))
 
 
 def admin_token(chosen: Chosen, loaded: Config, file: Path, admin_token_file: Path | None) -> str:
@@ -160,7 +152,7 @@ def restore_influxdb(plan: Plan) -> None:
         set_up(plan, plan.outputs[0])
         token = Secret(ADMIN_TOKEN, plan.secrets).value()
     into_server(plan.chosen, plan.url, token, replace=plan.replace)
-    if is_1(plan.chosen.manifest.influxdb):
+    if not kind_of(plan.chosen.manifest.influxdb).tokens:
         return  # its users keep their rights
     for name in plan.outputs:
         set_up(plan, name, "--renew")

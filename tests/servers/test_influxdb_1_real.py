@@ -116,7 +116,7 @@ def policies(server, database="energy"):
 
 
 def client(server, token=ADMIN, kind=Server1):
-    return kind(server.url, token, "1.8.10", server.backup_port)
+    return kind(server.url, token, server.backup_port)
 
 
 def quiet():
@@ -201,7 +201,7 @@ def counted(manifest):
 
 def test_each_backup_adds_what_is_new_and_counts_what_there_is(living, server):
     first, run = back_up(living)
-    assert metastore.is_1(first.influxdb)
+    assert influxdb_1.is_1(first.influxdb)
     assert counted(first) == sum(file.tsm[0] for file in first.files.values() if file.tsm) == ALL
     assert {"influxdb/meta", "influxdb/buckets.json"} <= first.files.keys()
     assert first.counts.keys() == {"energy/autogen"}  # and not its own figures

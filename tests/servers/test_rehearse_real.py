@@ -139,13 +139,13 @@ def test_docker_gets_the_pinned_image_little_memory_and_its_data_in_the_folder(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(scratch, "START_S", 1)
-    command = scratch.find()
+    command = scratch.find_2()
     assert command == [str(program), scratch.pinned_image()]
     assert command[1].startswith("influxdb:2.")
     assert "@sha256:" in command[1]
     with (
         pytest.raises(BackupFault, match="does not start"),
-        scratch.running(command, tmp_path / "db", "o"),
+        scratch.running_2(command, tmp_path / "db", "o"),
     ):
         pass
     told = (tmp_path / "told").read_text()

@@ -13,7 +13,8 @@ import pytest
 from backup.capture import capture
 from backup.chosen import choose
 from backup.influxdb.influxdb_2 import Server
-from backup.influxdb.refill import listing_of, refill
+from backup.influxdb.refill import refill
+from backup.influxdb.refill_2 import listing_of
 from backup.influxdb.restore import alone
 from backup.influxdb.stock import write_stock
 from backup.progress import Progress

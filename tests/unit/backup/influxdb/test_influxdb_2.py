@@ -129,4 +129,4 @@ def test_counts_are_summed_by_day():
 )
 def test_counts_of_influxdb_1_that_are_none_are_a_fault(body):
     with answering(Reply(200, body)) as far, pytest.raises(BackupFault):
-        Server1(far.url, "a:b", "1.8.10").counts("energy/autogen", "", *SPAN)
+        Server1(far.url, "a:b").counts("energy/autogen", "", *SPAN)
