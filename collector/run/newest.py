@@ -20,6 +20,7 @@ class Newest:
             head, fields, time = line.split(b" ")
             key, at_ms = (head, VALUE.sub(b"", fields)), int(time)
             if key not in alike or at_ms >= alike[key][0]:
+                alike.pop(key, None)  # it goes behind those of its time that came before
                 alike[key] = at_ms, fields
         for (head, _), (at_ms, fields) in alike.items():
             values = self.devices.setdefault(head, {})

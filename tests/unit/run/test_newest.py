@@ -36,3 +36,11 @@ def test_every_quantity_has_its_newest_value_and_every_device_its_last_time(batc
         for key, kept in values.items()
     }
     assert [each.at_ms for each in found] == sorted(each.at_ms for each in found)
+
+
+def test_of_one_time_the_last_to_come_counts():
+    newest = Newest()
+    values = [{"voltage_l2": 0.0}, {"voltage": 0.0, "voltage_l2": 1.0}, {"voltage_l2": 0.0}]
+    newest.take([encode(Reading("electricity", "mains", 1, each)) for each in values])
+    (line,) = newest.lines()
+    assert decode(line).values == {"voltage": 0.0, "voltage_l2": 0.0}
