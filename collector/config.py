@@ -158,7 +158,9 @@ def load(file: Path) -> Config:
         place, node = named["derivations"][name]
         faults.add(place, node, "is also the name of an output; 'journal replay' needs two names")
     if not read["sources"] and not faults.found:
-        faults.add(Place(str(file), "sources"), None, "there is no source: nothing would be read")
+        faults.add(
+            Place(str(file), "sources"), None, "no source is configured: nothing would be read"
+        )
     if faults.found:
         raise ConfigFault(sorted(faults.found, key=lambda fault: (fault.file, fault.line)))
     return Config(file, main, faults=faults, **read)
@@ -182,9 +184,9 @@ def gather(
             for name, each in read_mapping(node, inner, faults).items():
                 if name in named[key]:
                     other = named[key][name][0].file
-                    faults.add(inner.at(name), each, f"also in {other}; names are given once")
+                    faults.add(inner.at(name), each, f"also in {other}; a name can be used once")
                 elif not NAME.fullmatch(name):
-                    faults.add(inner.at(name), each, f"{name!r} is no name: {NAME_RULE}")
+                    faults.add(inner.at(name), each, f"{name!r} is not a valid name: {NAME_RULE}")
                 named[key][name] = (inner.at(name), each)
         elif key == "import":
             import_files(file, node, entries, named, faults, depth)
@@ -206,7 +208,7 @@ def import_files(
     if not isinstance(node, yaml.SequenceNode):
         faults.add(place, node, "expected a list of files, such as [meters.yaml]")
     elif depth >= IMPORT_DEPTH:
-        faults.add(place, node, f"files import one another more than {IMPORT_DEPTH} deep")
+        faults.add(place, node, f"files import each other more than {IMPORT_DEPTH} levels deep")
     else:
         for each in node.value:
             try:
@@ -245,7 +247,7 @@ def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
         zoneinfo.ZoneInfo(str(node.value))
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         near = did_you_mean(str(node.value), zoneinfo.available_timezones())
-        faults.add(place, node, f"{shown(node)} is no time zone such as Europe/Rome{near}")
+        faults.add(place, node, f"{shown(node)} is not a time zone (example: Europe/Rome){near}")
 
 
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:

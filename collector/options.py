@@ -117,7 +117,7 @@ def compose(text: str) -> yaml.Node | None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} deep")
+            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
     return yaml.compose(text, yaml.CSafeLoader)
 
 
@@ -133,7 +133,7 @@ def read_mapping(node: yaml.Node, place: Place, faults: Faults) -> dict[str, yam
             faults.add(place, key, f"expected a plain word as key, not {shown(key)}")
             continue
         if key.value in entries:
-            faults.add(place.at(key.value), key, "given twice; keep one")
+            faults.add(place.at(key.value), key, "appears twice; keep one")
         entries[key.value] = value
         faults.lines[place.at(key.value).path] = (place.file, key.start_mark.line + 1)
     return entries

@@ -88,11 +88,11 @@ def read_catalogue(text: str) -> dict[str, Quantity]:
         try:
             row = list(read_row(name, node))
         except (AttributeError, KeyError, TypeError, ValueError):
-            faults.add(place.at(name), node, f"is no row such as {FORM}")
+            faults.add(place.at(name), node, f"is not a row such as {FORM}")
             continue
         for quantity in row:
             if quantity.name in quantities:
-                faults.add(place.at(name), node, f"{quantity.name} also stands in another row")
+                faults.add(place.at(name), node, f"{quantity.name} is also in another row")
             quantities[quantity.name] = quantity
     if faults.found:
         raise ConfigFault(faults.found)

@@ -80,7 +80,7 @@ def scalar(node: yaml.Node) -> str:
 def read_text(node: yaml.Node) -> str:
     text = scalar(node)
     if not text:
-        msg = "expected a text, not nothing"
+        msg = "expected a text, but it is empty"
         raise NotAccepted(msg)
     if re.search(r"[\x00-\x1f\x7f]", text):
         msg = f"{text!r} is not accepted: one line without control characters"
@@ -165,7 +165,7 @@ def read_bytes(node: yaml.Node) -> Bytes:
 def read_secret(node: yaml.Node, folder: Path) -> Secret:
     if node.tag != "!secret" or not isinstance(node, yaml.ScalarNode):
         msg = (
-            "secrets never stand in this file: write '!secret NAME' and store the value with "
+            "secrets do not belong in this file: write '!secret NAME' and store the value with "
             "'sudo energy-monitor secret set NAME'"
         )
         raise NotAccepted(msg)

@@ -144,7 +144,7 @@ def test_a_reader_who_leaves_is_no_error(tmp_path):
 def test_a_time_is_read_or_told_to_be_none(text):
     shown = typed("journal", "export", "--data-dir", "/nonexistent", "--since", text)
     assert shown.exit_code in (1, 2)
-    assert "is no time: write" in shown.stderr or "there is no journal" in shown.stderr
+    assert "is not a time; write" in shown.stderr or "there is no journal" in shown.stderr
 
 
 # The journal
@@ -309,7 +309,7 @@ def test_one_reading_is_what_the_service_would_store(tmp_path, monkeypatch):
     )
     shown = typed("read", "house", "--json", "--config", file)
     assert set(json.loads(shown.stdout)["values"]) == {"active_energy"}
-    assert "house: 1 that cannot be true left out, the last voltage = 9e+09 V" in shown.stderr
+    assert "house: 1 impossible values left out, the last voltage = 9e+09 V" in shown.stderr
     assert not (tmp_path / "journal").exists()
 
 
@@ -343,7 +343,7 @@ def test_watching_goes_on_after_a_missed_answer_and_says_why(tmp_path, monkeypat
 def test_a_line_that_is_none_is_told():
     shown = typed("scan", "--line", "bogus://x")
     assert shown.exit_code == 1
-    assert shown.stderr.startswith("'bogus://x' is no line: it begins with ")
+    assert shown.stderr.startswith("'bogus://x' is not a line; it begins with ")
 
 
 def test_the_owners_device_maps_are_listed_and_scanned_for(tmp_path, monkeypatch):
@@ -377,7 +377,7 @@ def test_values_that_were_left_out_are_in_the_table_of_the_status(tmp_path):
     assert "cannot be true" not in show.status(from_json(status))
     status["sources"]["house"] |= {"out_of_range": 3, "last_out_of_range": "voltage = 999 V"}
     text = show.status(from_json(status))
-    assert "house: 3 values that cannot be true were left out, the last voltage = 999 V" in text
+    assert "house: 3 impossible values were left out, the last voltage = 999 V" in text
 
 
 # The demo

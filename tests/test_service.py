@@ -193,7 +193,7 @@ def test_the_collector_tells_its_own_figures_as_readings(tmp_path):
     ("words", "sentence"),
     [
         (["journal", "export", "--data-dir", "/nonexistent"], "there is no journal in"),
-        (["journal", "export", "--since", "yesterday"], "is no time: write 2026-01-31"),
+        (["journal", "export", "--since", "yesterday"], "is not a time; write 2026-01-31"),
         (["check", "--config", "/nonexistent.yaml"], "cannot be read: No such file"),
         (["models", "orno-we-51"], "did you mean"),
         (["demo", "--for", "soon"], "a number with its unit"),
@@ -260,5 +260,5 @@ def test_a_deep_folder_and_a_caller_that_talks_nonsense_do_no_harm(tmp_path):
                 door.connect(name)
                 door.sendall(nonsense)
         assert ask(deep)["problems"] == []
-        with pytest.raises(EnergyMonitorError, match="does not know the request 'x'"):
+        with pytest.raises(EnergyMonitorError, match="does not support the request 'x'"):
             ask(deep, {"ask": "x"})

@@ -87,7 +87,7 @@ class Server:
         return f"Token {self.token}"
 
     def version(self) -> str:
-        """Return the version, such as 2.9.1. Raise BackupFault where it is no InfluxDB 2."""
+        """Return the version, such as 2.9.1. Raise BackupFault where it is not an InfluxDB 2."""
         version = str(self.document("GET", "/health").get("version", "")).removeprefix("v")
         if not version.startswith("2."):
             said = f"is {version!r}" if version else "does not tell its version"
@@ -100,7 +100,7 @@ class Server:
             return answer.headers.get("X-Influxdb-Version", "")
 
     def is_new(self) -> bool:
-        """Tell whether it has no user yet. Raise BackupFault where it is no InfluxDB 2."""
+        """Tell whether it has no user yet. Raise BackupFault where it is not an InfluxDB 2."""
         self.version()
         return bool(self.document("GET", "/api/v2/setup").get("allowed"))
 

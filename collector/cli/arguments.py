@@ -32,7 +32,8 @@ class Time(click.ParamType[int]):
             return round(datetime.fromisoformat(value).timestamp() * 1000)
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no time: write 2026-01-31, 2026-01-31T18:00 or 2026-01-31T17:00:00Z",
+                f"{value!r} is not a time; write 2026-01-31, 2026-01-31T18:00 or "
+                "2026-01-31T17:00:00Z",
                 param,
                 ctx,
             )

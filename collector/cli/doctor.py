@@ -25,7 +25,7 @@ COUNTED = {
     "error": ("error", "errors"),
     "warning": ("warning", "warnings"),
     "advice": ("piece of advice", "pieces of advice"),
-    "unknown": ("thing not looked at", "things not looked at"),
+    "unknown": ("check skipped", "checks skipped"),
 }
 
 

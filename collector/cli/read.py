@@ -106,7 +106,7 @@ def read_now(intake: Intake) -> list[Reading]:
 def tell_left_out(each: Feed) -> None:
     count, each.health.out_of_range = each.health.out_of_range, 0
     if count:
-        text = f"{count} that cannot be true left out, the last {each.health.last_out_of_range}"
+        text = f"{count} impossible values left out, the last {each.health.last_out_of_range}"
         click.secho(f"{each.name}: {text}", fg="yellow", err=True)
 
 

@@ -69,7 +69,7 @@ def restore(
       energy-monitor restore --into http://nas:8086 --admin-token-file token
     """
     if folder and url:
-        raise click.UsageError("--to and --into are two ways: give one of them")
+        raise click.UsageError("--to and --into cannot be combined")
     chosen = choose(store_of(where, file), wanted, identity)
     click.echo(f"backup {chosen.id} of {chosen.store.name}")
     if folder:
@@ -107,7 +107,7 @@ def store_of(where: str | None, file: Path) -> "Store":
     if where:
         return connect.open_folder(Path(where))
     if not file.exists():
-        raise BackupFault(f"there is no {file} that tells where backups are: add --from")
+        raise BackupFault(f"there is no {file} that names the folder of the backups: add --from")
     return connect.open_store(None, config.load(file))
 
 

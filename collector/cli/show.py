@@ -52,7 +52,7 @@ def status(answer: Status) -> str:
         parts.append(f"backups: the last {', '.join(ages)}")
     parts += [
         click.style(
-            f"{name}: {source.out_of_range} values that cannot be true were left out, "
+            f"{name}: {source.out_of_range} impossible values were left out, "
             f"the last {source.last_out_of_range}",
             fg="yellow",
         )

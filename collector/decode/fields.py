@@ -77,7 +77,7 @@ def check_names(names: Iterable[str]) -> None:
     """Raise BadOption where one of the *names* of ``devices`` cannot be stored."""
     for name in names:
         if not NAME.fullmatch(name):
-            raise BadOption(f"devices.{name}", f"{name!r} is no name: {NAME_RULE}")
+            raise BadOption(f"devices.{name}", f"{name!r} is not a valid name: {NAME_RULE}")
 
 
 def fields_of(mapped: Mapped, at: str) -> tuple[Field, ...]:

@@ -28,7 +28,7 @@ def parse(
         nonlocal depth
         depth += 1
         if depth > DEEPEST:
-            raise FrameDamaged(f"it is nested more than {DEEPEST} deep")
+            raise FrameDamaged(f"it is nested more than {DEEPEST} levels deep")
         start(tag, attributes)
 
     def closed(tag: str) -> None:

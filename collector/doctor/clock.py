@@ -16,7 +16,7 @@ def synchronised(case: Case) -> Iterator[Finding]:
     if clock and not clock.trusted:
         yield Finding(
             "warning",
-            f"the clock is not right yet: {waiting:,} readings are kept and not delivered",
+            f"the clock is not synchronised yet: {waiting:,} readings are kept and not delivered",
             "A Pi has no clock battery. Readings with a wrong time would be worse than late ones; "
             "they are dated when a time server has been heard.",
             MEND,

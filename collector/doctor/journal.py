@@ -19,9 +19,10 @@ LATELY = timedelta(days=7)
 CAUSES = {
     "torn": "A power cut takes what was not on the disk yet: at most 'journal.sync', 10 s as it "
     "comes.",
-    "damaged": "The disk gave back other bytes than were written: a card that wears out begins so.",
-    "unreadable": "The disk gave nothing back: a card that wears out ends so.",
-    "disk full": "The oldest readings went, so that measuring went on.",
+    "damaged": "The disk returned other bytes than were written: often the first sign of a worn "
+    "card.",
+    "unreadable": "The disk returned nothing: often the end of a worn card.",
+    "disk full": "The oldest readings were dropped so that measuring could continue.",
     "too much": "The journal may be no larger than 'journal.max_size'.",
     "too old": "An output lacked them for longer than 'journal.keep_undelivered'.",
     "clock never right": "They could not be dated: the machine was started again before its clock "

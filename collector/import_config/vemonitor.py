@@ -85,7 +85,7 @@ def whole(file: Path) -> dict[str, Part]:
     for each in imports:
         name = each.text()
         if not name or Path(name).name != name:
-            raise Malformed(f"{each.place}: {name!r} is no name of a file beside {file.name}")
+            raise Malformed(f"{each.place}: {name!r} is not the name of a file beside {file.name}")
         top |= read_yaml(file.parent / name).parts()
     return top
 

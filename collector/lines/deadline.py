@@ -33,4 +33,4 @@ def deadline(
         timer.cancel()
         timer.join()  # it must not cut off what the socket's number means afterwards
     if late.is_set():
-        raise TimeoutError(f"no whole answer within {seconds:.0f} s")
+        raise TimeoutError(f" no complete answer within {seconds:.0f} s")

@@ -47,7 +47,9 @@ def address(url: str) -> Address:
         if plain and "@" not in url and parts.hostname and parts.port != 0:
             port = parts.port or PORTS[parts.scheme]
             return Address(parts.hostname, port, parts.scheme == "mqtts")
-    raise ValueError(f"{url!r} is no line: mqtt://HOST, mqtts://HOST with TLS, perhaps with :PORT")
+    raise ValueError(
+        f"{url!r} is not a line; write mqtt://HOST, or mqtts://HOST for TLS, with :PORT if needed"
+    )
 
 
 class Broker:
@@ -124,7 +126,9 @@ class Broker:
         )
         self.thread.start()
         if not self.answered.wait(ANSWER_S):
-            raise DeviceSilent(f"{self.url} lets us connect and says nothing: is it a broker?")
+            raise DeviceSilent(
+                f"{self.url} accepts the connection but sends nothing: is it an MQTT broker?"
+            )
 
     @staticmethod
     def wishes() -> Any:

@@ -98,7 +98,9 @@ class RedisLine:
         if kind == b"+":
             return rest
         if kind not in (b":", b"$", b"*") or not LENGTH.fullmatch(rest):
-            raise FrameDamaged(f"{self.url} says what no Redis server says: {bytes(line[:40])!r}")
+            raise FrameDamaged(
+                f"{self.url} did not answer like a Redis server: {bytes(line[:40])!r}"
+            )
         size = int(rest)
         if kind == b":":
             return size
@@ -124,7 +126,7 @@ class RedisLine:
         """Return the next line, without its end."""
         while (end := self.come.find(b"\r\n")) < 0:
             if len(self.come) > LONGEST_LINE:
-                raise FrameDamaged(f"{self.url} sends a line without an end: no Redis server does")
+                raise FrameDamaged(f"{self.url} sends an endless line, unlike a Redis server")
             self.receive()
         return self.take(end + 2)[:-2]
 
@@ -141,7 +143,7 @@ class RedisLine:
     def receive(self) -> None:
         piece = self.tcp.receive_some(AT_ONCE, self.until_s)
         if not piece:
-            raise DeviceSilent(f"{self.url}: no whole answer in time")
+            raise DeviceSilent(f"{self.url}:  no complete answer in time")
         self.come += piece
 
 

@@ -158,11 +158,13 @@ class Lines:
     def get(self, url: str, framing: Framing, kind: type[Line]) -> Line:
         """Return the line *url*, not yet opened. Raise LineConflict."""
         if not url.startswith("/") and not is_network_url(url):
-            msg = f"{url!r} is no line: {ACCEPTED}"
+            msg = f"{url!r} is not a line; accepted: {ACCEPTED}"
             raise LineConflict(msg)
         line = self.share(url, kind(url, framing))
         if line.framing != framing:
-            msg = f"{url} is already used with {line.framing}: {framing} would be another setting"
+            msg = (
+                f"{url} is already used with {line.framing}: {framing} would be a different setting"
+            )
             raise LineConflict(msg)
         return line
 
@@ -170,7 +172,7 @@ class Lines:
         """Return the line that *url* already names, or else *line*. Raise LineConflict."""
         known = self.lines.setdefault(url, line)
         if not isinstance(known, type(line)):
-            msg = f"{url} is already used by a source of another type, which reads it otherwise"
+            msg = f"{url} is already used by a source of another type"
             raise LineConflict(msg)
         return known
 
@@ -189,10 +191,11 @@ def why_away(url: str, framing: Framing, error: Exception) -> str:
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
             return f"{url} is not there: is it plugged in? 'energy-monitor scan' lists the ports"
         case errno.EACCES | errno.EPERM:
-            return f"{url} may not be opened by this user: add it to the group 'dialout'"
+            return f"{url} cannot be opened by this user: add the user to the group 'dialout'"
         case errno.EBUSY | errno.EAGAIN:
             return (
-                f"{url} is in use, by another program or under another name: 'fuser -v {url}' tells"
+                f"{url} is in use by another program or under another name: 'fuser -v {url}' "
+                "shows which"
             )
         case errno.EINVAL:
             return f"{url} cannot do {framing}"

@@ -17,7 +17,7 @@ def place(url: str) -> tuple[str, int]:
         parts = urlsplit(url)
         if url == f"tcp://{parts.netloc}" and "@" not in url and parts.hostname and parts.port:
             return parts.hostname, parts.port
-    raise ValueError(f"{url!r} is no line: tcp://HOST:PORT")
+    raise ValueError(f"{url!r} is not a line; write tcp://HOST:PORT")
 
 
 class TcpLine:

@@ -115,12 +115,12 @@ def answer_to(line: bytes, answer: Answer) -> bytes:
     except (ValueError, RecursionError):
         request = None
     if not isinstance(request, dict):
-        return encoded({"error": "that was no request: one JSON object on a line"})
+        return encoded({"error": "not a request: expected one JSON object on one line"})
     try:
         return encoded(answer(request))
     except Exception as error:
-        log.exception("the request %.200r could not be answered: this is a bug", request)
-        return encoded({"error": f"the service failed over that and goes on: {error!r}"})
+        log.exception("the request %.200r could not be answered: internal error", request)
+        return encoded({"error": f"the service could not answer, internal error: {error!r}"})
 
 
 def encoded(message: dict[str, Any]) -> bytes:
@@ -148,12 +148,12 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
             with door.makefile("rb") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline(MAX_ANSWER))
     except PermissionError as error:
-        msg = f"no right to ask the service at {path}: try 'sudo energy-monitor …'"
+        msg = f"no permission to ask the service at {path}: try 'sudo energy-monitor …'"
         raise NotRunning(msg) from error
     except (TimeoutError, BlockingIOError) as error:
         msg = (
-            f"the service at {path} is running, but did not answer within {ANSWER_WITHIN_S} s: "
-            "'journalctl -u energy-monitor-collector' may tell why"
+            f"the service at {path} is running, but did not answer within {ANSWER_WITHIN_S} s; "
+            "'journalctl -u energy-monitor-collector' may show why"
         )
         raise NoAnswer(msg) from error
     except (OSError, ValueError) as error:

@@ -216,7 +216,7 @@ class Delivery:
         if error.retry_after_s == 0 and self.failures == 1:
             return 0
         if self.now_is("away", str(error)):
-            log.warning("%s: not now, readings are kept: %s", self.name, error)
+            log.warning("%s: unavailable, readings are kept: %s", self.name, error)
         if error.retry_after_s:
             return min(max(error.retry_after_s, FIRST_PAUSE_S), LONGEST_WISH_S)
         return self.pause_s()

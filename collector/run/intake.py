@@ -100,13 +100,15 @@ def check_rename(rename: Mapping[str, str], wanted: Collection[str], source: Sou
     known = catalogue()
     for old, new in rename.items():
         if new in wanted and new not in rename:
-            raise BadOption("rename", f"{new!r} is read as well; leave it out by 'quantities'")
+            raise BadOption("rename", f"{new!r} is read as well; exclude it with 'quantities'")
         if old not in source.quantities:
             raise BadOption("rename", f"{old!r} is not read by this source")
         if new not in known or known[new].unit != known[old].unit:
             raise BadOption("rename", f"{new!r} is no quantity in {known[old].unit or 'no unit'}")
         if list(rename.values()).count(new) > 1:
-            raise BadOption("rename", f"{new!r} is the new name of two: one would be lost")
+            raise BadOption(
+                "rename", f"{new!r} is the new name of two quantities: one would be lost"
+            )
 
 
 def pick(option: str, patterns: Sequence[str], source: Source) -> list[str]:
@@ -252,7 +254,9 @@ class Intake:
             silent_s = (self.clock.wall_ms() - health.since_ms) / 1000
             health.since_ms = self.clock.wall_ms()
         if was in {"silent", "failed"}:
-            log.info("%s: back after %.0f s, %d tries failed", each.name, silent_s, missed)
+            log.info(
+                "%s: answering again after %.0f s and %d failed reads", each.name, silent_s, missed
+            )
         else:
             log.info("%s: reading", each.name)
 

@@ -14,7 +14,7 @@ def problems(status: Status) -> list[str]:
     """Say in a sentence each what is wrong."""
     found = []
     if not status.clock.trusted:
-        found.append("the clock is not right yet: readings are kept but not delivered")
+        found.append("the clock is not synchronised yet: readings are kept but not delivered")
     for plain, source in status.sources.items():
         name = titled(plain, source.label)
         if source.state == "silent":
@@ -55,7 +55,7 @@ def backups(config: Config) -> tuple[dict[str, float], list[str]]:
     try:
         runs = backup_options.read_runs(Path(config.main.backup.folder))
     except OSError as error:
-        return {}, [f"the backups in {error.filename} cannot be looked at: {error.strerror}"]
+        return {}, [f"the backups in {error.filename} cannot be read: {error.strerror}"]
     ages_s = {
         task: backup_options.age_of(run.done_at, now).total_seconds()
         for task, run in runs.items()

@@ -111,7 +111,7 @@ def check_quantities(rename: Mapping[str, str]) -> None:
 def check_distinct(option: str, rename: Mapping[str, str]) -> None:
     for new in rename.values():
         if list(rename.values()).count(new) > 1:
-            raise BadOption(option, f"{new!r} is the new name of two: one would be lost")
+            raise BadOption(option, f"{new!r} is the new name of two quantities: one would be lost")
 
 
 def check_tags(tags: Mapping[str, str]) -> None:

@@ -106,7 +106,9 @@ class Service:
                 work()
             except Exception:
                 log.critical(
-                    "%s: this is a bug; stopping so that systemd starts anew", name, exc_info=True
+                    "%s: internal error; exiting so that systemd restarts the service",
+                    name,
+                    exc_info=True,
                 )
                 self.broken = True
                 self.stop.set()
@@ -158,7 +160,7 @@ class Service:
         frame = self.clock.frame()
         if self.journal.undated.segments and frame.dated:
             moved = self.journal.date_back(frame.offset_ms)
-            log.info("%d readings from before the clock was right are dated", moved)
+            log.info("dated %d readings taken before the clock was synchronised", moved)
 
     def keep_house(self) -> None:
         options = self.config.main.journal
@@ -202,7 +204,7 @@ class Service:
                 return self.replay(name, since_ms)
             case {"ask": "resend", "readings": list(lines)}:
                 return self.resend(lines)
-        return {"error": f"this release does not know the request {request.get('ask')!r}"}
+        return {"error": f"this release does not support the request {request.get('ask')!r}"}
 
     def secrets(self) -> dict[str, Any]:
         """Tell which secrets have a value here, and where systemd put its copies; no value."""

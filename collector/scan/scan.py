@@ -69,7 +69,7 @@ def named_ports(line: str, every: Sequence[tuple[str, Discovering]]) -> list[str
     """Return the serial port that *line* is, if it is one. Raise EnergyMonitorError."""
     begins = dict.fromkeys(each for _, cls in every for each in cls.manner.at)
     if not line.startswith(tuple(begins)):
-        raise EnergyMonitorError(f"{line!r} is no line: it begins with {', '.join(begins)}")
+        raise EnergyMonitorError(f"{line!r} is not a line; it begins with {', '.join(begins)}")
     try:
         if line.startswith("tcp:"):
             place(line)

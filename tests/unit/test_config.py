@@ -84,7 +84,7 @@ outputs:
     found = faults(tmp_path, text)
     wanted = [
         "1: site: 'my house' is not accepted",
-        "2: timezone: 'Europe/Rom' is no time zone such as Europe/Rome; did you mean 'Europe/Ro",
+        "2: timezone: 'Europe/Rom' is not a time zone (example: Europe/Rome); did you",
         "3: sitee: unknown option; did you mean 'site'?",
         "4: journal.sync: '10' is not accepted: a number with its unit, such as 500ms, 10s",
         "4: journal.keep: '7 days' is not accepted",
@@ -93,7 +93,7 @@ outputs:
         "11: sources.mains.address: 'one' is not a whole number",
         "12: sources.mains.every: '0s' is not accepted: from 0.05 to 604800 seconds",
         "13: sources.pi.type: no source named 'hosst'; did you mean 'host'?; known: backups, ",
-        "19: outputs.history.token: secrets never stand in this file: write '!secret NAME'",
+        "19: outputs.history.token: secrets do not belong in this file: write '!secret NAME'",
     ]
     for each in wanted:
         assert any(fault.startswith(each) for fault in found), (each, found)
@@ -107,7 +107,7 @@ outputs:
         ("", "is empty"),
         ("a: [", "is not YAML"),
         ("- a\n", "expected a block of 'key: value' lines, not a list"),
-        ("sources: {}\n", "there is no source"),
+        ("sources: {}\n", "no source is configured"),
         ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of backups"),
         ("sources: {pi: {}}\n", "sources.pi: 'type' is missing: one of backups"),
         ("sources: {pi: }\n", "expected a block of 'key: value' lines, not nothing"),
@@ -122,12 +122,12 @@ outputs:
         ("import: [['a']]\n", "import: expected one plain value, not a list"),
         ('import: ["a\\0"]\n', "one line without control characters"),
         ("timezone: [a]\n", "timezone: expected one plain value, not a list"),
-        ("timezone: ''\n", "timezone: expected a text, not nothing"),
+        ("timezone: ''\n", "timezone: expected a text, but it is empty"),
         ("sources: {pi: {type: host, every: .s}}\n", "such as 500ms, 10s"),
         ("sources: {pi: {type: host, every: 8d}}\n", "from 0.05 to 604800 seconds"),
         ("journal: {keep: 99999w}\n", "at most ten years"),
-        ("sources:\n  pi: {type: host}\n  pi: {type: host}\n", "given twice"),
-        ("sources:\n  a b: {type: host}\n", "is no name: letters, digits"),
+        ("sources:\n  pi: {type: host}\n  pi: {type: host}\n", "appears twice"),
+        ("sources:\n  a b: {type: host}\n", "is not a valid name: letters, digits"),
         ("sources:\n  pi: {type: host, every: [1s]}\n", "expected one plain value, not a list"),
         ("import: meters.yaml\n", "expected a list of files"),
     ],

@@ -172,9 +172,9 @@ def test_all_malformed_rows_are_reported_together():
 
 def test_two_rows_may_not_stand_for_the_same_name():
     per_phase = ROW.replace("help", "per: [phase], help")
-    with pytest.raises(ConfigFault, match="voltage_l1 also stands in another row"):
+    with pytest.raises(ConfigFault, match="voltage_l1 is also in another row"):
         read_catalogue(f"voltage: {per_phase}\nvoltage_l1: {ROW}\n")
-    with pytest.raises(ConfigFault, match="given twice"):
+    with pytest.raises(ConfigFault, match="appears twice"):
         read_catalogue(f"voltage: {ROW}\nvoltage: {ROW}\n")
 
 

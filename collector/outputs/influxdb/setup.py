@@ -159,7 +159,7 @@ def version_of(client: InfluxDBClient, wanted: Wanted) -> str:
             f"then write its token into {wanted.token_file('write')}"
         )
     if version == "unknown":
-        raise SetupRefused(f"what answers at {wanted.url} is no InfluxDB")
+        raise SetupRefused(f"the server at {wanted.url} is not an InfluxDB")
     return version
 
 

@@ -127,7 +127,7 @@ def survey(file: BinaryIO, usage_point: str = "") -> Survey:
             raise FrameDamaged(f"it has more than {MOST_ENTRIES:,} entries")
     note_block(found, "", extent)
     if not any(each.count for each in found.extents.values()):
-        raise FrameDamaged("it holds no interval readings: is it a Green Button file?")
+        raise FrameDamaged("it contains no interval readings: is it a Green Button file?")
     resolve(found, entries, usage_point)
     return found
 
@@ -208,10 +208,10 @@ def of_usage_point(known: Mapping[str, Series], ending: str) -> dict[str, Series
     told = ", ".join(sorted(f"{kind} …{point[-12:]}" for kind, point in points))
     if len(points) > len({kind for kind, _ in points}):
         raise DeviceRefused(
-            f"it holds several usage points of a kind; name one by 'usage_point': {told}"
+            f"it contains several usage points of one kind; choose one with 'usage_point': {told}"
         )
     if known and not found:
-        raise DeviceRefused(f"it holds no usage point that ends with {ending!r}")
+        raise DeviceRefused(f"it contains no usage point that ends with {ending!r}")
     return found
 
 

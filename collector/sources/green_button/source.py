@@ -49,7 +49,7 @@ class GreenButtonOptions(SourceOptions):
         default="",
     )
     every: Seconds = option(
-        "look this often for new files",
+        "interval of the search for new files",
         example="1m",
         default=Seconds(60),
         low=10,
@@ -207,7 +207,7 @@ class GreenButton:
         """Return what the newest file holds, series by series. Raise ReadFault."""
         there = downloads(self.path)
         if not there:
-            raise LineAway(f"{self.path} holds no file that ends in .xml")
+            raise LineAway(f"{self.path} contains no file that ends in .xml")
         try:
             with there[-1].path.open("rb") as opened:
                 known = green_button.survey(opened, self.options.usage_point)
@@ -238,7 +238,7 @@ def downloads(path: Path) -> list[Download]:
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         if len(files) > MOST_FILES:
-            raise LineAway(f"{path} holds more than {MOST_FILES} files")
+            raise LineAway(f"{path} contains more than {MOST_FILES} files")
         wanted = [each for each in files if each == path or is_wanted(each)]
         found = [Download(each, (was := each.stat()).st_size, was.st_mtime_ns) for each in wanted]
     except OSError as error:

@@ -30,7 +30,7 @@ ZONE_LEVELS, LEDS, PROMPTS, ALL_BUT_PROMPTS = 5, 4, 12, 255
 ERRORS = {
     1: "wrong number of parameters",
     2: "there is no such object",
-    3: "it cannot be asked that",
+    3: "that cannot be queried",
     4: "a parameter is out of range",
     5: "a parameter is malformed",
     6: "not supported",

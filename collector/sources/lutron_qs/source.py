@@ -152,7 +152,7 @@ class Lutron:
         """Return the password. Raise SecretMissing; DeviceRefused where it was refused lately."""
         password = self.options.password.value()
         if self.barred and self.barred[0] == password and time.monotonic() < self.barred[1]:
-            raise DeviceRefused(self.with_remedy(f"{self.line} has refused the login"))
+            raise DeviceRefused(self.with_remedy(f"{self.line} refused the login"))
         return password
 
     def log_in(self, password: str) -> None:

@@ -65,5 +65,5 @@ def decode_head(table: Table, data: bytes) -> int:
 def decode_numbers(table: Table, data: bytes) -> Sequence[int]:
     """Return the numbers that stand in *data*. Raise FrameDamaged."""
     if len(data) % table.number.size:
-        raise FrameDamaged(f"{table.name}: {len(data)} bytes are no whole numbers")
+        raise FrameDamaged(f"{table.name}: {len(data)} bytes are not whole numbers")
     return [number for (number,) in table.number.iter_unpack(data)]

@@ -147,7 +147,7 @@ def found(
     """Return what *models* fit equally well, perhaps none; *identity* is by SunSpec. Pure."""
     where = f"{framing}  address {address}" if framing else f"address {address}"
     if not models:
-        return Found("modbus", port, f"{where} answers, but no device map fits it")
+        return Found("modbus", port, f"{where} answers, but no device map matches it")
     options = {"line": port, "model": models[0], "address": address}
     if framing:
         options["serial"] = vars(framing)

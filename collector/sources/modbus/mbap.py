@@ -40,7 +40,7 @@ def cut(data: bytes) -> tuple[Frame | None, bytes]:
         return None, data
     transaction, protocol, length = HEAD.unpack_from(data)
     if protocol != 0 or length not in LENGTHS:
-        raise ValueError(f"a frame of protocol {protocol} with {length} bytes is no Modbus TCP")
+        raise ValueError(f"a frame of protocol {protocol} with {length} bytes is not Modbus TCP")
     end = HEAD.size + length
     if len(data) < end:
         return None, data

@@ -84,7 +84,7 @@ class RtuLine(SerialLine):
                 break
             most_s = self.silence_s + MOST_NOISE_BYTES * self.framing.character_s
             if time.monotonic() - begun_s > most_s:
-                msg = f"{self.port} is never quiet: does another program or master talk on it?"
+                msg = f"{self.port} is never quiet: is another program or master using it?"
                 raise FrameDamaged(msg)
             time.sleep(quiet_in_s)
         self.discarded["noise"] += len(self.buffer)

@@ -262,7 +262,9 @@ def bus_of(url: str, address: int, framing: Framing | None, context: Context) ->
     except LineConflict as error:
         raise BadOption("line", str(error)) from error
     except ValueError as error:
-        raise BadOption("line", f"{url!r} is no line: tcp://HOST:PORT, {ACCEPTED}") from error
+        raise BadOption(
+            "line", f"{url!r} is not a line; write tcp://HOST:PORT, {ACCEPTED}"
+        ) from error
     if framing:
         bus.framings[address] = framing
     return bus
@@ -291,7 +293,9 @@ def framing_of(device_map: DeviceMap, options: ModbusOptions) -> Framing | None:
         msg = f"{device_map.name} has no serial port: its line is tcp://HOST:502"
         raise BadOption("model", msg)
     elif options.address is not None and not 1 <= options.address <= LAST_ADDRESS:
-        raise BadOption("address", f"{options.address} is none on a serial line: 1 to 247")
+        raise BadOption(
+            "address", f"{options.address} is not a valid address on a serial line; use 1 to 247"
+        )
     return Framing(
         given.baudrate or delivered.baudrate,
         given.parity or delivered.parity,

@@ -48,7 +48,7 @@ def find(read: Read, who: str) -> int:
     if silence:
         raise silence
     places = ", ".join(map(str, BASES))
-    raise DeviceRefused(f"{who} is no SunSpec device: at none of {places} stands 'SunS'")
+    raise DeviceRefused(f"{who} is not a SunSpec device: at none of {places} stands 'SunS'")
 
 
 def walk(read: Read, who: str = "it") -> list[Model]:

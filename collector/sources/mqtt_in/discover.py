@@ -25,7 +25,7 @@ def discover(search: Search) -> Iterator[Found]:
     heard = listen(search.line, LISTEN_S)
     if not heard:
         raise DeviceSilent(
-            "no device of a known kind has said anything; some talk every 5 minutes only"
+            "no device of a known kind published anything; some publish only every 5 minutes"
         )
     yield found(search.line, heard)
 

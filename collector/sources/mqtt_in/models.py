@@ -156,11 +156,11 @@ def forms_of(device: Device, at: str) -> list[Form]:
             partial=device.partial,
         )
         if not device.quantities:
-            text = "neither 'model' nor 'quantities' is given: one says what stands where"
+            text = "'model' or 'quantities' is required: it defines the fields"
             raise BadOption(at, text)
         return [Form(message, at)]
     if device.quantities or device.units:
-        raise BadOption(at, "'model' says what stands where; give it or 'quantities'")
+        raise BadOption(at, "'model' defines the fields; use either it or 'quantities'")
     try:
         model = load(device.model)
     except BadOption as error:

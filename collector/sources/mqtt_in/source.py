@@ -97,7 +97,7 @@ class MQTTIn:
             raise BadOption("line", str(error)) from error
         self.line = f"{options.line} {name}"  # a connection of its own
         if not options.devices:
-            raise BadOption("devices", "there is none: nothing would be read")
+            raise BadOption("devices", "no device is configured: nothing would be read")
         check_names(options.devices)
         self.forms = {
             name: forms_of(device, f"devices.{name}") for name, device in options.devices.items()
@@ -147,7 +147,7 @@ class MQTTIn:
         if device in self.named or device in self.said or len(self.said) < MOST_DEVICES:
             return True
         if "full" not in self.once.last:
-            text = f"more than {MOST_DEVICES} devices talk; {device} and others are left out"
+            text = f"more than {MOST_DEVICES} devices publish; {device} and others are left out"
             self.once.warning("full", f"{self.name}: {text}")
         return False
 
@@ -199,8 +199,8 @@ class MQTTIn:
     def silence(self) -> DeviceSilent:
         """Say that there is nothing new."""
         connected_s = min(time.monotonic() - self.opened_s, self.options.stale_after)
-        text = f"no device has said anything that is known in the last {connected_s:.0f} s"
-        advice = "some talk every 5 minutes only; 'read --raw' shows what comes"
+        text = f"no known device has published anything in the last {connected_s:.0f} s"
+        advice = "some publish only every 5 minutes; 'read --raw' shows what comes"
         return DeviceSilent(f"{self.options.line}: {text}: {advice}")
 
     def fresh(self) -> dict[tuple[str, str], dict[str, float]]:

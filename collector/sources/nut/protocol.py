@@ -58,13 +58,13 @@ STATES = {
 ALL = (*QUANTITIES.values(), "estimated_power", "ups_status", *STATES)
 
 REFUSALS = {
-    "ACCESS-DENIED": "it lets nobody in from this machine, or not with this user and password",
-    "DATA-STALE": "its driver has lost the UPS, so its values are old: is the UPS's cable in?",
+    "ACCESS-DENIED": "it refuses this machine, or this user and password",
+    "DATA-STALE": "its driver has lost the UPS, so its values are old: is the UPS connected?",
     "DRIVER-NOT-CONNECTED": "its driver does not run: see 'systemctl status nut-driver'",
-    "UNKNOWN-UPS": "it has no UPS of that name: 'energy-monitor scan' lists those that it has",
+    "UNKNOWN-UPS": "it has no UPS of that name: 'energy-monitor scan' lists its UPSs",
     "UNKNOWN-COMMAND": "it does not know this question: is it a NUT server?",
-    "INVALID-USERNAME": "it does not take this user",
-    "INVALID-PASSWORD": "it does not take this password",
+    "INVALID-USERNAME": "it refuses this user",
+    "INVALID-PASSWORD": "it refuses this password",
 }
 
 
@@ -99,10 +99,10 @@ def ask(tcp: TcpLine, question: str) -> str:
         while not is_whole(question, data):
             piece = tcp.receive_some(CHUNK, until_s)
             if not piece:
-                raise DeviceSilent(f"{tcp.url}: no whole answer to {kind(question)} in time")
+                raise DeviceSilent(f"{tcp.url}: no complete answer to {kind(question)} in time")
             data += piece
             if len(data) > MOST_BYTES:
-                raise FrameDamaged(f"{tcp.url}: {len(data)} bytes are no answer that ends")
+                raise FrameDamaged(f"{tcp.url}: {len(data)} bytes are not a complete answer")
     except ReadFault:
         tcp.close()
         raise

@@ -173,12 +173,12 @@ def fault(error: Exception, utility: str) -> ReadFault:
         case ApiException(status=int(status)):
             return DeviceRefused(f"{utility} answers HTTP {status}", status)
         case TimeoutError():
-            return DeviceSilent(f"{utility}: no whole answer within {ANSWER.total:.0f} s")
+            return DeviceSilent(f"{utility}:  no complete answer within {ANSWER.total:.0f} s")
         case ApiException() | CannotConnect() | aiohttp.ClientError() | OSError():
             return LineAway(f"{utility} cannot be asked: {reason(error)}")
         case _:
             what = f"{type(error).__name__} {str(error)[:100]}"
-            return FrameDamaged(f"the answer of {utility} is not understood: {what}")
+            return FrameDamaged(f"the answer of {utility} cannot be read: {what}")
 
 
 def reason(error: Exception) -> str:
@@ -202,7 +202,7 @@ def chosen(accounts: Iterable[Account], number: str) -> list[Account]:
         raise DeviceRefused(f"no account ends with {number!r}; there are: {endings or 'none'}")
     if len({each.meter_type for each in found}) < len(found):
         raise DeviceRefused(
-            f"the login has several accounts of a kind; name one by 'account': {endings}"
+            f"the login has several accounts of one kind; choose one with 'account': {endings}"
         )
     return found
 

@@ -198,7 +198,7 @@ class Opower:
             raise
         for each in meters:
             if each.unit is None:
-                self.tell(f"{each.kind} is left out: the portal does not say in what unit it is")
+                self.tell(f"{each.kind} is left out: the portal does not give its unit")
         return meters, answers
 
     def login(self) -> "Login":

@@ -79,7 +79,7 @@ class RedisOptions(SourceOptions):
         },
     )
     every: Seconds = option(
-        "look this often for new rows, at full multiples of it on the clock",
+        "interval of the search for new rows, aligned to the clock",
         example="10s",
         default=Seconds(10),
         low=0.2,
@@ -107,7 +107,7 @@ class Redis:
             self.fields[each] = fields_of(device, f"devices.{each}")
         every = [field for fields in self.fields.values() for field in fields]
         if not every:
-            raise BadOption("devices", "there is no quantity in them: nothing would be read")
+            raise BadOption("devices", "no quantity is configured: nothing would be read")
         self.quantities = {each.quantity: None for each in every}.keys()
         self.line = f"{options.line} {name}"  # a connection of its own
         self.file = context.state_dir / "read"

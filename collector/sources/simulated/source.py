@@ -66,7 +66,7 @@ class Simulated:
         try:
             self.house = house(options.seed, options.timezone)
         except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError) as error:
-            message = f"{options.timezone!r} is no time zone such as Europe/Rome"
+            message = f"{options.timezone!r} is not a time zone (example: Europe/Rome)"
             raise BadOption("timezone", message) from error
         self.begins_ms = self.house.day(self.house.built).midnight * 1000
         self.quantities = tuple(self.values(self.begins_ms / 1000))
@@ -79,7 +79,7 @@ class Simulated:
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Return what was measured at *at_ms*. Raise DeviceSilent before the house was built."""
         if at_ms < self.begins_ms:
-            msg = f"there is no house before {self.house.built}: is the clock right?"
+            msg = f"the house does not exist before {self.house.built}: is the clock right?"
             raise DeviceSilent(msg)
         return [Reading(self.kind, self.name, at_ms, self.values(at_ms / 1000))]
 

@@ -84,7 +84,7 @@ class VEDirect:
             raise BadOption("line", f"{error}; or 'auto'") from error
         if line.claimed_by not in ("", self.name):
             raise BadOption(
-                "line", f"{line.claimed_by} listens to {url} already: one device a line"
+                "line", f"{line.claimed_by} already listens to {url}: one device per line"
             )
         line.claimed_by = self.name
         return line
@@ -135,7 +135,7 @@ class VEDirect:
         tried = "; ".join(
             f"{port}: {passed_over.get(port, 'no VE.Direct device')}" for port in ports
         )
-        msg = f"the device is on none of the ports that are free ({tried or 'there is none'})"
+        msg = f"the device is on none of the free ports ({tried or 'there is none'})"
         raise LineAway(msg)
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:

@@ -198,7 +198,7 @@ def day_ms(text: str) -> int:
         day = datetime.fromisoformat(text).replace(tzinfo=UTC)
         if day >= EARLIEST:
             return round(day.timestamp() * 1000)
-    raise BadOption("since", f"{text!r} is no day since 1970-01-02, such as 2019-05-02")
+    raise BadOption("since", f"{text!r} is not a day since 1970-01-02 (example: 2019-05-02)")
 
 
 def where(options: WeatherOptions, window: Span, now_ms: int) -> str:

@@ -127,7 +127,7 @@ def test_for_one_that_does_not_run_the_unit_is_looked_at(case, tmp_path, unit, l
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (EnergyMonitorError("this release does not know the request"), "does not know"),
+        (EnergyMonitorError("this release does not support the request"), "does not support"),
         ({"secrets": 7}, "does not tell which secrets"),
     ],
 )

@@ -139,7 +139,9 @@ def test_a_port_that_is_none_is_searched_where_that_is_possible(tmp_path):
     content = {"appBlocks": [block([MONITOR, sun])], "appConnectors": {"serial": connectors}}
     loaded, notes = imported(tmp_path, "vemonitor", content)
     assert {name: each.line for name, each in loaded.sources.items()} == {"monitor": "auto"}
-    assert "sources.sun.line: would not be accepted, so it is left out: 'COM3' is no line" in notes
+    assert (
+        "sources.sun.line: would not be accepted, so it is left out: 'COM3' is not a line" in notes
+    )
 
 
 def test_rows_in_redis_are_read_in_the_units_that_vemonitor_writes(tmp_path):
@@ -224,7 +226,7 @@ def test_imported_files_count_and_the_last_wins(tmp_path):
 @pytest.mark.parametrize("name", ["/etc/shadow", "../up.yaml", "", "a/b.yaml"])
 def test_only_files_beside_are_imported(tmp_path, name):
     said = refusal(tmp_path, "vemonitor", house(block([MONITOR]), Imports=[name]))
-    assert "is no name of a file beside" in said
+    assert "is not the name of a file beside" in said
 
 
 def test_a_file_that_is_imported_and_not_there_is_named(tmp_path):
@@ -257,7 +259,7 @@ def test_no_secret_is_shown_and_each_is_said_how_to_store(tmp_path):
         ("a: [b\nc", ": is not YAML"),
         ("", "there is no 'appBlocks' in it"),
         (b"\xff\xfe", "is not UTF-8 text"),
-        ("a: " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
+        ("a: " + "[" * 60 + "]" * 60, "nested more than 50 levels deep"),
         ("a" * 1_000_001, "larger than 1 MB"),
         ("a: &a [*a]", "its aliases make it too large"),
     ],

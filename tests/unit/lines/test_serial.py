@@ -73,7 +73,9 @@ def test_one_line_is_read_in_one_way():
     "url", ["ttyUSB0", "socket://meter", "socket://meter:x", "tcp://meter:502", "loop://"]
 )
 def test_what_is_no_line_is_refused_with_what_is(url):
-    with pytest.raises(LineConflict, match=r"is no line: /dev/serial/by-id/…, .*socket://HOST"):
+    with pytest.raises(
+        LineConflict, match=r"is not a line; accepted: /dev/serial/by-id/…, .*socket://HOST"
+    ):
         Lines().get(url, FRAMING, SerialLine)
 
 
@@ -129,7 +131,7 @@ def test_a_line_that_is_not_there_is_away():
 def test_a_line_that_another_program_has_is_away(pty):
     with (
         serial.Serial(pty[1], exclusive=True),
-        pytest.raises(LineAway, match=f"is in use, .*'fuser -v {pty[1]}' tells"),
+        pytest.raises(LineAway, match=f"is in use .*'fuser -v {pty[1]}' shows which"),
     ):
         SerialLine(pty[1], FRAMING).open()
 
@@ -138,8 +140,8 @@ def test_a_line_that_another_program_has_is_away(pty):
     ("error", "said"),
     [
         (OSError(errno.ENXIO, "No such device"), "/dev/ttyUSB0 is not there"),
-        (OSError(errno.EACCES, "Permission denied"), "add it to the group 'dialout'"),
-        (OSError(errno.EBUSY, "Device or resource busy"), "is in use, by another program"),
+        (OSError(errno.EACCES, "Permission denied"), "add the user to the group 'dialout'"),
+        (OSError(errno.EBUSY, "Device or resource busy"), "is in use by another program"),
         (termios.error(errno.EINVAL, "Invalid argument"), "cannot do 9600 8E1"),
         (OSError("no idea"), "cannot be opened: no idea"),
     ],

@@ -263,7 +263,7 @@ def test_a_meter_that_comes_back_is_read_again(clock, journal, caplog):
     assert feeds[0].health.state == "alive"
     assert [each.message for each in caplog.records if "mains" in each.message] == [
         "mains: silent: no answer in 0.3 s",
-        next(each.message for each in caplog.records if "back after" in each.message),
+        next(each.message for each in caplog.records if "answering again after" in each.message),
     ]
 
 

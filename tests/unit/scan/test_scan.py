@@ -83,7 +83,7 @@ def test_a_line_is_searched_by_those_that_can_find_something_there(house):
 @pytest.mark.parametrize("line", ["bogus://x", "tcp://pump", "socket://h"])
 def test_what_can_be_no_line_is_refused(house, line):
     house(one=source(at=("/", "tcp:", "socket:")))
-    with pytest.raises(EnergyMonitorError, match=f"'{line}' is no line"):
+    with pytest.raises(EnergyMonitorError, match=f"'{line}' is not a line"):
         scanned(line)
 
 

@@ -262,7 +262,7 @@ def test_a_server_that_is_too_slow_is_given_up(server, owner, meddle, monkeypatc
     monkeypatch.setattr("backup.stores.blobs.LIMITS", replace(https.LIMITS, answer_s=0.2))
     monkeypatch.setattr(https, "PAUSES_S", ())
     ours = store(meddle(lambda *_: reply), server, owner)
-    with pytest.raises(StoreAway, match=r"no whole answer within 0 s"):
+    with pytest.raises(StoreAway, match=r" no complete answer within 0 s"):
         ours.ids()
 
 

@@ -440,7 +440,7 @@ def test_a_server_that_only_drips_is_given_up(output, monkeypatch):
     influx, server = output
     limit(monkeypatch, influx, answer_s=0.5)
     server.answer = lambda _: Reply(200, b"x" * 10_000, pause_s=0.02)
-    with pytest.raises(OutputAway, match="no whole answer within"):
+    with pytest.raises(OutputAway, match=" no complete answer within"):
         influx.write(batch_of(3))
 
 

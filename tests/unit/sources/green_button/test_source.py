@@ -186,7 +186,7 @@ def test_of_several_usage_points_one_must_be_named():
     [
         (BOMB, "document type"),
         (REACHING_OUT, "document type"),
-        (b"<a>" * 60, "nested more than 50 deep"),
+        (b"<a>" * 60, "nested more than 50 levels deep"),
         (b"", "not valid XML"),
         (b"\x00\xff garbage", "not valid XML"),
         (b"<feed></feed>", "is it a Green Button file"),

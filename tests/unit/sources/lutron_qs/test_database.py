@@ -98,7 +98,7 @@ def test_a_document_type_is_refused_before_anything_of_it_is_used(data):
         (lights.database().replace(b"</Area>", b"", 1), "not valid XML: mismatched tag"),
         (b"", "not valid XML"),
         (b"<html><body>404</body></html>", "no zones"),
-        (b"<a>" * 100, "nested more than 50 deep"),
+        (b"<a>" * 100, "nested more than 50 levels deep"),
         (house("<Output" + MANY_ATTRIBUTES + "/>").encode(), "65,536 bytes"),
         (house(output() * 10_001).encode(), "more than 10000 zones"),
         (b'<?xml version="1.0" encoding="utf-99"?><a/>', "not valid XML"),

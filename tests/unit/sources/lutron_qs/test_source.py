@@ -197,7 +197,7 @@ def test_a_refused_password_is_not_tried_again_until_it_is_mended(make, server, 
         source.open()
     assert str(refused.value) == sentence
     for _ in range(5):
-        with pytest.raises(DeviceRefused, match="has refused the login: mend"):
+        with pytest.raises(DeviceRefused, match="refused the login: mend"):
             read(source)
     assert server.logins == [USER]
     (tmp_path / "secrets" / "lights").write_text(PASSWORD)
@@ -303,7 +303,7 @@ def test_it_may_be_a_file_beside_the_configuration(make, tmp_path):
 
 
 def test_a_wrong_line_or_database_is_refused_with_what_is_right(make):
-    with pytest.raises(BadOption, match=r"is no line: tcp://HOST:PORT, where PORT is 23"):
+    with pytest.raises(BadOption, match=r"is not a line; write tcp://HOST:PORT, where PORT is 23"):
         make(line="lutron")
     for wrong in ("https://a/DbXmlInfo.xml", "http://", "http://a:b/x", "ftp://a"):
         with pytest.raises(BadOption, match="is neither http://HOST/PATH nor a file") as bad:

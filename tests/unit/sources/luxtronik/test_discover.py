@@ -79,7 +79,7 @@ def test_something_else_at_that_line_is_told(controller):
 def test_a_line_that_can_be_none_is_refused():
     shown = typed("--line", "tcp://pump")
     assert shown.exit_code == 1
-    assert "'tcp://pump' is no line: tcp://HOST:PORT" in shown.stderr
+    assert "'tcp://pump' is not a line; write tcp://HOST:PORT" in shown.stderr
 
 
 # Discovery

@@ -140,7 +140,7 @@ def test_what_a_controller_encodes_is_decoded(numbers, status):
     ],
 )
 def test_what_is_no_line_is_refused(url):
-    with pytest.raises(ValueError, match="is no line: tcp://HOST:PORT"):
+    with pytest.raises(ValueError, match="is not a line; write tcp://HOST:PORT"):
         place(url)
 
 

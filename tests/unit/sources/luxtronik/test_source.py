@@ -83,7 +83,7 @@ def test_it_is_read_every_10_s_and_only_at_a_line():
     assert LuxtronikOptions(type="luxtronik", line="tcp://a:8889").every == Seconds(10)
     for wrong in ("a:8889", "tcp://a", "/dev/ttyUSB0"):
         with pytest.raises(
-            BadOption, match="is no line: tcp://HOST:PORT, where PORT is 8889"
+            BadOption, match="is not a line; write tcp://HOST:PORT, where PORT is 8889"
         ) as bad:
             made_for(wrong)
         assert bad.value.option == "line"

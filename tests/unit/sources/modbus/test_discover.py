@@ -126,4 +126,4 @@ def test_what_was_found_is_a_configuration(tmp_path):
     assert sources["meter2"].serial.baudrate == 2400
     assert set(yaml.safe_load(text)["sources"]) == {"meter1", "meter2"}
     assert "# or eastron-sdm230" in text
-    assert "# /dev/ttyUSB1: 2400 8N1  address 9 answers, but no device map fits it" in text
+    assert "# /dev/ttyUSB1: 2400 8N1  address 9 answers, but no device map matches it" in text

@@ -78,7 +78,7 @@ def test_a_device_that_sends_one_number_everywhere_is_not_named(at_502, word):
         at_502(device.line)
         (only,) = found(device.line)
     assert not only.options
-    assert "no device map fits" in only.text
+    assert "no device map matches" in only.text
 
 
 def test_the_meter_of_a_gen24_is_found_at_its_unit(at_502):

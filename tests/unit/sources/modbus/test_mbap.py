@@ -39,7 +39,7 @@ def test_a_part_of_an_answer_is_waited_for(size):
     ("protocol", "length"), [(1, 7), (0x0BBC, 7), (0, 0), (0, 2), (0, 255), (0, 65535)]
 )
 def test_what_no_device_sends_is_refused_by_its_head_alone(protocol, length):
-    with pytest.raises(ValueError, match="no Modbus TCP"):
+    with pytest.raises(ValueError, match="not Modbus TCP"):
         mbap.cut(struct.pack(">HHH", 7, protocol, length))
 
 

@@ -210,7 +210,7 @@ def test_answers_without_end_that_nobody_asked_for_end_with_the_time_out():
 def test_what_is_no_modbus_tcp_is_hung_up_on_at_once(wrong):
     with asking(lambda asked: framed(asked, words(asked, REGISTERS), **wrong)) as (line, device):
         line.slaves[1].slow_answer_time_s = 100
-        with pytest.raises(FrameDamaged, match="no Modbus TCP"):
+        with pytest.raises(FrameDamaged, match="not Modbus TCP"):
             line.ask(SHAPE, 10)
         assert not line.is_open
         device.reply = right

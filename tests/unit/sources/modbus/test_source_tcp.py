@@ -125,7 +125,7 @@ def test_a_lost_connection_is_away_and_back_without_a_restart(tmp_path):
 def test_what_is_no_modbus_is_hung_up_on_and_the_next_read_connects_anew(tmp_path):
     with Device(lambda _: b"HTTP/1.1 400 Bad Request\r\n") as device:
         with opened(modbus(device.line, context(tmp_path))) as source:
-            with pytest.raises(FrameDamaged, match="no Modbus TCP"):
+            with pytest.raises(FrameDamaged, match="not Modbus TCP"):
                 values(source)
             device.reply = units({1: EM24})
             assert values(source, "frequency")
@@ -234,7 +234,7 @@ def test_the_serial_line_behind_a_gateway_may_be_set_otherwise(tmp_path):
     ("line", "others", "option", "message"),
     [
         ("tcp://127.0.0.1", {}, "line", "tcp://HOST:PORT, /dev/serial"),
-        ("127.0.0.1:502", {}, "line", "'127.0.0.1:502' is no line"),
+        ("127.0.0.1:502", {}, "line", "'127.0.0.1:502' is not a line"),
         ("/dev/ttyUSB0", {"model_name": "sunspec", "address": 255}, "address", "1 to 247"),
         ("/dev/ttyUSB0", {"model_name": "sunspec", "address": 0}, "address", "1 to 247"),
     ],
@@ -338,7 +338,7 @@ def test_another_device_at_the_same_place_is_found_out_when_the_line_is_back(tmp
 @pytest.mark.parametrize(
     ("registers", "error", "message"),
     [
-        (EM24, DeviceRefused, "is no SunSpec device: at none of"),
+        (EM24, DeviceRefused, "is not a SunSpec device: at none of"),
         (
             image(common(), [64110, 1, 0]),
             DeviceRefused,

@@ -296,7 +296,9 @@ def test_a_chain_that_ends_with_the_registers_has_ended():
 
 
 def test_what_is_no_sunspec_device_is_said():
-    with pytest.raises(DeviceRefused, match="it is no SunSpec device: at none of 40000, 50000, 0"):
+    with pytest.raises(
+        DeviceRefused, match="it is not a SunSpec device: at none of 40000, 50000, 0"
+    ):
         sunspec_chain.walk(reading(dict.fromkeys(range(0x10000), 7)))
 
 

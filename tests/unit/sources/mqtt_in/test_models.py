@@ -76,8 +76,12 @@ def test_a_topic_that_cannot_be_is_refused(topic):
 @pytest.mark.parametrize(
     ("device", "option", "text"),
     [
-        (Device(), "d", "neither 'model' nor 'quantities'"),
-        (Device(model="tasmota", quantities={"voltage": "v"}), "d", "give it or 'quantities'"),
+        (Device(), "d", "'model' or 'quantities' is required"),
+        (
+            Device(model="tasmota", quantities={"voltage": "v"}),
+            "d",
+            "use either it or 'quantities'",
+        ),
         (Device(model="tasmotta"), "d.model", "did you mean 'tasmota'"),
     ],
 )

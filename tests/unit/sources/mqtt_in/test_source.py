@@ -178,7 +178,7 @@ def test_what_the_broker_has_kept_from_before_does_not_count(broker, listening):
     broker.say("plug", '{"power": 666}', retain=True)
     try:
         source = listening()
-        with pytest.raises(DeviceSilent, match="no device has said anything"):
+        with pytest.raises(DeviceSilent, match="no known device has published anything"):
             source.read(AT_MS, frozenset(source.quantities))
         broker.say("plug", '{"u": 231}')
         assert said(source, "plug")[0].values == {"voltage": 231}
@@ -319,7 +319,7 @@ def test_a_server_that_stays_silent_is_left(monkeypatch):
     monkeypatch.setattr(mqtt, "ANSWER_S", 0.2)
     with Broker() as silent:
         source = source_at(silent.url)
-        with pytest.raises(DeviceSilent, match="is it a broker"):
+        with pytest.raises(DeviceSilent, match="is it an MQTT broker"):
             source.open()
     assert source.broker.client is None
 
@@ -365,7 +365,7 @@ def test_a_server_that_is_no_broker_is_left(answer, monkeypatch):
     ["", "192.168.2.3", "tcp://a:1883", "mqtt://", "mqtt://a:x", "mqtt://u:p@a", "mqtt://a/b"],
 )
 def test_a_line_that_is_none_is_refused(line):
-    with pytest.raises(BadOption, match="is no line: mqtt://HOST") as bad:
+    with pytest.raises(BadOption, match="is not a line; write mqtt://HOST") as bad:
         source_at(line)
     assert bad.value.option == "line"
 
@@ -377,7 +377,7 @@ def test_a_broker_without_devices_is_refused():
 
 
 def test_a_device_whose_name_cannot_be_stored_is_refused():
-    with pytest.raises(BadOption, match="'my plug' is no name: letters") as bad:
+    with pytest.raises(BadOption, match="'my plug' is not a valid name: letters") as bad:
         source_at("mqtt://a", devices={"my plug": PLUG})
     assert bad.value.option == "devices.my plug"
 
@@ -476,7 +476,7 @@ def test_the_service_reads_through_a_broker_s_restart(tmp_path):
             process.terminate()
             told = process.stderr.read()
     assert told.count("plugs: silent: ") == 1
-    assert told.count("plugs: back after ") == 1
+    assert told.count("plugs: answering again after ") == 1
 
 
 def test_what_talks_at_a_broker_is_found_as_a_configuration(broker, tmp_path, monkeypatch):

@@ -149,7 +149,7 @@ def test_an_answer_may_come_byte_by_byte(talking):
 def test_silence_ends_and_the_line_is_closed(talking, monkeypatch, pieces):
     monkeypatch.setattr(protocol, "ANSWER_S", 0.3)
     line = talking(*pieces)
-    with pytest.raises(DeviceSilent, match="no whole answer to LIST UPS in time"):
+    with pytest.raises(DeviceSilent, match="no complete answer to LIST UPS in time"):
         protocol.upss(line)
     assert line.connection is None
 
@@ -162,7 +162,7 @@ def test_a_cut_answer_is_a_line_that_went_away(talking):
 @pytest.mark.parametrize("piece", [b"x" * 10_000, b'UPS u "d"\n' * 1000])
 def test_an_answer_without_end_is_given_up(talking, piece):
     line = talking(*itertools.repeat(piece, 1000))
-    with pytest.raises(FrameDamaged, match="are no answer that ends"):
+    with pytest.raises(FrameDamaged, match="are not a complete answer"):
         protocol.upss(line)
     assert line.connection is None
 
@@ -170,7 +170,7 @@ def test_an_answer_without_end_is_given_up(talking, piece):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("ACCESS-DENIED", "lets nobody in from this machine"),
+        ("ACCESS-DENIED", "refuses this machine"),
         ("DATA-STALE", "its values are old"),
         ("UNKNOWN-UPS", "no UPS of that name"),
         ("DRIVER-NOT-CONNECTED", "its driver does not run"),

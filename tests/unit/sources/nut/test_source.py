@@ -184,7 +184,7 @@ def test_without_its_password_nothing_is_asked(tmp_path):
 
 
 def test_options_that_cannot_be_are_refused(tmp_path):
-    with pytest.raises(BadOption, match="is no line: tcp://HOST:PORT, where PORT is 3493"):
+    with pytest.raises(BadOption, match="is not a line; write tcp://HOST:PORT, where PORT is 3493"):
         made_for("nas.local")
     for given, missing in (("user", "password"), ("password", "user")):
         value = {"user": "me", "password": Secret("a", tmp_path)}[given]

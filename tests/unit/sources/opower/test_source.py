@@ -229,7 +229,7 @@ def test_gas_and_water_come_in_their_units_or_not_at_all(far, made, caplog):
     therms = sum(far.used(begin + timedelta(hours=each)) for each in range(24))
     assert found[-1].values["daily_energy"] == pytest.approx(therms * THERM_WH, rel=1e-3)
     assert caplog.messages.count(
-        "grid: water is left out: the portal does not say in what unit it is"
+        "grid: water is left out: the portal does not give its unit"
     ) == 1  # fmt: skip
 
 
@@ -309,10 +309,10 @@ def test_a_missing_secret_and_an_unknown_utility_are_named(far, made):
         ("customers", Reply(200, b"<html>"), LineAway, "cannot be asked"),
         ("customers", as_json({}), LineAway, "No 'customers'"),
         ("customers", as_json([1]), LineAway, "No 'customers'"),
-        ("customers", as_json({"customers": [1]}), FrameDamaged, "is not understood: TypeError"),
+        ("customers", as_json({"customers": [1]}), FrameDamaged, "cannot be read: TypeError"),
         ("customers", as_json({"customers": []}), LineAway, "No utility customers"),
-        ("DataBrowser", as_json({"reads": [{"startTime": "x"}]}), FrameDamaged, "not understood"),
-        ("DataBrowser", as_json({"reads": 7}), FrameDamaged, "not understood"),
+        ("DataBrowser", as_json({"reads": [{"startTime": "x"}]}), FrameDamaged, "cannot be read"),
+        ("DataBrowser", as_json({"reads": 7}), FrameDamaged, "cannot be read"),
         ("DataBrowser", Reply(500, b"secret-token"), DeviceRefused, "answers HTTP 500$"),
         ("DataBrowser", Reply(429), DeviceRefused, "answers HTTP 429$"),
         ("DataBrowser", Reply(200, b"[" * 1_000_000), LineAway, "."),

@@ -410,7 +410,7 @@ def test_what_no_redis_server_says_is_refused(answer):
 )
 def test_an_answer_that_does_not_end_is_waited_for_only_so_long(answer, monkeypatch):
     monkeypatch.setattr(redis, "ANSWER_S", 0.3)
-    with Loopback(answer) as server, pytest.raises(DeviceSilent, match="no whole answer"):
+    with Loopback(answer) as server, pytest.raises(DeviceSilent, match="no complete answer"):
         RedisLine(server.line).open("", "", 0)
 
 
@@ -493,7 +493,7 @@ def test_what_would_read_nothing_or_half_a_row_is_refused():
 
 
 def test_a_device_whose_name_cannot_be_stored_is_refused():
-    with pytest.raises(BadOption, match="'my bank' is no name: letters") as bad:
+    with pytest.raises(BadOption, match="'my bank' is not a valid name: letters") as bad:
         source_at("tcp://a:1", Path("/nowhere"), {"my bank": SERIES})
     assert bad.value.option == "devices.my bank"
 

@@ -67,6 +67,6 @@ def test_a_clock_that_is_not_right_yet_finds_no_house():
 
 @pytest.mark.parametrize("timezone", ["Europe/Rom", "/etc/passwd", "Europe"])
 def test_an_unknown_time_zone_is_refused(timezone):
-    with pytest.raises(BadOption, match="no time zone such as") as caught:
+    with pytest.raises(BadOption, match="not a time zone") as caught:
         source(timezone=timezone)
     assert caught.value.option == "timezone"

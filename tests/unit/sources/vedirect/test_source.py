@@ -122,8 +122,8 @@ def test_the_next_block_is_waited_for_where_the_newest_is_old(make, monkeypatch)
     ("said", "error", "sentence"),
     [
         (b"", DeviceSilent, "is the device on, and its plug in"),
-        (b"\x83\x11nonsense", FrameDamaged, r"\d+ bytes came and no whole block"),
-        (blocks(MONITOR)[:40], FrameDamaged, "no whole block"),
+        (b"\x83\x11nonsense", FrameDamaged, r"\d+ bytes came without a complete block"),
+        (blocks(MONITOR)[:40], FrameDamaged, "a complete block"),
         (blocks(HISTORY), FrameDamaged, "blocks came, and none with a PID"),
     ],
     ids=["silence", "garbage", "half a block", "no PID"],
@@ -236,7 +236,7 @@ def test_ports_of_others_are_left_alone(make, monkeypatch, tmp_path):
         source.lines.get(str(link), Framing(), RtuLine)  # not open just now
         make("first", line=taken.path)
         plugged(monkeypatch, taken, mains)
-        with pytest.raises(LineAway, match=r"none of the ports that are free .there is none"):
+        with pytest.raises(LineAway, match=r"none of the free ports .there is none"):
             source.open()
 
 
@@ -300,14 +300,14 @@ def test_without_the_request_nothing_raw_is_read(make):
 
 def test_one_source_listens_to_a_line(make):
     make(line="/dev/ttyUSB77")
-    with pytest.raises(BadOption, match="battery listens to /dev/ttyUSB77 already") as caught:
+    with pytest.raises(BadOption, match="battery already listens to /dev/ttyUSB77") as caught:
         make("other", line="/dev/ttyUSB77")
     assert caught.value.option == "line"
 
 
 @pytest.mark.parametrize("line", ["ttyUSB0", "http://x:1", "socket://x"])
 def test_what_is_no_line_is_refused(make, line):
-    with pytest.raises(BadOption, match=r"is no line: .* or 'auto'"):
+    with pytest.raises(BadOption, match=r"is not a line; .* or 'auto'"):
         make(line=line)
 
 
