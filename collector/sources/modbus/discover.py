@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from collector.contract import Found, Search
 from collector.errors import DeviceSilent, LineAway, ReadFault
 from collector.lines.serial import Framing
-from collector.sources.modbus import devicemap, sunspec
+from collector.sources.modbus import devicemap, scheme, sunspec
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.meter import Bus
 from collector.sources.modbus.plan import Block
 from collector.sources.modbus.recognise import answers, knocks, recognise, sunspec_identity
+from collector.sources.modbus.rtu import Shape
 from collector.sources.modbus.rtu_line import RtuLine
 
 PORTS = (502, 1502)  # of Modbus TCP; the latter with SolarEdge
@@ -120,7 +121,10 @@ def scan_units(search: Search, maps: Sequence[DeviceMap]) -> Iterator[Found]:
     finally:
         line.close()
     if not any_found:
-        raise DeviceSilent(f"{search.line}: no Modbus device answers")
+        ask = question[0]
+        right = scheme.spoken(search.line, Shape(1, ask.function, ask.words), ask.address)
+        hint = f", but one that speaks RTU: its line is {right}" if right else ""
+        raise DeviceSilent(f"{search.line}: no Modbus TCP device answers{hint}")
 
 
 def knock(line: MbapLine, unit: int, question: Sequence[Block]) -> bool:

@@ -10,8 +10,9 @@ from collector import config
 from collector.cli.main import main
 from collector.sources.modbus import discover
 from collector.sources.modbus.source import Modbus
-from tests.fakes.loopback import HANG_UP
+from tests.fakes.loopback import HANG_UP, Loopback
 from tests.fakes.mbap_device import Device, units
+from tests.fakes.rtu_slave import reply
 from tests.fakes.searching import scanned
 from tests.fakes.sunspec_image import HYBRID, METER, common, image
 from tests.servers.libmodbus_slave import libmodbus_unit
@@ -132,7 +133,7 @@ def test_a_server_where_no_unit_answers_is_told(at_502):
     with Device(units({})) as device:
         at_502(device.line)
         seen = scanned(device.line)
-        assert seen.skipped == [f"{device.line}: no Modbus device answers"]
+        assert seen.skipped == [f"{device.line}: no Modbus TCP device answers"]
         assert [int(text.split()[-1]) for text, _ in seen.progress] == [*discover.UNITS]
         shown = CliRunner().invoke(main, ["scan", "--line", device.line])
         assert shown.exit_code == 1
@@ -145,3 +146,18 @@ def test_nobody_at_that_port_is_told_at_once(at_502):
     at_502(device.line)
     (reason,) = scanned(device.line).skipped
     assert "cannot be reached" in reason
+
+
+class SerialServer(Loopback):
+    def serve(self, client):
+        while request := client.recv(256):
+            self.send(client, reply(request, {1: dict.fromkeys(range(0x10000), 0)}))
+
+
+@pytest.mark.usefixtures("few_units")
+def test_a_serial_server_is_reported_with_the_line_that_is_right(at_502):
+    with SerialServer() as server:
+        at_502(server.line)
+        seen = scanned(server.line)
+    assert not seen.found
+    assert f"its line is {server.line.replace('tcp:', 'socket:')}" in seen.skipped[0]
