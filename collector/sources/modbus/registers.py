@@ -138,7 +138,7 @@ def shortest(data: bytes) -> Ratio | None:
 
 INT32 = struct.Struct(">i")
 FLOAT32 = struct.Struct(">f")
-LARGEST_FLOAT32 = 3.4e38  # from there on it says that there is no value
+LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127  # of either sign: there is no value
 FLOAT32_DIGITS = range(6, 10)  # of a float32, 6 decimal digits are always true and 9 always suffice
 NUMBERS: dict[Type, tuple[int, Callable[[bytes], Ratio | None]]] = {
     "uint16": (1, integer(">H")),

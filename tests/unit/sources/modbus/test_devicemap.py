@@ -129,7 +129,15 @@ def test_integers_come_back_correctly_rounded(value, scale):
     assert decoded == float(str(value * Decimal(scale)))
 
 
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+LARGEST = struct.unpack(">f", b"\x7f\x7f\xff\xff")[0]
+
+
+@pytest.mark.parametrize("value", [LARGEST, -LARGEST, float("inf"), float("nan")])
+def test_the_largest_float32_is_no_value(value):
+    assert decode(register("float32"), words_of("f", value)) is None
+
+
+@given(st.floats(-LARGEST, LARGEST, width=32, exclude_min=True, exclude_max=True))
 def test_a_float32_comes_back_as_a_decimal_that_names_the_same_float32(value):
     decoded = decode(register("float32"), words_of("f", value))
     assert struct.pack(">f", decoded) == struct.pack(">f", value + 0.0)
