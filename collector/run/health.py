@@ -1,4 +1,4 @@
-"""What the service knows about itself: figures per source and output."""
+"""Figures of the service about itself, per source, output and derivation."""
 
 import threading
 from collections import deque
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.reading import Reading
-from collector.status import DerivationStatus, Lateness, LatestReading, OutputStatus, SourceStatus
 
 LATENESS_KEPT = 300
 
@@ -88,88 +87,6 @@ class Health:
                 yield Reading(
                     "collector", name, at_ms, {"backlog": float(count), "backlog_age": age_s}
                 )
-
-    def source_statuses(self, now_ms: float) -> dict[str, SourceStatus]:
-        with self.lock:
-            return {name: source_status(source, now_ms) for name, source in self.sources.items()}
-
-    def output_statuses(self, backlogs: Mapping[str, tuple[int, float]]) -> dict[str, OutputStatus]:
-        """Return the figures of the outputs; *backlogs* has readings and seconds of each."""
-        with self.lock:
-            return {
-                name: OutputStatus(
-                    label=output.label,
-                    state=output.state,
-                    since_ms=round(output.since_ms),
-                    last_delivery_ms=round(output.last_ms),
-                    last_error=output.last_error,
-                    delivered=output.delivered,
-                    refused=output.refused,
-                    backlog=backlogs[name][0],
-                    backlog_s=round(backlogs[name][1], 1),
-                )
-                for name, output in self.outputs.items()
-            }
-
-    def derivation_statuses(self, next_number: int, now_ms: float) -> dict[str, DerivationStatus]:
-        """Return the figures of the derivations; *next_number* is that of the journal."""
-        with self.lock:
-            return {
-                name: DerivationStatus(
-                    label=each.label,
-                    state=each.state,
-                    since_ms=round(each.since_ms),
-                    last_error=each.last_error,
-                    made=each.made,
-                    backlog=max(next_number - each.number, 0),
-                    backlog_s=behind_s(each, next_number, now_ms),
-                )
-                for name, each in self.derivations.items()
-            }
-
-
-def behind_s(each: DerivationHealth, next_number: int, now_ms: float) -> float:
-    """Return how far a derivation is behind; 0 where it has all, or has read none yet."""
-    if next_number <= each.number or not each.passed_ms:
-        return 0.0
-    return max(round((now_ms - each.passed_ms) / 1000, 1), 0.0)
-
-
-def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
-    return SourceStatus(
-        label=source.label,
-        state=source.state,
-        since_ms=round(source.since_ms),
-        age_s=round((now_ms - source.last_ms) / 1000, 3) if source.last_ms else None,
-        lateness_s=lateness_of(source),
-        read_duration_s=round(source.duration_s, 6),
-        reads=source.reads,
-        failures=source.failures,
-        skipped=source.skipped,
-        out_of_range=source.out_of_range,
-        last_out_of_range=source.last_out_of_range,
-        last_error=source.last_error,
-        latest={
-            device: LatestReading(
-                kind=each.kind,
-                label=source.labels.get(device, source.label),
-                at_ms=each.at_ms,
-                values=dict(each.values),
-            )
-            for device, each in source.latest.items()
-        },
-    )
-
-
-def lateness_of(source: SourceHealth) -> Lateness | None:
-    late = sorted(source.lateness_s)
-    if not late:
-        return None
-    return Lateness(
-        median=round(late[len(late) // 2], 6),
-        p99=round(late[len(late) * 99 // 100], 6),
-        worst=round(late[-1], 6),
-    )
 
 
 def resident_memory() -> int:

@@ -10,8 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,12 +23,12 @@ from collector.run.delivery import Delivery
 from collector.run.derivation import Deriving
 from collector.run.health import resident_memory
 from collector.run.intake import Intake
-from collector.run.problems import backups, problems
 from collector.run.since import place_derivations, place_outputs
+from collector.run.status import backlogs_of, status_of
 from collector.run.systemd import notify
 from collector.run.wiring import build, new_health
 from collector.secrets import credentials
-from collector.status import ClockStatus, Status
+from collector.status import Status
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +174,8 @@ class Service:
         frame = self.clock.frame()
         now_ms = self.clock.monotonic_ms() + frame.offset_ms
         at_ms = round(now_ms / 1000) * 1000
-        readings = list(self.health.readings(at_ms, self.backlogs(self.outputs, now_ms)))
+        backlogs = backlogs_of(self.journal, self.outputs, now_ms)
+        readings = list(self.health.readings(at_ms, backlogs))
         values = {
             "resident_memory": float(resident_memory()),
             "journal_size": float(self.journal.log.size),
@@ -183,13 +183,6 @@ class Service:
         }
         readings.append(Reading("collector", "collector", at_ms, values))
         self.journal.append([encode(each) for each in readings], dated=frame.dated)
-
-    def backlogs(self, names: Iterable[str], now_ms: float) -> dict[str, tuple[int, float]]:
-        """Return how many readings each cursor of *names* lacks, and for how many seconds."""
-        return {
-            name: (self.journal.backlog(name), self.journal.behind_ms(name, now_ms) / 1000)
-            for name in names
-        }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request from the control socket."""
@@ -228,22 +221,7 @@ class Service:
             return {"error": str(error)}
 
     def status(self) -> Status:
-        now_ms = self.clock.wall_ms()
-        frame = self.clock.frame()
-        ages_s, alarms = backups(self.config)
-        status = Status(
-            site=self.config.main.site,
-            now_ms=round(now_ms),
-            up_s=round((now_ms - self.health.started_ms) / 1000),
-            clock=ClockStatus(trusted=frame.dated, steps=self.clock.steps),
-            sources=self.health.source_statuses(self.clock.monotonic_ms() + frame.offset_ms),
-            derivations=self.health.derivation_statuses(self.journal.log.next_number, now_ms),
-            outputs=self.health.output_statuses(self.backlogs(self.outputs, now_ms)),
-            journal=self.journal.status(now_ms),
-            resident_memory=resident_memory(),
-            backups=ages_s,
-        )
-        return replace(status, problems=(*problems(status), *alarms))
+        return status_of(self.config, self.health, self.journal, self.clock)
 
     def end(self) -> None:
         """Let every thread finish what it is at, and close the journal."""
