@@ -78,12 +78,12 @@ def collect(config: Config, store: Folder, now: datetime, progress: Progress) ->
     recipients = config.main.backup.encrypt_to
     previous = newest(store)
     stored = still_there(previous, store.sizes(""), recipients) if previous else {}
-    known = {file.sha256: file for file in stored.values()}
+    kept = {file.sha256: file for file in stored.values()}
     check_room(store, backup_options.read_runs(store.folder).get("backup", Run()).new_bytes)
 
     def keep(chunks: Iterable[bytes]) -> File:
         check_room(store)
-        return pack(chunks, store, known, recipients)
+        return pack(chunks, store, kept, recipients)
 
     found = None
     server = influxdb(config, previous)

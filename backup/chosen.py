@@ -61,8 +61,8 @@ class Chosen:
         """Return what each secret is by its name; nothing where the backup holds none."""
         if SECRETS not in self.manifest.files:
             return {}
-        known: dict[str, str] = json.loads(self.whole(SECRETS))["secrets"]
-        return {Path(name).name: text.encode() for name, text in known.items()}
+        secrets: dict[str, str] = json.loads(self.whole(SECRETS))["secrets"]
+        return {Path(name).name: text.encode() for name, text in secrets.items()}
 
     def spooled(self, path: str) -> IO[bytes]:
         """Return a file, proved, as an unnamed one to read from. Raise Damaged."""

@@ -51,8 +51,8 @@ def gather(
             files[path] = store(file)
         except (FileNotFoundError, PermissionError) as error:
             notes.append(left_out(file, error))
-    if known := secrets(config, notes):
-        document = {"salt": token_hex(SALT_BYTES), "secrets": known}
+    if found := secrets(config, notes):
+        document = {"salt": token_hex(SALT_BYTES), "secrets": found}
         files[SECRETS] = keep([json.dumps(document).encode()])
     files |= journal(config.data_dir / "journal" / "log", previous, store, notes)
     if copy := grafana(Path(config.main.backup.grafana), draft, notes):
@@ -158,6 +158,6 @@ def copy_database(uri: str, draft: Path) -> None:
         copy.execute("PRAGMA synchronous=OFF")
         database.backup(copy, pages=PAGES_AT_ONCE)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, that needs no log beside it
-        (said,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-        if said != "ok":
-            raise sqlite3.DatabaseError(f"it is damaged: {said}")
+        (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged: {verdict}")

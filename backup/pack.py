@@ -28,25 +28,25 @@ ON_DISK = "/var/tmp"  # noqa: S108  unnamed files; /tmp is in memory on Debian 1
 def pack(
     chunks: Iterable[bytes],
     store: Folder,
-    known: MutableMapping[str, File],
+    kept: MutableMapping[str, File],
     recipients: Sequence[str] = (),
 ) -> File:
     """Keep a file as an object of *store* and return what a manifest says of it.
 
-    *known* maps the SHA-256 of files that are stored already; they are not stored again, and this
+    *kept* maps the SHA-256 of files that are stored already; they are not stored again, and this
     one joins them. Raise BackupFault where the disk is full: nothing of the file remains then.
     """
     part = store.part()
     try:
         with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(store.folder)) as plain:
             size, sha256 = copy(chunks, plain)
-            if sha256 not in known:
+            if sha256 not in kept:
                 plain.seek(0)
                 with part.open("xb") as target:
                     stored, name = write(deflate(pieces(plain)), target, recipients)
                 store.adopt(part, name)
-                known[sha256] = File(size, sha256, name, stored)
-            return known[sha256]
+                kept[sha256] = File(size, sha256, name, stored)
+            return kept[sha256]
     except OSError as error:
         raise full(error, store.folder) from error
     finally:

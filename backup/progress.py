@@ -30,13 +30,13 @@ class Progress:
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
         self.now_s = now_s
-        self.began_s = self.told_s = now_s()
+        self.began_s = self.shown_s = now_s()
 
     def __call__(self, size: int) -> None:
         self.done += size
         now_s = self.now_s()
-        if now_s - self.told_s >= (TERMINAL_EVERY_S if self.terminal else JOURNAL_EVERY_S):
-            self.told_s = now_s
+        if now_s - self.shown_s >= (TERMINAL_EVERY_S if self.terminal else JOURNAL_EVERY_S):
+            self.shown_s = now_s
             self.stream.write(f"\r\033[K{self}" if self.terminal else f"{self}\n")
             self.stream.flush()
 

@@ -54,8 +54,8 @@ class Stream:
         """Say what is wrong with it, in InfluxDB's own words where it gave some."""
         self.read(TAIL)
         complaint = COMPLAINT.search(self.tail)
-        said = f"; InfluxDB says {complaint[1].decode(errors='replace')!r}" if complaint else ""
-        return BackupFault(f"{self.name} {what}{said}")
+        reason = f"; InfluxDB says {complaint[1].decode(errors='replace')!r}" if complaint else ""
+        return BackupFault(f"{self.name} {what}{reason}")
 
 
 class Part(NamedTuple):

@@ -43,12 +43,12 @@ def upload(
     def files() -> Iterator[tuple[str, int, Iterator[bytes]]]:
         for path, file in work.bucket.shards[shard].items():
             with next(spools) as spool:
-                yield path.rpartition("/")[2], file.size, told(spool, progress)
+                yield path.rpartition("/")[2], file.size, reported(spool, progress)
 
     server.fill_shard(work.shards[shard.id], files())
 
 
-def told(spool: IO[bytes], progress: Progress) -> Iterator[bytes]:
+def reported(spool: IO[bytes], progress: Progress) -> Iterator[bytes]:
     for piece in pieces(spool):
         yield piece
         progress(len(piece))

@@ -90,8 +90,8 @@ class Server:
         """Return the version, such as 2.9.1. Raise BackupFault where it is not an InfluxDB 2."""
         version = str(self.document("GET", "/health").get("version", "")).removeprefix("v")
         if not version.startswith("2."):
-            said = f"is {version!r}" if version else "does not tell its version"
-            raise BackupFault(f"{self.name} {said}: InfluxDB 2 is wanted")
+            what = f"is {version!r}" if version else "does not tell its version"
+            raise BackupFault(f"{self.name} {what}: InfluxDB 2 is wanted")
         return version
 
     def ping(self) -> str:
@@ -151,8 +151,8 @@ class Server:
         try:
             return points_by_day(table.strip())
         except (LookupError, TypeError, ValueError) as error:
-            said = table.strip()[-QUOTED_CHARACTERS:]
-            raise BackupFault(f"{self.name}: no counts of bucket {bucket_id}: {said!r}") from error
+            what = table.strip()[-QUOTED_CHARACTERS:]
+            raise BackupFault(f"{self.name}: no counts of bucket {bucket_id}: {what!r}") from error
 
     def organisation(self, name: str) -> str:
         """Return the id of an organisation, which is made where it is not there."""
@@ -272,9 +272,9 @@ def refusal(asked: str, status: int, text: str, key: str) -> BackupFault:
     """Say why the server refuses, in its own words."""
     with suppress(ValueError, LookupError, TypeError):
         text = str(json.loads(text)["message"])
-    said = f"{asked} answers {status} {text.strip()[:QUOTED_CHARACTERS]!r}"
+    what = f"{asked} answers {status} {text.strip()[:QUOTED_CHARACTERS]!r}"
     if status == HTTPStatus.NOT_FOUND:
-        return Gone(said)
+        return Gone(what)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return Refused(f"{said}: this takes {key}, and what is given is not that")
-    return BackupFault(said)
+        return Refused(f"{what}: this takes {key}, and what is given is not that")
+    return BackupFault(what)

@@ -51,7 +51,7 @@ def buckets(message: bytes) -> Buckets:
 
 def bucket(database: str, policy: Message) -> dict[str, Any]:
     name = f"{database}/{text(policy[1])}"
-    told = {
+    entry = {
         "name": text(policy[1]),
         "duration": policy[2][0],
         "shardGroupDuration": policy[3][0],
@@ -61,7 +61,7 @@ def bucket(database: str, policy: Message) -> dict[str, Any]:
         "organizationName": "",
         "bucketID": name,
         "bucketName": name,
-        "retentionPolicies": [told],
+        "retentionPolicies": [entry],
     }
 
 

@@ -61,7 +61,7 @@ def lacking(work: Work) -> list[Shard]:
 def least_of(bucket: Bucket, shard: Shard) -> int:
     """Return how many points a shard must have at least, as far as that is known beforehand."""
     points = bucket.points(shard)
-    counted = 0 if shard.shares_days else bucket.told(shard.days)
+    counted = 0 if shard.shares_days else bucket.counted_on(shard.days)
     return counted if points is None else min(counted, points)
 
 
@@ -78,7 +78,7 @@ def compare(work: Work) -> list[str]:
         fewer = f"bucket {work.bucket.name!r}, {day}: {work.found[day]:,} of {counted:,} points"
         shards = [each for each in work.bucket.shards if day in each.days]
         points = sum(work.bucket.points(each) or 0 for each in shards)
-        if points >= work.bucket.told({day for each in shards for day in each.days}):
+        if points >= work.bucket.counted_on({day for each in shards for day in each.days}):
             raise BackupFault(f"{fewer} were restored. What was there is as it was")
         notes.append(f"{fewer} are restored: InfluxDB did not hand out more for the backup")
     return notes

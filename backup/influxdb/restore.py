@@ -61,7 +61,7 @@ class Bucket:
     def size(self, shard: Shard) -> int:
         return sum(file.size for file in self.shards[shard].values())
 
-    def told(self, days: Iterable[str]) -> int:
+    def counted_on(self, days: Iterable[str]) -> int:
         return sum(self.counted.get(day, 0) for day in days)
 
     def points(self, shard: Shard) -> int | None:
@@ -93,8 +93,10 @@ def buckets_of(chosen: Chosen, now: datetime) -> tuple[list[Bucket], list[str]]:
     for entry in listing:
         ours = {each: own for each, own in kept.items() if each.bucket_id == entry["bucketID"]}
         partly = {day for each in late if each.bucket_id == entry["bucketID"] for day in each.days}
-        told = chosen.manifest.counts.get(entry["bucketID"], {})
-        buckets.append(Bucket(entry, ours, {day: told[day] for day in told if day not in partly}))
+        counts = chosen.manifest.counts.get(entry["bucketID"], {})
+        buckets.append(
+            Bucket(entry, ours, {day: counts[day] for day in counts if day not in partly})
+        )
     return buckets, [f"{each} is left out: its time is over" for each in shards if each in late]
 
 

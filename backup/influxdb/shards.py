@@ -139,13 +139,13 @@ def carried(shard: Shard, previous: Manifest | None) -> Taken:
 
 
 def files_of(shard: Shard, previous: Manifest | None) -> dict[str, File]:
-    known = previous.files if previous else {}
-    return {path: file for path, file in known.items() if path.startswith(shard.folder)}
+    before = previous.files if previous else {}
+    return {path: file for path, file in before.items() if path.startswith(shard.folder)}
 
 
 def counts_of(shard: Shard, previous: Manifest | None) -> dict[str, int]:
-    known = previous.counts.get(shard.bucket_id, {}) if previous else {}
-    return {day: known[day] for day in shard.days if day in known}
+    before = previous.counts.get(shard.bucket_id, {}) if previous else {}
+    return {day: before[day] for day in shard.days if day in before}
 
 
 def remarks(shard: Shard, content: Content) -> tuple[str, ...]:

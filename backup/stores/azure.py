@@ -54,13 +54,13 @@ class Azure:
 
     def manifest(self, backup_id: str) -> Manifest:
         path = manifest_path(backup_id)
-        told = self.container.sums(path)
-        if told is None:
+        sums = self.container.sums(path)
+        if sums is None:
             raise Damaged(f"{self.name}: there is no backup {backup_id}")
-        if told.size > MANIFEST_BYTES:
+        if sums.size > MANIFEST_BYTES:
             raise Damaged(f"{self.name}: {path} is larger than a manifest can be")
         data = b"".join(self.container.read(path))
-        if sums_of([data]).md5 != told.md5:
+        if sums_of([data]).md5 != sums.md5:
             raise Damaged(f"{self.name}: {path} is damaged")
         manifest = decode(unpacked(data))
         if manifest.id != backup_id:

@@ -66,10 +66,10 @@ class Container:
     def sums(self, path: str) -> Sums | None:
         """Return what Azure knows of a blob, None where there is none. Raise StoreAway."""
         answer = self.ask("HEAD", path)
-        told = answer.headers
+        headers = answer.headers
         if answer.status == HTTPStatus.OK:
-            size, md5 = int(told.get("Content-Length", -1)), told.get("Content-MD5", "")
-            return Sums(size, md5, told.get("x-ms-meta-sha256", ""))
+            size, md5 = int(headers.get("Content-Length", -1)), headers.get("Content-MD5", "")
+            return Sums(size, md5, headers.get("x-ms-meta-sha256", ""))
         if answer.status == HTTPStatus.NOT_FOUND and code_of(answer) not in GONE:
             return None
         raise self.refused(answer, "read")
@@ -145,20 +145,20 @@ class Container:
     def refused(self, answer: Answer, right: str) -> StoreAway:
         """Say what a refusal means and what to do. Azure's own words may hold a signature."""
         if code_of(answer) in GONE:
-            said = (
+            reason = (
                 "the container is gone; Azure's portal brings one back that was deleted by "
                 "mistake ('Show deleted containers'), and 'terraform apply' makes a new one"
             )
         elif code_of(answer) in NO_RIGHT:
-            said = (
+            reason = (
                 f"the credential may not {right}; it needs to create, read and list (a role that "
                 "was given just now counts after some ten minutes)"
             )
         elif answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            said = self.credential.refused()
+            reason = self.credential.refused()
         else:
-            said = "is its address right?"
-        return StoreAway(f"{self.name}: answered {shown(answer)}: {said}")
+            reason = "is its address right?"
+        return StoreAway(f"{self.name}: answered {shown(answer)}: {reason}")
 
 
 def put_headers(sums: Sums) -> dict[str, str]:

@@ -27,11 +27,11 @@ def connect(text: str, config: Config) -> list[str]:
     write_secret(file, text.strip() + "\n")
     expect_uploads(Path(config.main.backup.folder))
     found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
-    said = [f"{azure.name}: {found}", f"The credential is kept in {file}"]
+    lines = [f"{azure.name}: {found}", f"The credential is kept in {file}"]
     credential = azure.container.credential
     if isinstance(credential, Sas):
-        said += remarks(credential)
-    return [*said, "The hourly timer uploads from now on; at once: energy-monitor backup upload"]
+        lines += remarks(credential)
+    return [*lines, "The hourly timer uploads from now on; at once: energy-monitor backup upload"]
 
 
 def expect_uploads(folder: Path) -> None:
@@ -45,17 +45,17 @@ def expect_uploads(folder: Path) -> None:
 
 def remarks(sas: Sas) -> list[str]:
     """Say what a SAS allows beyond what is needed, and when it ends."""
-    said = []
+    lines = []
     if end := sas.fields().get("se"):
-        said.append(f"It ends at {end}: hand over a new one before")
+        lines.append(f"It ends at {end}: hand over a new one before")
     if excess := set(sas.rights) - ADD_AND_READ:
-        said.append(
+        lines.append(
             f"It has more rights than it needs ({', '.join(sorted(excess))}): who steals this "
             "machine could overwrite or delete backups. Make one with 'rcl' only"
         )
     if "si" not in sas.fields():
-        said.append("It is under no stored access policy: only a new account key revokes it")
-    return said
+        lines.append("It is under no stored access policy: only a new account key revokes it")
+    return lines
 
 
 def off_site(config: Config) -> Azure | None:

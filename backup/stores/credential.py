@@ -117,8 +117,8 @@ class Certificate:
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreAway(f"{self.authority}: no token: {error}") from None
         if not (token and isinstance(token, str)):
-            said = str(document.get("error_description"))[:QUOTED_CHARACTERS].partition("\r")[0]
-            raise StoreAway(f"{self.authority}: {self.refused()}; it says {said!r}")
+            reason = str(document.get("error_description"))[:QUOTED_CHARACTERS].partition("\r")[0]
+            raise StoreAway(f"{self.authority}: {self.refused()}; it says {reason!r}")
         self.token, self.ends = token, time.monotonic() + lasts_s
 
 

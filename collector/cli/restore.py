@@ -85,7 +85,7 @@ def restore(
         from collector.cli import restore_here
 
         plan = restore_here.look(chosen, file, admin_token_file, replace=replace)
-        for line in plan.told():
+        for line in plan.summary():
             click.echo(f"  {line}")
         if not yes and sys.stdin.isatty():
             click.confirm("Restore this?", abort=True)

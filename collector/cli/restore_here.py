@@ -63,7 +63,7 @@ class Plan:
     def url(self) -> str:
         return str(self.config.outputs[self.outputs[0]].url)
 
-    def told(self) -> Iterator[str]:
+    def summary(self) -> Iterator[str]:
         manifest = self.chosen.manifest
         size = sum(file.size for file in manifest.files.values())
         yield f"taken at {manifest.taken_at} in the house {manifest.site!r}, {text.amount(size)}"
@@ -210,8 +210,8 @@ def replay_journals(plan: Plan) -> None:
     for name in plan.outputs:
         if paths:
             taken, refused = replay(loaded, name, map(plan.chosen.whole, paths))
-            said = f"journal of the backup: {taken:,} readings delivered to {name} again"
-            click.echo(said + (f", {refused:,} refused" if refused else ""))
+            line = f"journal of the backup: {taken:,} readings delivered to {name} again"
+            click.echo(line + (f", {refused:,} refused" if refused else ""))
         if (loaded.data_dir / "journal" / "log").is_dir():
             again = rewind(loaded, name, since_ms)
             click.echo(f"journal of this machine: {again:,} readings go to {name} again")

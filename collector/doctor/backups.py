@@ -10,7 +10,7 @@ from collector.doctor.finding import CannotTell, Finding
 from collector.text import amount, duration
 
 UNITS = "-u energy-monitor-backup -u energy-monitor-upload -u energy-monitor-rehearse"
-TOLD = {
+SENTENCES = {
     "backup": "the last backup was made",
     "upload": "the newest backup was brought out of the house",
     "rehearsal": "a backup was restored for a trial",
@@ -21,10 +21,10 @@ def runs(case: Case) -> Iterator[Finding]:
     """Are backups made, brought out of the house and rehearsed, and when were they last?"""
     folder = Path(case.main.backup.folder)
     try:
-        known = backup_options.read_runs(folder)
+        tasks = backup_options.read_runs(folder)
     except OSError as error:
         raise CannotTell(f"{folder} cannot be looked into: {error.strerror}", AS_ROOT) from error
-    if not known:
+    if not tasks:
         yield Finding(
             "advice",
             "no backup has ever been made",
@@ -33,33 +33,33 @@ def runs(case: Case) -> Iterator[Finding]:
         )
         return
     now = datetime.now(UTC)
-    for alarm in backup_options.alarms(known, now, off_site="upload" in known):
+    for alarm in backup_options.alarms(tasks, now, off_site="upload" in tasks):
         yield Finding(
             "error",
             alarm,
             "What is not backed up, or never was restored, is found out when it is needed.",
             f"sudo energy-monitor backup list; journalctl {UNITS} -p warning -n 30",
         )
-    for task, said in TOLD.items():
-        run = known.get(task)
+    for task, sentence in SENTENCES.items():
+        run = tasks.get(task)
         if run and run.done_at and not (task == "rehearsal" and run.left_out):
             age_s = backup_options.age_of(run.done_at, now).total_seconds()
             size = f", {amount(run.size)}" if run.size else ""
-            yield Finding("ok", f"{said} {duration(age_s)} ago: {run.id}{size}")
-    if (run := known.get("backup")) and run.left_out:
+            yield Finding("ok", f"{sentence} {duration(age_s)} ago: {run.id}{size}")
+    if (run := tasks.get("backup")) and run.left_out:
         yield Finding(
             "warning",
             f"the last backup holds no database: {run.left_out}",
             "The history of the house is in none of these backups.",
         )
-    if (run := known.get("rehearsal")) and run.left_out:
+    if (run := tasks.get("rehearsal")) and run.left_out:
         yield Finding(
             "warning",
             f"the last rehearsal restored nothing: {run.left_out}",
             "What is stored can be read, but nobody knows whether it can be restored.",
             "energy-monitor backup rehearse --identity FILE    # with the private key",
         )
-    if "upload" not in known:
+    if "upload" not in tasks:
         yield Finding(
             "advice",
             "backups do not leave the house",

@@ -42,8 +42,8 @@ def run(command: Sequence[str]) -> str:
     except subprocess.TimeoutExpired:
         raise CannotTell(f"'{name}' did not end within {COMMAND_S} s") from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode("utf-8", "replace").strip().splitlines() or ["without a word"]
-        raise CannotTell(f"'{name}' failed: {said[0]}") from error
+        lines = error.stderr.decode("utf-8", "replace").strip().splitlines() or ["without a word"]
+        raise CannotTell(f"'{name}' failed: {lines[0]}") from error
     except OSError as error:
         raise CannotTell(f"'{name}' cannot be run: {error.strerror}") from error
     return done.stdout.decode("utf-8", "replace")

@@ -31,12 +31,12 @@ def disks(case: Case) -> Iterator[Finding]:
 
 
 def space(folder: Path, part: float, size: int, free: int) -> Finding:
-    said = f"the disk of {folder} is {part:.0%} full; {amount(free)} of {amount(size)} free"
+    what = f"the disk of {folder} is {part:.0%} full; {amount(free)} of {amount(size)} free"
     if part < NEARLY_FULL:
-        return Finding("ok", said)
+        return Finding("ok", what)
     return Finding(
         "error" if part >= FULL else "warning",
-        said,
+        what,
         "When it is full, the database stops and the journal gives up its oldest readings.",
         "sudo du -xh --max-depth=3 / | sort -h | tail -20; sudo journalctl --vacuum-size=200M; "
         "sudo docker image prune --all; sudo apt clean",
@@ -67,19 +67,19 @@ def wear(case: Case) -> Iterator[Finding]:
 
 def lifetime(disk: str, a_day: float, size: float) -> Finding:
     """Say what so many bytes a day mean for a disk of *size* bytes, if it is a card."""
-    said = f"{amount(a_day)} are written to {disk} a day"
+    what = f"{amount(a_day)} are written to {disk} a day"
     if not disk.startswith("mmcblk") or not size or not a_day:
-        return Finding("ok", said)
+        return Finding("ok", what)
     years = size * TIMES_ITS_SIZE / a_day / 365
-    said += (
+    what += (
         f": the card lasts about {min(years, 99):.0f} years, if its {amount(size)} can be written "
         f"{TIMES_ITS_SIZE} times over ({size * TIMES_ITS_SIZE / 1e12:.1f} TB)"
     )
     if years >= LATER_YEARS:
-        return Finding("ok", said)
+        return Finding("ok", what)
     return Finding(
         "warning" if years < SOON_YEARS else "advice",
-        said,
+        what,
         "A card that is worn out loses everything at once. Cards sold for endurance bear three "
         "times as much and more; an SSD bears more still.",
         "sudo apt install iotop && sudo iotop --only --accumulated    # shows who writes",

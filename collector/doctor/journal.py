@@ -47,20 +47,20 @@ def size(case: Case) -> Iterator[Finding]:
     files = [file for file in (folder_of(case) / "log").iterdir() if NAME.fullmatch(file.name)]
     taken = sum(file.stat().st_size for file in files)
     limit = case.main.journal.max_size
-    said = f"{amount(taken)} of at most {amount(limit)}"
+    what = f"{amount(taken)} of at most {amount(limit)}"
     if case.status:
         held = case.status.journal
         span = f" of {duration(held.days * 86_400)}" if held.days else ""
-        said = f"{held.readings:,} readings{span} in {said}"
+        what = f"{held.readings:,} readings{span} in {what}"
     if taken > NEARLY * limit:
         yield Finding(
             "warning",
-            said,
+            what,
             "Beyond that the oldest readings go first, also those that an output still lacks.",
             f"sudoedit {case.file}    # raise 'journal.max_size', or mend the output that is away",
         )
     else:
-        yield Finding("ok", said)
+        yield Finding("ok", what)
 
 
 def losses(case: Case) -> Iterator[Finding]:

@@ -120,10 +120,10 @@ def unit_groups(machine: Machine) -> list[str]:
     """Return the groups that the unit adds to those of its user."""
     unit = "energy-monitor-collector.service"
     try:
-        told = machine.run(["systemctl", "show", "--property=SupplementaryGroups", unit])
+        answer = machine.run(["systemctl", "show", "--property=SupplementaryGroups", unit])
     except CannotTell:
         return []
-    return told.strip().partition("=")[2].split()
+    return answer.strip().partition("=")[2].split()
 
 
 def entries(machine: Machine, path: str) -> dict[str, list[str]]:
@@ -175,13 +175,13 @@ def load(case: Case) -> Iterator[Finding]:
         busy = sum(wiring.load(feed) for feed in each)
         if not busy:
             continue
-        said = f"{line} is busy for {busy:.0%} of the time"
+        what = f"{line} is busy for {busy:.0%} of the time"
         if busy < BUSY:
-            yield Finding("ok", said)
+            yield Finding("ok", what)
         else:
             yield Finding(
                 "warning",
-                f"{said}, as it is configured",
+                f"{what}, as it is configured",
                 "There is no time for an answer that has to be asked for twice: slots are skipped.",
                 f"sudoedit {case.file}    # longer 'every', fewer 'quantities', or a faster meter",
             )

@@ -63,13 +63,13 @@ def swap(case: Case) -> Iterator[Finding]:
         for line in case.machine.read("/proc/meminfo").splitlines()
     }
     total, swapped = kib["MemTotal"] * 1024, kib["SwapTotal"] * 1024
-    said = f"{amount(total)} of memory, {amount(swapped) if swapped else 'no'} swap"
+    what = f"{amount(total)} of memory, {amount(swapped) if swapped else 'no'} swap"
     areas = [line.split()[0] for line in case.machine.read("/proc/swaps").splitlines()[1:]]
     on_disk = [area for area in areas if "zram" not in area]
     if total <= SMALL_MEMORY and not swapped:
         yield Finding(
             "warning",
-            said,
+            what,
             "When the database needs more for a moment, the kernel ends a program. Compressed "
             "swap in memory (zram) wears no card.",
             "sudo apt install zram-tools",
@@ -77,9 +77,9 @@ def swap(case: Case) -> Iterator[Finding]:
     elif total <= SMALL_MEMORY and on_disk:
         why = "Swapping to a card is slow and wears it; compressed swap in memory (zram) does not."
         mend = "sudo apt install zram-tools"
-        yield Finding("advice", f"{said}, on {', '.join(on_disk)}", why, mend)
+        yield Finding("advice", f"{what}, on {', '.join(on_disk)}", why, mend)
     else:
-        yield Finding("ok", said)
+        yield Finding("ok", what)
 
 
 def power(case: Case) -> Iterator[Finding]:
@@ -89,11 +89,11 @@ def power(case: Case) -> Iterator[Finding]:
         values |= host.parsed(file, parse)
     if not values:
         raise CannotTell("voltage and throttling are not known: this kernel does not tell them")
-    for name, said, severity_now, severity_since, mend in POWER:
+    for name, what, severity_now, severity_since, mend in POWER:
         if values.get(name):
-            yield Finding(severity_now, f"{said.format('is')} at this moment", POWER_WHY, mend)
+            yield Finding(severity_now, f"{what.format('is')} at this moment", POWER_WHY, mend)
         elif values.get(f"{name}_since_boot"):
-            past = f"{said.format('was')} since the start, though not now"
+            past = f"{what.format('was')} since the start, though not now"
             yield Finding(severity_since, past, POWER_WHY, mend)
     if not any(values.values()):
         yield Finding("ok", "voltage and temperature are and were good since the start")

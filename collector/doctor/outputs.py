@@ -117,8 +117,8 @@ def reachable(case: Case) -> Iterator[Finding]:
             page = http.get(f"{options.url.rstrip('/')}/health", limits=PATIENCE, name="it")
         except ReadFault as error:
             why = "Readings wait in the journal, and no dashboard shows anything."
-            said = f"{name}: InfluxDB at {options.url} does not answer: {error}"
-            yield Finding("error", said, why, mend_server(case, name))
+            what = f"{name}: InfluxDB at {options.url} does not answer: {error}"
+            yield Finding("error", what, why, mend_server(case, name))
             continue
         if page.status == HTTPStatus.OK:
             yield Finding("ok", f"{name}: InfluxDB{version_in(page)} at {options.url} answers")

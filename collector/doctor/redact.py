@@ -68,13 +68,13 @@ class Redactor:
     """Replaces *values*, in every spelling that a text may hold them in, and what looks alike."""
 
     def __init__(self, values: set[str]) -> None:
-        known = {spelling for value in values for spelling in spellings(value)}
-        longest_first = sorted(known, key=lambda each: (-len(each), each))
-        self.known = re.compile("|".join(map(re.escape, longest_first))) if known else None
+        spelled = {spelling for value in values for spelling in spellings(value)}
+        longest_first = sorted(spelled, key=lambda each: (-len(each), each))
+        self.secrets = re.compile("|".join(map(re.escape, longest_first))) if spelled else None
 
     def __call__(self, text: str) -> str:
-        if self.known:
-            text = self.known.sub(MARK, text)
+        if self.secrets:
+            text = self.secrets.sub(MARK, text)
         for pattern, replacement in SUSPICIOUS:
             text = pattern.sub(replacement, text)
         return text

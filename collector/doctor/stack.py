@@ -99,22 +99,22 @@ def grafana(case: Case) -> Iterator[Finding]:
         why = "The dashboards cannot be seen; readings are stored all the same."
         yield Finding("error", f"Grafana at {url} does not answer: {error}", why, MEND_STACK)
         return
-    told = document(page)
-    if page.status != HTTPStatus.OK or told.get("database") != "ok":
+    answer = document(page)
+    if page.status != HTTPStatus.OK or answer.get("database") != "ok":
         why = "It is still starting, or its own database is damaged."
         mend = f"sudo docker logs --tail 20 energy-monitor-grafana-1; {MEND_STACK}"
         yield Finding("error", f"Grafana at {url} is not well: answered {page.status}", why, mend)
         return
-    yield Finding("ok", f"Grafana {told.get('version', '')} at {url} answers")
+    yield Finding("ok", f"Grafana {answer.get('version', '')} at {url} answers")
     yield from data_sources(case, url)
 
 
 def document(page: Answer) -> dict[str, Any]:
     try:
-        told = json.loads(page.text)
+        answer = json.loads(page.text)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def data_sources(case: Case, url: str) -> Iterator[Finding]:
@@ -131,13 +131,13 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
             health = http.get(
                 f"{url}/api/datasources/uid/{source['uid']}/health", headers, PATIENCE
             )
-            said = document(health).get("message", f"answered {health.status}")
+            message = document(health).get("message", f"answered {health.status}")
             if health.status == HTTPStatus.OK:
-                yield Finding("ok", f"Grafana reads {source['name']}: {said}")
+                yield Finding("ok", f"Grafana reads {source['name']}: {message}")
             else:
                 yield Finding(
                     "error",
-                    f"Grafana cannot read {source['name']}: {said}",
+                    f"Grafana cannot read {source['name']}: {message}",
                     "Its dashboards show 'No data'. A token that was renewed needs a new start.",
                     MEND_STACK,
                 )

@@ -66,11 +66,11 @@ def freshness(
     if lacking:
         return missing(case, f"{place}: nothing of {lacking} is stored in the last 30 days", output)
     stored_ms = min(newest[device] for device in devices)
-    said = f"{place}: newest point {duration((now_ms - stored_ms) / 1000)} ago"
+    what = f"{place}: newest point {duration((now_ms - stored_ms) / 1000)} ago"
     due_ms = min(read.values()) if read else now_ms
     if (due_ms - stored_ms) / 1000 > patience_s:
-        return missing(case, said, output)
-    return Finding("ok", said)
+        return missing(case, what, output)
+    return Finding("ok", what)
 
 
 def sent_to(options: OutputOptions, status: SourceStatus | None) -> dict[str, int]:
@@ -85,11 +85,11 @@ def sent_to(options: OutputOptions, status: SourceStatus | None) -> dict[str, in
     return {reading.device: reading.at_ms for reading in map(decode, filter(None, lines))}
 
 
-def missing(case: Case, said: str, output: str) -> Finding:
+def missing(case: Case, what: str, output: str) -> Finding:
     status = case.status.outputs.get(output) if case.status else None
     return Finding(
         "warning" if status and status.state == "delivering" else "error",
-        said,
+        what,
         "What is not stored is on no dashboard; it may be in the journal and on its way.",
         f"energy-monitor status; energy-monitor journal dead-letters {output}",
     )

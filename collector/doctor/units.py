@@ -81,7 +81,7 @@ def timers(case: Case) -> Iterator[Finding]:
     """Are the timers of the backups on, and did what they started end well?"""
     names = [f"energy-monitor-{each}.{kind}" for each in TIMED for kind in ("timer", "service")]
     units = show(case, names)
-    installed = [each for each in TIMED if known(units, f"energy-monitor-{each}.timer")]
+    installed = [each for each in TIMED if is_installed(units, f"energy-monitor-{each}.timer")]
     if not installed:
         raise CannotTell("no timers of backups are installed here")
     off = []
@@ -110,7 +110,7 @@ def timers(case: Case) -> Iterator[Finding]:
         )
 
 
-def known(units: dict[str, Unit], name: str) -> bool:
+def is_installed(units: dict[str, Unit], name: str) -> bool:
     return units.get(name, {}).get("LoadState", "not-found") != "not-found"
 
 

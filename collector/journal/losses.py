@@ -23,7 +23,7 @@ class Losses:
         self.lock = threading.Lock()
         self.ever: Counter[str] = Counter()
         self.lately: Counter[str] = Counter()
-        self.told: list[tuple[int, int]] = []
+        self.lost: list[tuple[int, int]] = []
         self.unwritten: list[dict[str, object]] = []
 
     def read(self) -> None:
@@ -34,15 +34,15 @@ class Losses:
                     self.ever[cause] += readings
             match loss:
                 case {"first": int(first), "last": int(last)}:
-                    self.told.append((first, last))
+                    self.lost.append((first, last))
 
     def tell(self, cause: str, first: int, last: int, lacking: dict[str, int]) -> None:
         """Tell that the readings *first* to *last* are gone; *lacking* says who needed how many."""
         with self.lock:
             gaps = [(first, last)]
-            for known in self.told:
-                gaps = [left for gap in gaps for left in without(gap, known)]
-            self.told += gaps
+            for earlier in self.lost:
+                gaps = [left for gap in gaps for left in without(gap, earlier)]
+            self.lost += gaps
         for start, end in gaps:
             self.count(cause, end - start + 1, first=start, last=end, undelivered=lacking)
 
@@ -75,8 +75,8 @@ class Losses:
                 self.unwritten.pop(0)
 
 
-def without(gap: tuple[int, int], known: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return what is left of *gap* beside *known*, both from the first to the last number."""
-    before = (gap[0], min(gap[1], known[0] - 1))
-    after = (max(gap[0], known[1] + 1), gap[1])
+def without(gap: tuple[int, int], earlier: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return what is left of *gap* beside *earlier*, both from the first to the last number."""
+    before = (gap[0], min(gap[1], earlier[0] - 1))
+    after = (max(gap[0], earlier[1] + 1), gap[1])
     return [each for each in (before, after) if each[0] <= each[1]]

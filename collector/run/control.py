@@ -88,9 +88,9 @@ def serve_one(connection: socket.socket, answer: Answer) -> None:
         began = time.monotonic()
         line = receive_line(connection, began + left_s)
         left_s -= time.monotonic() - began
-        told = answer_to(line, answer)
+        reply = answer_to(line, answer)
         connection.settimeout(max(left_s, 0.1))
-        connection.sendall(told)
+        connection.sendall(reply)
 
 
 def receive_line(connection: socket.socket, deadline_s: float) -> bytes:

@@ -252,10 +252,10 @@ class Delivery:
         """
         if self.output.resend != "idempotent":
             return
-        known_ms = self.journal.cursors[self.name].newest_ms
+        delivered_ms = self.journal.cursors[self.name].newest_ms
         with watched():
-            newest_ms = self.output.newest_ms() if known_ms else None
-        if newest_ms is None or newest_ms >= known_ms or newest_ms == self.healed_ms:
+            newest_ms = self.output.newest_ms() if delivered_ms else None
+        if newest_ms is None or newest_ms >= delivered_ms or newest_ms == self.healed_ms:
             return
         self.healed_ms = newest_ms  # sending again did not help: what it lacks it has refused
         again = self.journal.rewind(self.name, newest_ms - HEAL_MARGIN_MS)
@@ -263,6 +263,6 @@ class Delivery:
             "%s: its newest reading is of %s, it had been given up to %s: sending %d again",
             self.name,
             utc(newest_ms) if newest_ms else "long ago",
-            utc(known_ms),
+            utc(delivered_ms),
             again,
         )

@@ -94,15 +94,15 @@ def check_devices(rename: Mapping[str, str]) -> None:
 
 
 def check_quantities(rename: Mapping[str, str]) -> None:
-    known = catalogue()
+    quantities = catalogue()
     for old, new in rename.items():
         for name in (old, new):
-            if name not in known:
-                hint = did_you_mean(name, known)
+            if name not in quantities:
+                hint = did_you_mean(name, quantities)
                 message = f"{name!r} is not a quantity of the catalogue{hint}"
                 raise BadOption("rename.quantities", message)
-        unit = known[old].unit
-        if known[new].unit != unit:
+        unit = quantities[old].unit
+        if quantities[new].unit != unit:
             message = f"{new!r} is not a quantity in {unit or 'no unit'}, as {old!r} is"
             raise BadOption("rename.quantities", message)
     check_distinct("rename.quantities", rename)
