@@ -51,3 +51,12 @@ def replace(
     """Give *file* the content *data*; see ``replacing``. Raise OSError."""
     with replacing(file, mode=mode, durable=durable, give=give) as opened:
         opened.write(data)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were just given or taken in *folder* survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

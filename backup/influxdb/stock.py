@@ -20,8 +20,9 @@ from backup.influxdb.layout import write
 from backup.influxdb.restore import buckets_of, require_room
 from backup.manifest import SECRETS
 from backup.progress import Progress
-from backup.stores.folder import full, make_folder, sync_folder
+from backup.stores.folder import full, make_folder
 from collector.errors import BackupFault
+from collector.files import sync_folder
 
 MARK = ".restoring"  # as long as this is there, what lies beside it is half-made
 FOLDERS = ("influxdb", "config", "grafana", "journal", "secrets")

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from backup.manifest import ID, Manifest, decode, encode
 from collector.errors import BackupFault, Damaged
+from collector.files import sync_folder
 
 CHUNK = 1 << 18
 
@@ -211,14 +212,6 @@ def give(path: Path) -> None:
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def sync_folder(folder: Path) -> None:
-    door = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(door)
-    finally:
-        os.close(door)
 
 
 def checked(store: Store, backup_id: str, name: str) -> Iterator[bytes]:

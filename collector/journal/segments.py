@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from collector.files import sync_folder
 from collector.journal import frames
 
 NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
@@ -260,12 +261,3 @@ def find_segments(folder: Path) -> list[Segment]:
             twin.path.unlink()
         found[segment.first] = segment
     return [found[first] for first in sorted(found)]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were just given or taken in *folder* survive a power cut."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from collector import files
-from collector.journal.segments import sync_folder
 
 NAME = re.compile(r"(\d{16})-(\d{13})")
 KEPT_EVERY_MS = 6 * 3_600_000
@@ -63,7 +62,7 @@ class Snapshots:
         self.current = Snapshot(number, number)
         write(self.folder, self.current, at_ms, durable=True)
         for folder in (self.folder.parent, self.folder.parent.parent):
-            sync_folder(folder)
+            files.sync_folder(folder)
 
     def put(self, snapshot: Snapshot, before: Snapshot, at_ms: float, first_number: int) -> bool:
         """Go on from *snapshot*, unless the derivation was rewound since *before*. Raise OSError.

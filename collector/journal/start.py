@@ -4,10 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from collector.files import sync_folder
 from collector.journal.cursor import Cursor, cursor_file, unless_full
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader
-from collector.journal.segments import Log, sync_folder
+from collector.journal.segments import Log
 from collector.reading import time_ms
 
 READ_AT_ONCE = 1000
