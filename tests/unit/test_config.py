@@ -182,7 +182,7 @@ def test_imported_files_add_their_sources_and_faults_name_them(tmp_path):
 
 def test_files_that_import_one_another_are_refused(tmp_path):
     text = "import: [config.yaml]\nsources: {pi: {type: host}}\n"
-    assert any("more than 5 deep" in fault for fault in faults(tmp_path, text))
+    assert any("more than 5 levels deep" in fault for fault in faults(tmp_path, text))
 
 
 def test_a_secret_is_found_beside_the_file_and_read_anew_each_time(tmp_path, monkeypatch):
