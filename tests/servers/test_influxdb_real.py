@@ -154,7 +154,10 @@ def test_a_line_that_is_none_is_refused_and_all_others_stored(influx, bucket, ou
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"token": "no-such-token"}, "answered 401 'unauthorized access'; secret 'write' holds"),
+        (
+            {"token": "no-such-token"},
+            "answered 401 'unauthorized access'; the token in secret 'write'",
+        ),
         ({"org": "elsewhere"}, "answered 404 'organization name"),
         ({"org": ""}, "answered 400 'Please provide either orgID or org'; are 'url' and 'org'"),
         ({"bucket": "nowhere"}, "answered 404 'bucket \"nowhere\" not found'"),
