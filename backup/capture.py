@@ -142,7 +142,7 @@ def influxdb(config: Config, previous: Manifest | None) -> "Server | str":
     # What was backed up once does not drop out unnoticed: then a token that is gone is a failure.
     if secret.if_given() is None and not (previous and previous.influxdb):
         return (
-            f"InfluxDB at {urls[0]} is left out: there is no secret {secret.name!r}. Put its "
+            f"InfluxDB at {urls[0]} is skipped: there is no secret {secret.name!r}. Put its "
             f"operator token into {config.secrets / secret.name}, or back it up where it runs"
         )
     from backup.influxdb.influxdb_1 import connect  # noqa: PLC0415  likewise
@@ -168,8 +168,8 @@ def check_room(store: Folder, expected: int = 0) -> None:
     spare = min(disk.f_blocks * disk.f_frsize // SPARE_PART, SPARE_BYTES)
     if free - expected < spare:
         raise BackupFault(
-            f"{store.folder}: {free / 1e6:,.0f} MB are free, {expected / 1e6:,.0f} MB are wanted, "
-            f"and {spare / 1e6:,.0f} MB have to stay free, so that measuring goes on. Make room: "
+            f"{store.folder}: {free / 1e6:,.0f} MB are free, {expected / 1e6:,.0f} MB are needed, "
+            f"and {spare / 1e6:,.0f} MB must stay free for measuring. Free some space: "
             "'energy-monitor backup rotate', fewer backups (backup.keep), or a disk of their own "
             "(backup.folder)"
         )

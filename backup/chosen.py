@@ -51,7 +51,7 @@ class Chosen:
         except Damaged as error:
             raise self.unusable(f"{path}: {error}", {file.object}) from error
         if (size, digest.hexdigest()) != (file.size, file.sha256):
-            why = f"{path}: {self.store.name}: object {file.object} holds another file"
+            why = f"{path}: {self.store.name}: object {file.object} contains another file"
             raise self.unusable(why, {file.object})
 
     def whole(self, path: str) -> bytes:
@@ -94,7 +94,7 @@ def choose(store: Store, wanted: str, identities: Sequence[str] = ()) -> Chosen:
     manifest = chosen.manifest
     missing = lacking(manifest, store.sizes(backup_id))
     if missing:
-        why = f"{len(missing)} of its {len(manifest.objects)} objects are missing or cut short"
+        why = f"{len(missing)} of its {len(manifest.objects)} objects are missing or truncated"
         oldest = min(epoch_of(each) for each in store.ids())
         if not isinstance(store, Folder) and epoch_of(backup_id) == oldest:
             why += f"; it is of the oldest month there, {oldest}, which the store's rule deletes"
@@ -128,5 +128,5 @@ def offer(store: Store, broken: AbstractSet[str]) -> str:
             there = sizes.setdefault(epoch_of(each), {}) or store.sizes(each)
             sizes[epoch_of(each)] = there
             if not (broken & manifest.objects.keys() or lacking(manifest, there)):
-                return f"The newest one that can is {each}"
-    return f"{store.name} holds no other one that can"
+                return f"The newest one that can be restored is {each}"
+    return f"{store.name} contains no other one that can be restored"

@@ -85,7 +85,7 @@ def secrets(config: Config, notes: list[str]) -> dict[str, str]:
     """Return the secrets, where nobody can read them but who has the private key."""
     found: dict[str, str] = {}
     if not config.main.backup.encrypt_to:
-        notes.append("secrets are left out: backups are not encrypted (backup.encrypt_to)")
+        notes.append("secrets are skipped: backups are not encrypted (backup.encrypt_to)")
         return found
     try:
         files = sorted(config.secrets.iterdir())
@@ -99,7 +99,7 @@ def secrets(config: Config, notes: list[str]) -> dict[str, str]:
         except OSError as error:
             notes.append(left_out(file, error))
         except UnicodeDecodeError:
-            notes.append(f"{file} is left out: it is not UTF-8 text")
+            notes.append(f"{file} is skipped: it is not UTF-8 text")
     return found
 
 

@@ -116,7 +116,7 @@ def decode(data: bytes) -> Manifest:
             document[name] = tuple(document[name])
         manifest = Manifest(files=files, **document)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"the manifest is no manifest: {error}"
+        msg = f"the manifest is not valid: {error}"
         raise Damaged(msg) from error
     if not ID.fullmatch(manifest.id):
         msg = f"the manifest's id is {manifest.id!r}"
@@ -127,7 +127,7 @@ def decode(data: bytes) -> Manifest:
 def check_path(path: str) -> str:
     """Return *path* where it stays inside a folder. Raise ValueError."""
     if not PATH.fullmatch(path):
-        msg = f"{path!r} is no path of a backup"
+        msg = f"{path!r} is not a valid path in a backup"
         raise ValueError(msg)
     return path
 
@@ -135,6 +135,6 @@ def check_path(path: str) -> str:
 def read_file(entry: dict[str, Any]) -> File:
     file = File(**{**entry, "tsm": tuple(entry["tsm"]) if entry.get("tsm") else None})
     if not HASH.fullmatch(file.object) or not HASH.fullmatch(file.sha256):
-        msg = f"{file.object!r} is no SHA-256"
+        msg = f"{file.object!r} is not a SHA-256"
         raise ValueError(msg)
     return file

@@ -119,9 +119,11 @@ def decrypt(chunks: Iterable[bytes], target: IO[bytes], identities: Sequence[str
         wrong = error
     reraise(source, opened)
     if wrong and "No matching keys" in str(wrong):
-        raise BackupFault("none of the private keys fits: the backup is encrypted to another one")
+        raise BackupFault(
+            "none of the private keys matches: the backup is encrypted to another key"
+        )
     if wrong:
-        raise Damaged(f"what is encrypted is damaged: {wrong}")
+        raise Damaged(f"the encrypted data is damaged: {wrong}")
 
 
 def reraise(source: "Chunks", target: "Hashing") -> None:
@@ -152,7 +154,7 @@ def load_age() -> Any:
     try:
         import pyrage  # noqa: PLC0415  only where something is encrypted
     except ImportError:
-        msg = "encrypted backups take the Python package pyrage, which 32-bit systems lack"
+        msg = "encrypted backups need the Python package pyrage, which 32-bit systems lack"
         raise BackupFault(msg) from None
     return pyrage
 
@@ -177,9 +179,9 @@ def inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 raise Damaged("there is more than one file in the object")
         yield unpacker.flush()
     except zlib.error as error:
-        raise Damaged(f"what is compressed is damaged: {error}") from error
+        raise Damaged(f"the compressed data is damaged: {error}") from error
     if not unpacker.eof:
-        raise Damaged("what is compressed ends too early")
+        raise Damaged("the compressed data ends too early")
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:

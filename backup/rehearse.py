@@ -23,7 +23,7 @@ from collector.errors import BackupFault, Damaged
 
 FACTOR = 1.3  # an index beside the data, and some air
 ENCRYPTED = (
-    "every object is what was stored, but the backup is encrypted and was not restored: to prove "
+    "every object is intact, but the encrypted backup was not restored: to test "
     "what is in it takes its private key: energy-monitor backup rehearse --identity FILE"
 )
 NO_INFLUXDB = (

@@ -97,7 +97,7 @@ def compare(
         digest.update(chunk)
         size += len(chunk)
     if (size, digest.hexdigest()) != (file.size, file.sha256):
-        raise Damaged(f"{store.name}: object {file.object} holds another file")
+        raise Damaged(f"{store.name}: object {file.object} contains another file")
 
 
 def newest_without(store: Store, broken: set[str]) -> str | None:

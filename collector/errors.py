@@ -117,4 +117,4 @@ class StoreAway(BackupFault):
 
 
 class Damaged(BackupFault):
-    """An object or a manifest is missing, or is not what was put there."""
+    """An object or a manifest is missing, or is not what was uploaded there."""

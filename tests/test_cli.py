@@ -232,7 +232,7 @@ def test_a_damaged_reading_stops_sending_again_and_the_list_stays(tmp_path, runn
         status = shown.exit_code
     assert status == 1
     assert "not a reading as the journal writes it: 'x'" in shown.stderr
-    assert f"take it out of {letters}" in shown.stderr
+    assert f"remove it from {letters}" in shown.stderr
     assert stored(tmp_path, "refused") == []
     assert len(list(dead_letters(tmp_path / "journal", "history"))) == 2
 
@@ -442,4 +442,4 @@ def test_tokens_go_where_the_output_looks_for_them(tmp_path):
     (tmp_path / "more" / "out.yaml").write_text(text.replace("}", ", read_token: !secret w}"))
     shown = typed("setup", "influxdb", "--config", file)
     assert shown.exit_code == 1
-    assert "must be two secrets" in shown.stderr
+    assert "must be different secrets" in shown.stderr

@@ -44,7 +44,7 @@ def test_a_backup_is_made_listed_verified_and_rotated(house):
     assert [each["new"] > 0 for each in entries] == [True, False, False]
     verified = typed(house, "verify")
     assert verified.exit_code == 0
-    assert f"backup {entries[-1]['id']}: all is well with 1 files" in verified.stdout
+    assert f"backup {entries[-1]['id']}: no damage in 1 files" in verified.stdout
     rotated = typed(house, "rotate")
     assert rotated.stdout == "1 backups removed, 2 kept, 0 B freed\n"
     listed = typed(house, "list").stdout.splitlines()
@@ -60,7 +60,10 @@ def test_damage_is_named_with_exit_status_1(house):
     found = typed(house, "verify")
     assert found.exit_code == 1
     assert "config/config.yaml: " in found.stdout
-    assert "no other backup is without them; the next one stores them anew" in found.stdout
+    assert (
+        "no other backup is without this damage; the next backup stores these files again"
+        in found.stdout
+    )
     assert "! the last verify failed at " in typed(house, "list").stdout
     each.unlink(missing_ok=True)
     told = json.loads(typed(house, "verify", "--json").stdout)
@@ -73,7 +76,7 @@ def test_a_damaged_manifest_is_listed_as_such(house):
     each.write_bytes(b"no")
     assert "damaged" in typed(house, "list").stdout
     (entry,) = json.loads(typed(house, "list", "--json").stdout)
-    assert "is no manifest" in entry["damaged"]
+    assert "the manifest is not valid" in entry["damaged"]
     assert typed(house, "verify").exit_code == 1
 
 
@@ -148,7 +151,7 @@ def test_the_doctor_tells_that_no_database_is_backed_up_and_why(tmp_path):
     folder.mkdir()
     record(folder, "backup", Run(ago(minutes=20), left_out="there is no secret"))
     told = next(each for each in doctor(tmp_path) if each.severity == "warning")
-    assert told.what == "the last backup holds no database: there is no secret"
+    assert told.what == "the last backup contains no database: there is no secret"
 
 
 def test_the_doctor_tells_each_alarm_with_what_to_do(tmp_path):

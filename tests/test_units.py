@@ -1,4 +1,4 @@
-"""The systemd units: understood by systemd without a word, and closed off as they promise."""
+"""The systemd units: understood by systemd without a message, and closed off as they promise."""
 
 import re
 import shutil

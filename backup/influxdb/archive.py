@@ -78,7 +78,7 @@ def members(stream: Stream) -> Iterator[tuple[str, int, Iterator[bytes]]]:
         try:
             member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
         except tarfile.HeaderError as error:
-            raise stream.wrong(f"is no archive: {error}") from error
+            raise stream.wrong(f"is not an archive: {error}") from error
         chunks = exact_pieces(stream, member.size)
         if member.isreg():
             yield member.name.rpartition("/")[2], member.size, chunks
@@ -128,7 +128,7 @@ def metadata(stream: Stream, boundary: bytes, spool: IO[bytes]) -> Metadata:
         raise stream.wrong(f"should have the parts {', '.join(PARTS)}")
     (_, kv), (_, sql), (_, listed) = parts
     if not is_bolt(spool, kv) or not is_sqlite(spool, sql):
-        raise stream.wrong("holds a database that is not whole")
+        raise stream.wrong("contains an incomplete database")
     try:
         buckets = json.loads(b"".join(pieces(spool, listed)))
     except ValueError as error:

@@ -90,7 +90,7 @@ class Server:
         """Return the version, such as 2.9.1. Raise BackupFault where it is not an InfluxDB 2."""
         version = str(self.document("GET", "/health").get("version", "")).removeprefix("v")
         if not version.startswith("2."):
-            what = f"is {version!r}" if version else "does not tell its version"
+            what = f"is {version!r}" if version else "does not report its version"
             raise BackupFault(f"{self.name} {what}: InfluxDB 2 is wanted")
         return version
 
@@ -208,7 +208,7 @@ class Server:
         except ValueError as error:
             raise BackupFault(f"{self.name}: {path} answers no JSON: {error}") from error
         if not isinstance(document, dict):
-            raise BackupFault(f"{self.name}: {path} answers no JSON object")
+            raise BackupFault(f"{self.name}: {path} did not answer with a JSON object")
         return document
 
     @contextmanager

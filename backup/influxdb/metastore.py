@@ -28,7 +28,7 @@ def open_answer(name: str, answer: bytes) -> bytes:
     message, rest = answer[16 : 16 + length], answer[16 + length :]
     whole = len(rest) >= 8 and len(rest) == 8 + int.from_bytes(rest[:8])  # noqa: PLR2004
     if int.from_bytes(answer[:8]) != MAGIC or not whole:
-        raise BackupFault(f"{name} does not tell its databases: what it answers is not whole")
+        raise BackupFault(f"{name} sent an incomplete list of its databases")
     buckets(message)
     return message
 

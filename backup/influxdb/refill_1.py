@@ -41,7 +41,7 @@ def refill_1(
         for database, buckets in itertools.groupby(found, database_of):
             filled = [each for each in buckets if each.shards]
             if not filled:
-                result.notes.append(f"database {database!r}: the backup holds no points of it")
+                result.notes.append(f"database {database!r}: the backup contains no points of it")
                 continue
             rights = rights_in(server, message, database)
             name = name_for(server, database, chosen.id, replace=replace)

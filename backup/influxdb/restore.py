@@ -80,7 +80,7 @@ def buckets_of(chosen: Chosen, now: datetime) -> tuple[list[Bucket], list[str]]:
     InfluxDB's own buckets are among those returned: their names begin with '_'.
     """
     if BUCKETS not in chosen.manifest.files:
-        return [], [f"backup {chosen.id} holds no InfluxDB"]
+        return [], [f"backup {chosen.id} contains no InfluxDB"]
     listing: Buckets = json.loads(chosen.whole(BUCKETS))
     files: dict[str, dict[str, File]] = {}
     for path in chosen.under(SHARDS):
@@ -97,7 +97,9 @@ def buckets_of(chosen: Chosen, now: datetime) -> tuple[list[Bucket], list[str]]:
         buckets.append(
             Bucket(entry, ours, {day: counts[day] for day in counts if day not in partly})
         )
-    return buckets, [f"{each} is left out: its time is over" for each in shards if each in late]
+    return buckets, [
+        f"{each} is skipped: its retention has ended" for each in shards if each in late
+    ]
 
 
 def expired(listing: Buckets, now: datetime) -> set[Shard]:
@@ -145,8 +147,9 @@ def require_room(folder: Path, wanted: int) -> None:
     free = disk.f_bavail * disk.f_frsize
     if free < wanted + SPARE_BYTES:
         raise BackupFault(
-            f"{folder}: {wanted / 1e6:,.0f} MB are wanted and {SPARE_BYTES / 1e6:,.0f} MB have to "
-            f"stay free, but only {free / 1e6:,.0f} MB are free. Nothing was changed; make room"
+            f"{folder}: {wanted / 1e6:,.0f} MB are needed and {SPARE_BYTES / 1e6:,.0f} MB must "
+            f"stay free, but only {free / 1e6:,.0f} MB are free. Nothing was changed; free some "
+            "space"
         )
 
 
@@ -160,6 +163,6 @@ def alone(place: str) -> Iterator[None]:
         try:
             door.bind(f"\0energy-monitor-restore {place}"[:100].encode())
         except OSError as error:
-            msg = f"another restoration into {place} is at work: wait until it has ended"
+            msg = f"another restoration into {place} is running: wait until it has finished"
             raise BackupFault(msg) from error
         yield

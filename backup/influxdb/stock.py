@@ -59,7 +59,7 @@ def half_made(folder: Path) -> Iterator[None]:
     """
     mark = folder / MARK
     if folder.exists() and not folder.is_dir():
-        raise BackupFault(f"{folder} is no folder")
+        raise BackupFault(f"{folder} is not a folder")
     if folder.is_dir() and any(folder.iterdir()) and not mark.exists():
         raise BackupFault(f"{folder} is not empty: give a folder that is, or a new one")
     made = not folder.exists()
@@ -68,7 +68,7 @@ def half_made(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupFault(f"another restoration into {folder} is at work") from None
+            raise BackupFault(f"another restoration into {folder} is running") from None
         try:
             clear(folder)
             yield

@@ -56,7 +56,7 @@ def generation(name: str) -> int:
     """Return the generation that a file's name tells. Raise Damaged where it is no such name."""
     found = NAME.fullmatch(name)
     if not found:
-        raise Damaged(f"{name!r} is no name of a TSM file")
+        raise Damaged(f"{name!r} is not a name of a TSM file")
     return int(found[1])
 
 

@@ -173,7 +173,7 @@ def parse(text: str) -> dict[str, Any]:
             "'terraform output -raw collector_settings' prints"
         ) from None
     if not isinstance(settings, dict) or settings.get("store") != "azure":
-        raise BackupFault('these are no settings of a store: \'"store": "azure"\' is missing')
+        raise BackupFault('these are not the settings of a store: \'"store": "azure"\' is missing')
     if settings.get("format") != FORMAT:
         raise BackupFault(
             f"these settings have format {settings.get('format')!r}, and this program reads "

@@ -140,7 +140,7 @@ class Container:
         try:
             return insist(self.server, method, target, headers, body, whole=whole)
         except ReadFault as error:
-            raise StoreAway(f"{error}; the next run goes on from here") from None
+            raise StoreAway(f"{error}; the next run continues from here") from None
 
     def refused(self, answer: Answer, right: str) -> StoreAway:
         """Say what a refusal means and what to do. Azure's own words may hold a signature."""
@@ -151,8 +151,8 @@ class Container:
             )
         elif code_of(answer) in NO_RIGHT:
             reason = (
-                f"the credential may not {right}; it needs to create, read and list (a role that "
-                "was given just now counts after some ten minutes)"
+                f"the credential has no right to {right}; it needs to create, read and list "
+                "(a new role takes effect after about ten minutes)"
             )
         elif answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             reason = self.credential.refused()

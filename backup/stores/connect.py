@@ -47,7 +47,7 @@ def remarks(sas: Sas) -> list[str]:
     """Say what a SAS allows beyond what is needed, and when it ends."""
     lines = []
     if end := sas.fields().get("se"):
-        lines.append(f"It ends at {end}: hand over a new one before")
+        lines.append(f"It ends at {end}: provide a new one before")
     if excess := set(sas.rights) - ADD_AND_READ:
         lines.append(
             f"It has more rights than it needs ({', '.join(sorted(excess))}): who steals this "
@@ -76,7 +76,7 @@ def open_store(where: str | None, config: Config) -> Store:
         azure = off_site(config)
         if azure is None:
             raise BackupFault(
-                "no store is connected: hand over its settings with "
+                "no store is connected: provide its settings with "
                 "'sudo energy-monitor backup connect FILE'"
             )
         return azure
@@ -86,7 +86,7 @@ def open_store(where: str | None, config: Config) -> Store:
 def open_folder(folder: Path) -> Folder:
     if not (folder / "manifests").is_dir():
         raise BackupFault(
-            f"{folder} holds no backups: expected 'azure' or a folder with manifests/"
+            f"{folder} contains no backups: expected 'azure' or a folder with manifests/"
         )
     return Folder(folder)
 

@@ -24,7 +24,7 @@ SCOPE = "https://storage.azure.com/.default"
 ASSERTION_S = 600  # Entra ID takes assertions of up to a day; this one is used at once
 EARLY_S = 300  # a token is replaced this long before it ends: one request must outlast it
 QUOTED_CHARACTERS = 300
-CONNECT_AGAIN = "hand over a new one: 'sudo energy-monitor backup connect FILE'"
+CONNECT_AGAIN = "provide a new one: 'sudo energy-monitor backup connect FILE'"
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?", re.ASCII)
 
 
@@ -56,9 +56,7 @@ class Sas:
         if end and end[:19] < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()):
             return f"the SAS expired at {end}; {CONNECT_AGAIN}"
         revoked = f"its policy {policy!r} was removed or has expired" if policy else "was revoked"
-        return (
-            f"the SAS is not accepted: {revoked}, or this machine's clock is wrong; {CONNECT_AGAIN}"
-        )
+        return f"the SAS was refused: {revoked}, or this machine's clock is wrong; {CONNECT_AGAIN}"
 
     def fields(self) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(self.query).items()}
@@ -88,7 +86,7 @@ class Certificate:
 
     def refused(self) -> str:
         return (
-            f"the service principal {self.client} is not accepted: was it removed, or its role on "
+            f"the service principal {self.client} was refused: was it removed, or its role on "
             f"the container? 'terraform apply' mends both; then {CONNECT_AGAIN}"
         )
 

@@ -176,7 +176,7 @@ class Folder:
             try:
                 fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                msg = f"another backup command is at work in {self.folder}: wait until it has ended"
+                msg = f"another backup command is running in {self.folder}: wait until it has ended"
                 raise BackupFault(msg) from None
             yield
 
@@ -243,5 +243,8 @@ def full(error: OSError, folder: Path) -> BackupFault:
     """Say that a disk is full as the sentence it deserves; any other error is raised again."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         raise error
-    msg = f"{folder}: the disk is full. Older backups are as they were; make room, or keep fewer"
+    msg = (
+        f"{folder}: the disk is full. Older backups are unchanged; free some space, or keep fewer "
+        "backups"
+    )
     return BackupFault(msg)

@@ -116,7 +116,7 @@ def upload(
     read_back(far, manifest)
     far.put_manifest(manifest)
     if far.manifest(backup_id) != manifest:
-        raise Damaged(f"{far.name}: manifest {backup_id} is not what was put")
+        raise Damaged(f"{far.name}: manifest {backup_id} is not what was uploaded")
     uploaded.ids.append(backup_id)
 
 

@@ -22,7 +22,7 @@ from_option = click.option(
     "--from",
     "where",
     metavar="azure|FOLDER",
-    help="Another place than the folder of the configuration.",
+    help="Another place instead of the folder in the configuration.",
 )
 identity_option = click.option(
     "--identity",
@@ -181,14 +181,16 @@ def verify(
 def verdict(found: "Verified") -> str:
     size = f"{found.files} files, {text.amount(found.size)}"
     if not found.damaged:
-        how = "" if found.opened else " (what is in them takes the private key: --identity)"
-        return click.style(f"backup {found.id}: all is well with {size}{how}", fg="green")
+        how = "" if found.opened else " (their contents need the private key: --identity)"
+        return click.style(f"backup {found.id}: no damage in {size}{how}", fg="green")
     lines = [f"{path}: {why}" for path, why in sorted(found.damaged.items())]
     lines.append(click.style(f"backup {found.id}: {len(lines)} of {size} are damaged", fg="red"))
     if found.without:
-        lines.append(f"the newest backup without them: {found.without}")
+        lines.append(f"the newest backup without this damage: {found.without}")
     else:
-        lines.append("no other backup is without them; the next one stores them anew")
+        lines.append(
+            "no other backup is without this damage; the next backup stores these files again"
+        )
     return "\n".join(lines)
 
 
@@ -237,7 +239,7 @@ def upload(file: Path) -> None:
     far = connecting.off_site(loaded)
     if far is None:
         click.echo(
-            "no store is connected: nothing leaves the house (energy-monitor backup connect)"
+            "no store is connected: backups stay in the house (energy-monitor backup connect)"
         )
         return
     progress = Progress("upload")
@@ -248,7 +250,7 @@ def upload(file: Path) -> None:
     which = f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"
     click.echo(f"{far.name}: {text.amount(done.bytes)} sent, {which}")
     if done.late:
-        click.echo("  there is more to send: the next run goes on")
+        click.echo("  more is left to upload: the next run continues")
 
 
 @backup.command()
@@ -277,7 +279,7 @@ def rehearse(identity: Path | None, file: Path) -> None:
         progress.end()
     took = text.duration(done.took_s)
     counted = ", ".join(f"{points:,} points in {name}" for name, points in done.points.items())
-    proved = f"restored, and all is there: {counted}" if counted else "read, and not restored"
+    proved = f"restored completely: {counted}" if counted else "read, but not restored"
     click.secho(f"backup {done.id} of {done.store}: {proved} ({took})", fg="green")
     for note in done.notes:
         click.echo(f"  {note}")

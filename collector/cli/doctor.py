@@ -125,7 +125,7 @@ def summary(found: dict[str, list["Finding"]]) -> str:
         if counts[severity]
     ]
     if not counts["error"] and not counts["warning"]:
-        parts.insert(0, "all is well")
+        parts.insert(0, "no problems found")
     colour = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
     return click.style(", ".join(parts), fg=colour, bold=True)
 

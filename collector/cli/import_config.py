@@ -15,8 +15,8 @@ LONGEST_NOTE = 1000  # a name in a strange file may be as long as the file
 def import_config(program: str, file: Path) -> None:
     """Turn the configuration of another program into one for this.
 
-    It is printed; what has no equal is said line by line on standard error, and so is how to store
-    the secrets, which are not copied. Nothing is changed anywhere.
+    It is printed. Settings without an equivalent are listed line by line on standard error, with
+    how to store the secrets, which are not copied. Nothing is changed.
 
     \b
     vemonitor   vm_conf.yaml of vemonitor, with the files that it imports

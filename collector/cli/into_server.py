@@ -27,7 +27,7 @@ def into_server(chosen: Chosen, url: str, token: str, *, replace: bool) -> None:
     for bucket, points in done.points.items():
         click.secho(f"bucket {bucket}: {points:,} points restored and counted", fg="green")
     for bucket, aside in done.kept.items():
-        click.echo(f"  what bucket {bucket} held before is in bucket {aside}")
+        click.echo(f"  the previous data of bucket {bucket} is in bucket {aside}")
     for note in done.notes:
         click.echo(f"  {note}")
     click.echo(f"  {text.amount(progress.done)} in {text.duration(progress.took_s)}")

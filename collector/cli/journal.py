@@ -23,7 +23,7 @@ RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 16 MiB, and holds ot
 
 @click.group()
 def journal() -> None:
-    """Look into the journal, export it, send readings again."""
+    """Print and export the journal, send readings again."""
 
 
 @journal.command()
@@ -33,9 +33,9 @@ def journal() -> None:
     type=click.IntRange(min=0),
     default=20,
     show_default=True,
-    help="So many of the last readings.",
+    help="Number of newest readings to print.",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on printing new ones until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new readings until Ctrl-C.")
 @data_dir_option
 @config_option
 def tail(lines: int, follow: bool, data_dir: Path | None, file: Path) -> None:
@@ -64,15 +64,15 @@ def print_records(records: Sequence[tuple[int, bytes]]) -> None:
 
 
 @journal.command()
-@click.option("--since", type=Time(), default=None, help="From this time on.")
-@click.option("--until", type=Time(), default=None, help="Up to and without this time.")
+@click.option("--since", type=Time(), default=None, help="Only readings from this time on.")
+@click.option("--until", type=Time(), default=None, help="Only readings before this time.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["csv", "lp"]),
     default="csv",
     show_default=True,
-    help="csv: one line a value; lp: InfluxDB line protocol with milliseconds.",
+    help="csv: one line per value; lp: InfluxDB line protocol with milliseconds.",
 )
 @data_dir_option
 @config_option
@@ -109,7 +109,7 @@ def export(
 
 @journal.command()
 @click.argument("name", metavar="OUTPUT|DERIVATION")
-@click.option("--since", type=Time(), required=True, help="From this time on.")
+@click.option("--since", type=Time(), required=True, help="Only readings from this time on.")
 @config_option
 def replay(name: str, since: int, file: Path) -> None:
     """Send the readings since a time to an output again, or let a derivation make them again.
@@ -139,7 +139,7 @@ def replay(name: str, since: int, file: Path) -> None:
 
 @journal.command("dead-letters")
 @click.argument("output", required=False)
-@click.option("--resend", is_flag=True, help="Put them into the journal again, for every output.")
+@click.option("--resend", is_flag=True, help="Append them to the journal again, for every output.")
 @json_option
 @config_option
 def dead_letters(output: str | None, resend: bool, as_json: bool, file: Path) -> None:
@@ -193,7 +193,7 @@ def resend_letters(loaded: "Config", name: str, letters: Sequence[dict[str, Any]
         count = append_again(loaded, letters)
     except ValueError as error:
         file = folder / "dead-letters" / f"{name}.jsonl"
-        raise EnergyMonitorError(f"{error}; take it out of {file} and try again") from error
+        raise EnergyMonitorError(f"{error}; remove it from {file} and try again") from error
     taken = notes.take_dead_letters(folder, name)
     refused_meanwhile = list(notes.read_json(taken))[len(letters) :]
     return count + append_again(loaded, refused_meanwhile)

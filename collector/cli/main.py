@@ -11,20 +11,20 @@ from collector.cli.arguments import sentence
 from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
 
 COMMANDS = {
-    "backup": "Back up all that the house would miss, and look after it.",
+    "backup": "Make, list, verify, upload and rotate backups.",
     "check": "Look for mistakes in the configuration.",
     "demo": "Show a simulated house, live, without hardware.",
-    "doctor": "Look at everything from the meter to the dashboard.",
+    "doctor": "Find problems from the meter to the dashboard.",
     "import-config": "Convert the configuration of another program.",
-    "journal": "Look into the journal, export it, send readings again.",
+    "journal": "Print and export the journal, send readings again.",
     "models": "List the known meters, or the registers of one.",
     "read": "Read one source now and print its values.",
-    "restore": "Bring back a backup.",
+    "restore": "Restore a backup.",
     "run": "Run the service: all sources, all outputs, until SIGTERM.",
     "scan": "Find devices and print the configuration to paste.",
     "secret": "Show the passwords and tokens of this installation.",
-    "setup": "Prepare what the outputs need on the far side.",
-    "status": "Show how the running service is doing.",
+    "setup": "Prepare the servers of the outputs.",
+    "status": "Show the state of the running service.",
 }
 EXIT_CONFIG = 78  # sysexits(3): EX_CONFIG
 EXIT_JOURNAL = 74  # EX_IOERR

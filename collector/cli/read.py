@@ -22,7 +22,7 @@ from collector.status import titled
 
 @click.command()
 @click.argument("name")
-@click.option("--watch", is_flag=True, help="Read again and again until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Keep reading until Ctrl-C.")
 @click.option("--raw", is_flag=True, help="Register by register, for meters.")
 @json_option
 @config_option

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     "--to",
     "folder",
     type=click.Path(path_type=Path),
-    help="Only write it into this empty folder, from which 'influx restore' can go on.",
+    help="Only write it into this empty folder, in a form for 'influx restore'.",
 )
 @click.option("--into", "url", metavar="URL", help="Only restore the buckets of this InfluxDB.")
 @click.option(
     "--replace",
     is_flag=True,
-    help="Overwrite files that differ, and delete what the buckets held before.",
+    help="Overwrite files that differ, and delete the previous data of the buckets.",
 )
 @identity_option
 @click.option(
@@ -80,7 +80,7 @@ def restore(
 
         into_server(chosen, url, token_for(admin_token_file, file), replace=replace)
         if kind_of(chosen.manifest.influxdb).tokens:
-            click.echo("  tokens for these buckets are to be made anew: setup influxdb --renew")
+            click.echo("  these buckets need new tokens: setup influxdb --renew")
     else:
         from collector.cli import restore_here
 

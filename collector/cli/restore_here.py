@@ -70,7 +70,7 @@ class Plan:
         if self.outputs:
             yield f"its InfluxDB {manifest.influxdb} goes to {self.url}"
         if self.replace:
-            yield "what differs here is overwritten, and what its buckets held is deleted"
+            yield "files that differ are overwritten, previous data of the buckets is deleted"
 
 
 def look(chosen: Chosen, file: Path, admin_token_file: Path | None, *, replace: bool) -> Plan:
@@ -166,7 +166,7 @@ def set_up(plan: Plan, *words: str) -> None:
     done = subprocess.run([*command, "--config", plan.file], check=False)  # noqa: S603  ours
     if done.returncode:
         raise BackupFault(
-            "InfluxDB's tokens could not be made; when that is mended, run the same command again"
+            "the tokens of InfluxDB could not be created; fix the cause and run this again"
         )
 
 

@@ -54,7 +54,7 @@ def nothing(line: str | None) -> str:
     """Say what to look at where nothing was found."""
     if line and line.startswith("tcp:"):
         ports = scanner.usual_ports()
-        return f"nothing was recognised. Is it the right address and port? Usual are {ports}"
+        return f"no known device answered. Are address and port right? Usual ports: {ports}"
     if line and not line.startswith(("/", "socket:", "rfc2217:")):
         return "nothing was recognised"
     if line or adapter.ports():

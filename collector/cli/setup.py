@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def setup() -> None:
-    """Prepare what the outputs need on the far side."""
+    """Prepare the servers of the outputs."""
 
 
 @setup.command()
@@ -25,10 +25,10 @@ def setup() -> None:
     "retention_s",
     type=Duration(),
     default="0d",
-    help="The bucket keeps readings this long, such as 90d; 0d, the default, is for ever.",
+    help="Retention of the bucket, such as 90d; 0d, the default, keeps readings for ever.",
 )
-@click.option("--change", is_flag=True, help="Give a bucket that is there already this retention.")
-@click.option("--renew", is_flag=True, help="Replace tokens that are there already.")
+@click.option("--change", is_flag=True, help="Set this retention for an existing bucket.")
+@click.option("--renew", is_flag=True, help="Replace existing tokens.")
 @click.option(
     "--admin-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -95,7 +95,7 @@ def tell(name: str, options: Any, done: "Done") -> None:
     for secret in done.written:
         click.echo(f"  written: {secret}")
     for secret in done.kept:
-        click.echo(f"  was there and is good: {secret}")
+        click.echo(f"  exists and is accepted: {secret}")
     for secret in done.stale:
         click.secho(f"  the server does not accept {secret}: run this with --renew", fg="red")
 
@@ -110,7 +110,10 @@ def token_files(name: str, options: Any) -> dict[str, Path]:
         "read": read.folder / read.name if read else write.folder / TOKENS["read"],
     }
     if files["write"] == files["read"]:
-        msg = f"outputs.{name}: 'token' and 'read_token' must be two secrets: each can do one thing"
+        msg = (
+            f"outputs.{name}: 'token' and 'read_token' must be different secrets: one writes, the "
+            "other reads"
+        )
         raise EnergyMonitorError(msg)
     return files
 

@@ -12,8 +12,8 @@ from collector.text import amount, duration
 UNITS = "-u energy-monitor-backup -u energy-monitor-upload -u energy-monitor-rehearse"
 SENTENCES = {
     "backup": "the last backup was made",
-    "upload": "the newest backup was brought out of the house",
-    "rehearsal": "a backup was restored for a trial",
+    "upload": "the newest backup was uploaded",
+    "rehearsal": "a backup was test-restored",
 }
 
 
@@ -28,7 +28,7 @@ def runs(case: Case) -> Iterator[Finding]:
         yield Finding(
             "advice",
             "no backup has ever been made",
-            "The history lives and dies with this machine's disk.",
+            "If this disk fails, the history is lost.",
             "sudo energy-monitor backup now",
         )
         return
@@ -37,7 +37,7 @@ def runs(case: Case) -> Iterator[Finding]:
         yield Finding(
             "error",
             alarm,
-            "What is not backed up, or never was restored, is found out when it is needed.",
+            "A missing or unusable backup is noticed only when it is needed.",
             f"sudo energy-monitor backup list; journalctl {UNITS} -p warning -n 30",
         )
     for task, sentence in SENTENCES.items():
@@ -49,21 +49,21 @@ def runs(case: Case) -> Iterator[Finding]:
     if (run := tasks.get("backup")) and run.left_out:
         yield Finding(
             "warning",
-            f"the last backup holds no database: {run.left_out}",
-            "The history of the house is in none of these backups.",
+            f"the last backup contains no database: {run.left_out}",
+            "None of these backups contains the history.",
         )
     if (run := tasks.get("rehearsal")) and run.left_out:
         yield Finding(
             "warning",
             f"the last rehearsal restored nothing: {run.left_out}",
-            "What is stored can be read, but nobody knows whether it can be restored.",
+            "The backups can be read, but a restoration has not been tested.",
             "energy-monitor backup rehearse --identity FILE    # with the private key",
         )
     if "upload" not in tasks:
         yield Finding(
             "advice",
             "backups do not leave the house",
-            "What takes the machine, a fire or a thief, takes them too.",
+            "A fire or a thief takes the backups along with the machine.",
             "sudo energy-monitor backup connect FILE    # with what terraform/ puts out",
         )
 

@@ -90,7 +90,7 @@ def or_why(make: Callable[[], str]) -> str:
     try:
         return make()
     except (CannotTell, OSError, ValueError, LookupError) as error:
-        return f"not to be had: {error}\n"
+        return f"not available: {error}\n"
 
 
 def versions(case: Case) -> str:

@@ -40,9 +40,11 @@ def run(command: Sequence[str]) -> str:
     except FileNotFoundError:
         raise CannotTell(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise CannotTell(f"'{name}' did not end within {COMMAND_S} s") from None
+        raise CannotTell(f"'{name}' did not finish within {COMMAND_S} s") from None
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode("utf-8", "replace").strip().splitlines() or ["without a word"]
+        lines = error.stderr.decode("utf-8", "replace").strip().splitlines() or [
+            "without a message"
+        ]
         raise CannotTell(f"'{name}' failed: {lines[0]}") from error
     except OSError as error:
         raise CannotTell(f"'{name}' cannot be run: {error.strerror}") from error
@@ -113,7 +115,7 @@ class Case:
     def sound(self) -> Config:
         """Return the configuration. Raise CannotTell where it is wrong."""
         if self.config is None:
-            raise CannotTell("the configuration has to be mended first")
+            raise CannotTell("the configuration must be corrected first")
         return self.config
 
     def again(self) -> "Case":

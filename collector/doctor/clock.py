@@ -16,9 +16,9 @@ def synchronised(case: Case) -> Iterator[Finding]:
     if clock and not clock.trusted:
         yield Finding(
             "warning",
-            f"the clock is not synchronised yet: {waiting:,} readings are kept and not delivered",
+            f"the clock is not synchronised yet: {waiting:,} readings are kept but not delivered",
             "A Pi has no clock battery. Readings with a wrong time would be worse than late ones; "
-            "they are dated when a time server has been heard.",
+            "they are dated once a time server has answered.",
             MEND,
         )
     elif right:
@@ -26,14 +26,14 @@ def synchronised(case: Case) -> Iterator[Finding]:
     elif case.main.clock.trust == "always":
         yield Finding(
             "advice",
-            "nothing keeps the clock right, and 'clock: {trust: always}' takes it as it is",
+            "nothing synchronises the clock, and 'clock: {trust: always}' trusts it anyway",
             "Right for a machine with a battery-backed clock; such a clock drifts all the same.",
             MEND,
         )
     else:
         yield Finding(
             "warning",
-            "nothing keeps the clock right at the moment",
+            "nothing synchronises the clock at the moment",
             "It drifts by seconds a day; after a restart readings are held back until it is right.",
             MEND,
         )

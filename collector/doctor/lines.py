@@ -34,7 +34,7 @@ def by_line(case: Case) -> dict[str, list[Feed]]:
     try:
         built = feeds(case)
     except ConfigFault:
-        raise CannotTell("the configuration has to be mended first") from None
+        raise CannotTell("the configuration must be corrected first") from None
     return {line: each for line, each in built.items() if "/" in line}
 
 
@@ -43,7 +43,9 @@ def ports(case: Case) -> Iterator[Finding]:
     for line, each in by_line(case).items():
         names = ", ".join(feed.name for feed in each)
         if not line.startswith("/"):
-            yield Finding("ok", f"{names}: {line} is on the network; 'sources' tells if it answers")
+            yield Finding(
+                "ok", f"{names}: {line} is on the network; 'sources' shows whether it answers"
+            )
         elif not case.machine.at(line).exists():
             yield gone(case.machine, line, names)
         else:
@@ -93,7 +95,7 @@ def unlasting(case: Case, line: str, names: str) -> Finding:
     return Finding(
         "warning",
         f"{names}: {line} may have another number after a restart",
-        "Adapters are numbered in the order in which they wake up: two meters can change places.",
+        "Adapters are numbered in the order in which they start: two meters can swap.",
         f"sudo sed -i 's|{line}|{lasting}|' {case.file} && {RESTART}"
         if lasting != line
         else "ls -l /dev/serial/by-id /dev/serial/by-path    # and name it so in 'line'",
@@ -157,7 +159,7 @@ def adapters(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 f"{line} {adapter.NO_PARITY.partition(':')[0]}, and {framing} is asked for",
-                "The meter takes every request for a damaged one and is silent.",
+                "The meter discards every request as damaged and stays silent.",
                 "echo dtoverlay=disable-bt | sudo tee -a /boot/firmware/config.txt && sudo reboot"
                 "    # then line: /dev/ttyAMA0; or use a USB adapter",
             )
@@ -182,7 +184,7 @@ def load(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 f"{what}, as it is configured",
-                "There is no time for an answer that has to be asked for twice: slots are skipped.",
+                "No time is left to repeat a request: slots are skipped.",
                 f"sudoedit {case.file}    # longer 'every', fewer 'quantities', or a faster meter",
             )
 

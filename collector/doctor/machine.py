@@ -38,7 +38,7 @@ def memory_groups(case: Case) -> Iterator[Finding]:
         lines = [line.split() for line in machine.read(old).splitlines()]
         there = any(line[0] == "memory" and line[-1] == "1" for line in lines if line)
     if there:
-        yield Finding("ok", "limits of memory are enforced")
+        yield Finding("ok", "memory limits are enforced")
         return
     cmdline = next((each for each in CMDLINES if machine.at(each).exists()), "")
     set_already = cmdline and "cgroup_enable=memory" in machine.read(cmdline)
@@ -47,8 +47,8 @@ def memory_groups(case: Case) -> Iterator[Finding]:
         mend = "add cgroup_enable=memory to the kernel's command line, and restart the machine"
     yield Finding(
         "warning" if machine.has_stack else "advice",
-        "the kernel enforces no limits of memory",
-        "Those of Docker and systemd are ignored without a word: one greedy program takes all, "
+        "the kernel does not enforce memory limits",
+        "Those of Docker and systemd are ignored without a message: one greedy program takes all, "
         "and the kernel then ends another.",
         "sudo reboot    # cgroup_enable=memory is set, and holds from then on"
         if set_already
@@ -88,7 +88,7 @@ def power(case: Case) -> Iterator[Finding]:
     for file, parse in power_files(case).items():
         values |= host.parsed(file, parse)
     if not values:
-        raise CannotTell("voltage and throttling are not known: this kernel does not tell them")
+        raise CannotTell("voltage and throttling are unknown: this kernel does not report them")
     for name, what, severity_now, severity_since, mend in POWER:
         if values.get(name):
             yield Finding(severity_now, f"{what.format('is')} at this moment", POWER_WHY, mend)
@@ -96,7 +96,7 @@ def power(case: Case) -> Iterator[Finding]:
             past = f"{what.format('was')} since the start, though not now"
             yield Finding(severity_since, past, POWER_WHY, mend)
     if not any(values.values()):
-        yield Finding("ok", "voltage and temperature are and were good since the start")
+        yield Finding("ok", "voltage and temperature have been good since the start")
 
 
 def power_files(case: Case) -> dict[Path, Callable[[str], host.Values]]:
@@ -123,7 +123,7 @@ def word_size(case: Case) -> Iterator[Finding]:
 def system_log(case: Case) -> Iterator[Finding]:
     """Is the system's log kept within bounds?"""
     if not case.machine.at("run/systemd/system").is_dir():
-        raise CannotTell("systemd does not run this machine: its log is not looked at")
+        raise CannotTell("this machine does not run systemd: its log is not checked")
     settings = journald_settings(case.machine.root)
     storage = settings.get("Storage", "auto")
     kept = storage == "persistent" or (

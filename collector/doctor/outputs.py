@@ -49,7 +49,7 @@ def each_output(case: Case) -> Iterator[Finding]:
                 later = case.again().answer()
             yield catching_up(name, output, later.outputs[name], later.now_ms, status.now_ms)
         elif output.state == "starting":
-            yield Finding("unknown", f"{name}: nothing was delivered yet")
+            yield Finding("unknown", f"{name}: nothing has been delivered yet")
         else:
             yield Finding(
                 "ok",
@@ -86,14 +86,14 @@ def catching_up(
     gain = (before.backlog - after.backlog) / seconds
     behind = f"{name}: {after.backlog:,} readings behind, {duration(after.backlog_s)}"
     if not after.backlog:
-        return Finding("ok", f"{name}: delivering; it has just caught up")
+        return Finding("ok", f"{name}: delivering; no backlog any more")
     if gain > 0:
         left = duration(after.backlog / gain)
         return Finding("ok", f"{behind}; it gains {gain:,.0f} a second and is done in {left}")
     return Finding(
         "warning",
         f"{behind}, and it gains nothing",
-        "The far side takes readings more slowly than they come, or not at all.",
+        "The server accepts readings more slowly than they arrive, or not at all.",
         "journalctl -u energy-monitor-collector --since -1h",
     )
 
@@ -126,7 +126,7 @@ def reachable(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 f"{name}: {options.url} answered {page.status} when asked for its health",
-                "It is still starting, in trouble, or no InfluxDB.",
+                "It is still starting, has a problem, or is not InfluxDB.",
                 mend_server(case, name),
             )
 

@@ -83,7 +83,7 @@ def readable_by_others(case: Case) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"others than their owner may read {', '.join(map(str, open_ones))}",
-            "Whoever logs in, or breaks into any program here, can take them along.",
+            "Everyone who can log in, or breaks into any program here, can read them.",
             f"sudo chmod -R u=rwX,go= {case.secrets}",
         )
 
@@ -95,7 +95,7 @@ def loadable(case: Case) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except PermissionError:
-        raise CannotTell("only root may look at the folder of the secrets", AS_ROOT) from None
+        raise CannotTell("only root can read the folder of the secrets", AS_ROOT) from None
     for file, why in found:
         yield Finding(
             "error",
@@ -116,16 +116,16 @@ def reached(case: Case) -> Iterator[Finding]:
     try:
         answer = control.ask(Path(case.main.runtime_dir) / "control.sock", {"ask": "secrets"})
     except EnergyMonitorError as error:
-        raise CannotTell(f"the service does not tell which secrets it has: {error}") from error
+        raise CannotTell(f"the service does not report which secrets it has: {error}") from error
     has, folder = answer.get("secrets"), answer.get("credentials")
     if not isinstance(has, dict) or not isinstance(folder, str | None):
-        raise CannotTell("the service does not tell which secrets it has")
+        raise CannotTell("the service does not report which secrets it has")
     late = [each for each in names if is_late(case, each, has, folder)]
     for name in late:
         yield Finding(
             "error",
-            f"secret {name!r} is stored, and the running collector has not got this value",
-            "It has the secrets of when it was started.",
+            f"secret {name!r} is stored, and the running collector does not have this value",
+            "It keeps the secrets that it received at its start.",
             mend_late(case, name),
         )
     if not late and all(has.get(name) for name in names):
@@ -156,7 +156,7 @@ def value_in(file: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        why = f"whether the service has the newest secrets, only root can tell: {error.strerror}"
+        why = f"only root can check whether the service has the newest secrets: {error.strerror}"
         raise CannotTell(why, AS_ROOT) from error
 
 
@@ -170,7 +170,7 @@ def mend_late(case: Case, name: str) -> str:
 def loaded_by_unit(case: Case) -> Iterator[Finding]:
     """Will a collector that is not running be given the secrets when it starts?"""
     if not case.machine.at("run/systemd/system").is_dir():
-        raise CannotTell("the collector is not running: which secrets it has is not known")
+        raise CannotTell("the collector is not running: its secrets are unknown")
     loads = False
     for line in case.machine.run(["systemctl", "cat", UNIT]).splitlines():
         option, _, value = line.partition("=")

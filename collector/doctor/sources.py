@@ -56,7 +56,7 @@ def state(case: Case, name: str, source: SourceStatus) -> Finding:
         return Finding(
             "error",
             f"{name}: silent: {source.last_error}; {last}",
-            "It is asked again and again; what it measures meanwhile is not known to anybody.",
+            "It is retried; what it measures meanwhile is not recorded.",
             mend_login(case, "sources", name, source.last_error)
             or f"sudo systemctl stop energy-monitor-collector; sudo energy-monitor read {name}; "
             "sudo systemctl start energy-monitor-collector",
@@ -74,7 +74,7 @@ def state(case: Case, name: str, source: SourceStatus) -> Finding:
         return Finding(
             "advice",
             f"{name}: answers, but its newest reading is of {ago(source)}",
-            "A bill or a weather report may be old; what a meter says may not.",
+            "Old bills and weather reports are normal; old meter readings are not.",
             f"sudo energy-monitor journal tail | grep {name}",
         )
     late = source.lateness_s
@@ -124,14 +124,14 @@ def quality(name: str, source: SourceStatus) -> Iterator[Finding]:
             "warning",
             f"{name}: {source.skipped / slots:.1%} of {slots:,} slots were skipped",
             "Its line was still busy when they were due; what it measured then is not known.",
-            "energy-monitor check    # tells where a line is asked for too much",
+            "energy-monitor check    # shows overloaded lines",
         )
     if source.out_of_range:
         yield Finding(
             "warning",
             f"{name}: {source.out_of_range:,} values were left out, the last one "
             f"{source.last_out_of_range}",
-            "They lie outside what a house can show: often a model that is not quite the meter.",
+            "They are outside the possible range: often the model does not quite match the meter.",
             f"energy-monitor read {name} --raw    # while the service is stopped",
         )
 

@@ -51,8 +51,8 @@ def pins(case: Case) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"{name}: the image {image} has no exact version",
-            "The next start may bring another one: 'influxdb:latest' once went from 2 to 3, which "
-            "cannot read the data of 2.",
+            "The next start may download another version: 'influxdb:latest' once went from 2 to 3, "
+            "which cannot read the data of 2.",
             f"sudoedit {COMPOSE_FILE}    # such as influxdb:2.9.1, or name@sha256:…",
         )
     if not floating:
@@ -75,7 +75,7 @@ def containers(case: Case) -> Iterator[Finding]:
         denied = "permission denied" in str(reason).lower()
         raise CannotTell(f"containers: {reason}", AS_ROOT if denied else "") from reason
     if not rows:
-        why = "Nothing is stored and nothing is shown while they do not run."
+        why = "Nothing is stored or shown while they are not running."
         yield Finding("error", "no container of the stack is there", why, MEND_STACK)
     for service, name, state, status in rows:
         if state == "running" and "unhealthy" not in status:
@@ -96,7 +96,7 @@ def grafana(case: Case) -> Iterator[Finding]:
     try:
         page = http.get(f"{url}/api/health", limits=PATIENCE, name="it")
     except ReadFault as error:
-        why = "The dashboards cannot be seen; readings are stored all the same."
+        why = "The dashboards are unavailable; readings are still stored."
         yield Finding("error", f"Grafana at {url} does not answer: {error}", why, MEND_STACK)
         return
     answer = document(page)
@@ -125,7 +125,7 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
         if page.status == HTTPStatus.UNAUTHORIZED:
             raise CannotTell(
                 f"Grafana does not accept the password in secret {PASSWORD!r}: it was changed in "
-                "Grafana, so its data sources are not looked at"
+                "Grafana, so its data sources are not checked"
             )
         for source in json.loads(page.text):
             health = http.get(
@@ -138,7 +138,7 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
                 yield Finding(
                     "error",
                     f"Grafana cannot read {source['name']}: {message}",
-                    "Its dashboards show 'No data'. A token that was renewed needs a new start.",
+                    "Its dashboards show 'No data'. Restart Grafana after a token is renewed.",
                     MEND_STACK,
                 )
     except (ReadFault, ValueError, LookupError, TypeError) as error:
@@ -151,7 +151,7 @@ def login(case: Case) -> str:
         password = file.read_text(encoding="utf-8").strip()
     except OSError as error:
         mend = AS_ROOT if isinstance(error, PermissionError) else ""
-        reason = f"Grafana's data sources are not looked at: {file}: {error.strerror}"
+        reason = f"Grafana's data sources are not checked: {file}: {error.strerror}"
         raise CannotTell(reason, mend) from error
     return base64.b64encode(f"{USER}:{password}".encode()).decode()
 

@@ -37,7 +37,7 @@ def stored(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "advice",
                 f"{name}: what it has stored cannot be asked for: there is no 'read_token'",
-                "With it, a database that lost its newest readings is given them again.",
+                "With it, readings that the database has lost are sent again.",
                 f"sudo energy-monitor setup influxdb {name} && sudoedit {case.file}"
                 f"    # read_token: !secret influxdb-read-token",
             )
@@ -62,7 +62,7 @@ def freshness(
     lacking = ", ".join(device for device in devices if device not in newest)
     place = f"{source} in {output}"
     if lacking and status and (now_ms - status.since_ms) / 1000 < patience_s:
-        return Finding("unknown", f"{place}: nothing is stored yet; it has only just begun")
+        return Finding("unknown", f"{place}: nothing is stored yet; it has just started")
     if lacking:
         return missing(case, f"{place}: nothing of {lacking} is stored in the last 30 days", output)
     stored_ms = min(newest[device] for device in devices)
@@ -90,7 +90,7 @@ def missing(case: Case, what: str, output: str) -> Finding:
     return Finding(
         "warning" if status and status.state == "delivering" else "error",
         what,
-        "What is not stored is on no dashboard; it may be in the journal and on its way.",
+        "Unstored readings are on no dashboard; they may still be in the journal.",
         f"energy-monitor status; energy-monitor journal dead-letters {output}",
     )
 

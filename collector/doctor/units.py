@@ -23,7 +23,7 @@ Unit = dict[str, str]
 def show(case: Case, names: list[str]) -> dict[str, Unit]:
     """Return the properties of units by name. Raise CannotTell."""
     if not case.machine.at("run/systemd/system").is_dir():
-        raise CannotTell("systemd does not run this machine: its units are not looked at")
+        raise CannotTell("this machine does not run systemd: its units are not checked")
     properties = ",".join(PROPERTIES)
     command = ["systemctl", "show", "--timestamp=unix", f"--property={properties}", *names]
     blocks = case.machine.run(command).strip().split("\n\n")
@@ -43,7 +43,7 @@ def services(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 f"{short} is {unit['ActiveState']} ({unit['SubState']}, {unit['Result']})",
-                "What is not running now measures, stores or shows nothing.",
+                "A stopped service measures, stores or shows nothing.",
                 f"sudo systemctl start {short}; journalctl -u {short} -n 20",
             )
         else:
@@ -57,8 +57,8 @@ def active(name: str, unit: Unit) -> Iterator[Finding]:
     if restarts:
         yield Finding(
             "warning" if since_s < LATELY_S else "advice",
-            f"{name} was started anew by systemd {times}, last {duration(since_s)} ago",
-            "It ended without being asked to: a bug, a hung line, or too little memory.",
+            f"{name} was restarted by systemd {times}, last {duration(since_s)} ago",
+            "It ended unexpectedly: an internal error, a hung line, or too little memory.",
             f"journalctl -u {name} -p warning -n 50",
         )
     else:
@@ -66,7 +66,7 @@ def active(name: str, unit: Unit) -> Iterator[Finding]:
     if unit["UnitFileState"] == "disabled":
         yield Finding(
             "warning",
-            f"{name} does not start with the machine",
+            f"{name} does not start at boot",
             "After the next power cut it would stay off.",
             f"sudo systemctl enable {name}",
         )
@@ -94,7 +94,7 @@ def timers(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 f"{name}: its last run failed ({service['Result']})",
-                "A backup that fails unnoticed is found out when it is needed.",
+                "A failed backup is otherwise noticed only when it is needed.",
                 f"journalctl -u {name} -n 30; sudo systemctl start {name}",
             )
         else:
@@ -105,7 +105,7 @@ def timers(case: Case) -> Iterator[Finding]:
         yield Finding(
             "advice",
             f"these timers are off: {', '.join(off)}",
-            "Without backups, the history lives and dies with this machine's disk.",
+            "Without backups, the history is lost if this disk fails.",
             f"sudo systemctl enable --now {' '.join(off)}",
         )
 

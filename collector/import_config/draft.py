@@ -58,9 +58,9 @@ class Draft:
     def note_others(
         self, parts: Mapping[str, Part], known: Iterable[str], why: Mapping[str, str]
     ) -> None:
-        """Say of each of *parts* that is not *known* that it has no equal, and *why* not."""
+        """Say of each of *parts* that is not *known* that it has no equivalent, and *why* not."""
         for key in [each for each in parts if each not in known]:
-            self.note(parts[key].place, why.get(key, "has no equal"))
+            self.note(parts[key].place, why.get(key, "has no equivalent"))
 
 
 def with_label(name: str, given: str, options: Options) -> Options:
@@ -92,7 +92,7 @@ def accepted(draft: Draft) -> str:
             return text
         if not leave_out(draft, faults):
             raise Malformed(f"no configuration can be made of it: {faults[0]}")
-    raise Malformed("there is nothing in it that can be read here")
+    raise Malformed("it contains nothing that can be read here")
 
 
 def leave_out(draft: Draft, faults: Iterable[Fault]) -> bool:
@@ -102,7 +102,7 @@ def leave_out(draft: Draft, faults: Iterable[Fault]) -> bool:
         group, _, rest = fault.path.partition(".")
         entries = {"sources": draft.sources, "outputs": draft.outputs}.get(group, {})
         if entries.pop(rest.partition(".")[0], None) is not None:
-            draft.note(fault.path, f"would not be accepted, so it is left out: {fault.message}")
+            draft.note(fault.path, f"is not valid here and is skipped: {fault.message}")
             left_out = True
     return left_out
 

@@ -6,7 +6,7 @@ from collector.import_config.draft import Draft
 from collector.import_config.foreign import Malformed, read_json
 
 KNOWN = ("address", "port", "username", "password")
-WHY = {"log_level": "has no equal: what changes is logged, and nothing else"}
+WHY = {"log_level": "has no equivalent: what changes is logged, and nothing else"}
 
 
 def read(file: Path) -> Draft:

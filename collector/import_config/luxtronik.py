@@ -20,7 +20,7 @@ def read(file: Path) -> Draft:
     for metric in top.at("metrics").items():
         key, name = metric.at("key").text(), metric.at("name").text()
         if key not in known:
-            draft.note(metric.place, f"{name!r} has no equal: {key!r} is not read here")
+            draft.note(metric.place, f"{name!r} has no equivalent: {key!r} is not read here")
             continue
         wanted[known[key]] = None
         draft.note(metric.place, f"{name!r} is called {known[key]} here")

@@ -23,15 +23,15 @@ from collector.sources.vedirect import labels
 REDIS_PORT = "6379"
 REDIS_DATABASE = "3"  # where vemonitor begins to look for one that is its own
 MOST_IMPORTS = 10
-OWN_MEMORY = "has no equal: the journal on disk keeps every reading until it is delivered"
-DESCRIBED = "has no equal: vemonitor never used it; 'rename' gives a quantity another name"
-BANK = "has no equal: vemonitor never computed anything from it"
-NO_OUTPUT = "has no equal: there is no output of that kind"
-ALL_GOES = "has no equal: an output gets every reading, under the kind and name of its device"
+OWN_MEMORY = "has no equivalent: the journal on disk keeps every reading until it is delivered"
+DESCRIBED = "has no equivalent: vemonitor never used it; 'rename' gives a quantity another name"
+BANK = "has no equivalent: vemonitor never computed anything from it"
+NO_OUTPUT = "has no equivalent: there is no output of that kind"
+ALL_GOES = "has no equivalent: an output gets every reading, under the kind and name of its device"
 WHY = {
     "redis_cache": OWN_MEMORY,
-    "cache_interval": "has no equal: an output gets what is new, in batches",
-    "max_items": "has no equal: every row is read once",
+    "cache_interval": "has no equivalent: an output gets what is new, in batches",
+    "max_items": "has no equivalent: every row is read once",
     "ref_cols": DESCRIBED,
     "batteryBanks": BANK,
     "args": BANK,
@@ -42,9 +42,9 @@ WHY = {
     "measurement": ALL_GOES,
     "columns": ALL_GOES,
     "tags": ALL_GOES,
-    "time_interval": "has no equal: what is new goes out every 5 s, or as 'every' says",
-    "timeout": "has no equal",
-    "verify_ssl": "has no equal: the certificate of an https server is always verified",
+    "time_interval": "has no equivalent: what is new goes out every 5 s, or as 'every' says",
+    "timeout": "has no equivalent",
+    "verify_ssl": "has no equivalent: the certificate of an https server is always verified",
 }
 SAYS_NOTHING = ("name", "app", "active", "onError")  # which have no effect there either
 OF_INPUT = ("name", "source", "device", "time_interval", "columns")
@@ -144,7 +144,7 @@ def line_of(connector: Part, draft: Draft) -> Options:
         if test.at("typeTest").text() == "value":
             expect[test.at("key").text()] = test.at("value").text()
         else:
-            draft.note(test.place, "has no equal: only tests of a value are known")
+            draft.note(test.place, "has no equivalent: only tests of a value are known")
     port = connector.at("serialPort").text()
     place: Options = {"expect": expect} if expect else {}
     if port and "${" not in port:

@@ -21,9 +21,9 @@ UNITS = {
     "DM": "100 %",
 }
 FALSE_ZEROS = {"SOC", "TTG", "T"}
-NEVER_MADE = "has no equal: vemonitor names it, but never computed it"
+NEVER_MADE = "has no equivalent: vemonitor names it, but never computed it"
 WHY_NO_COLUMN = {
-    **dict.fromkeys(("time", "time_ref"), "needs no equal: every reading has its time"),
+    **dict.fromkeys(("time", "time_ref"), "needs no equivalent: every reading has its time"),
     **dict.fromkeys(("vm_cap", "vm_cap_t", "vm_real_cap", "vm_cap_current"), NEVER_MADE),
     **dict.fromkeys(("stat_bat", "stat_chrg", "stat_dschrg"), NEVER_MADE),
 }
@@ -36,8 +36,8 @@ def quantity_of(column: Part, draft: Draft, own: Mapping[str, str] | None = None
         return table.fields[name].quantity
     if own and name in own:
         return own[name]
-    why = "has no equal: no device sends it by VE.Direct; 'raw: true' keeps numbers of others"
+    why = "has no equivalent: no device sends it by VE.Direct; 'raw: true' keeps numbers of others"
     if name in table.texts:
-        why = "has no equal: it is a text, which 'energy-monitor read NAME --raw' shows"
+        why = "has no equivalent: it is a text, which 'energy-monitor read NAME --raw' shows"
     draft.note(f"{column.place} ({name})", WHY_NO_COLUMN.get(name, why))
     return ""

@@ -18,7 +18,7 @@ AGES = {"backup_age": "backup", "upload_age": "upload", "rehearsal_age": "rehear
 
 @dataclass(frozen=True, kw_only=True)
 class BackupsOptions(SourceOptions):
-    """The backups of this machine: how old, how large, and whether all is well with them."""
+    """The backups of this machine: how old, how large, and whether no damage in them."""
 
     folder: str = option(
         "folder of the backups: 'backup.folder' above",

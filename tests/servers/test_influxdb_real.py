@@ -468,6 +468,6 @@ def test_what_to_do_on_1_x_instead_is_said_and_works(tmp_path):
 def test_a_server_of_another_kind_is_refused(tmp_path):
     with (
         victoria.running(tmp_path) as server,
-        pytest.raises(SetupRefused, match="is no InfluxDB"),
+        pytest.raises(SetupRefused, match="is not an InfluxDB"),
     ):
         set_up(wanted_at(server.url, tmp_path / "secrets"))

@@ -193,14 +193,14 @@ def test_on_a_disk_that_is_really_full_older_backups_stay_and_measuring_has_room
         good, _ = back_up(house)
         before = everything(house)
         segment(house, 2, 30_000_000)
-        with pytest.raises(BackupFault, match=r"the disk is full\. Older backups are as they were"):
+        with pytest.raises(BackupFault, match=r"the disk is full\. Older backups are unchanged"):
             back_up(house, NOW + HOUR)
         assert everything(house) == before
         assert "full" in str(backup_options.read_runs(folder)["backup"].error)
         segment(house, 2, 10)
         for number in range(3, 10):
             segment(house, number, 4_000_000)
-        with pytest.raises(BackupFault, match="have to stay free, so that measuring goes on"):
+        with pytest.raises(BackupFault, match="must stay free for measuring"):
             back_up(house, NOW + HOUR)
         assert everything(house) == before
         assert store_of(house).ids() == [good.id]
@@ -210,7 +210,7 @@ def test_on_a_disk_that_is_really_full_older_backups_stay_and_measuring_has_room
 
 def test_two_at_once_make_one_and_the_other_says_why(house):
     folder = store_of(house)
-    with folder.alone(), pytest.raises(BackupFault, match="another backup command is at work"):
+    with folder.alone(), pytest.raises(BackupFault, match="another backup command is running"):
         back_up(house)
     assert backup_options.read_runs(house / "backups") == {}, "the one at work is no failure"
 
@@ -268,7 +268,7 @@ def test_an_influxdb_without_its_token_is_left_out_and_all_else_is_backed_up(hou
     manifest, run = back_up(house)
     assert {"config/config.yaml", path} <= manifest.files.keys()
     assert run.left_out == manifest.notes[0]
-    assert "http://127.0.0.1:9 is left out: there is no secret" in manifest.notes[0]
+    assert "http://127.0.0.1:9 is skipped: there is no secret" in manifest.notes[0]
     assert back_up(house, NOW + HOUR)[1].left_out
 
 

@@ -96,7 +96,7 @@ def test_the_configuration_comes_with_its_imports_maps_and_settings_and_nothing_
     ]
     assert house.content(found["config/sub/more.yaml"]) == b"timezone: Europe/Rome\n"
     assert any("outside.yaml is left out: it is not in" in note for note in notes)
-    assert any("secrets are left out: backups are not encrypted" in note for note in notes)
+    assert any("secrets are skipped: backups are not encrypted" in note for note in notes)
     (tmp_path.parent / "outside.yaml").unlink()
 
 
@@ -108,7 +108,7 @@ def test_secrets_are_in_encrypted_backups_only(house, tmp_path):
     assert [path for path in found if path.startswith("secrets")] == ["secrets/all.json"]
     assert json.loads(house.content(found["secrets/all.json"]))["secrets"] == {"token": "hush"}
     assert not any("secrets are left out" in note for note in notes)
-    assert any("secrets/picture is left out: it is not UTF-8 text" in note for note in notes)
+    assert any("secrets/picture is skipped: it is not UTF-8 text" in note for note in notes)
 
 
 def test_the_hash_that_a_manifest_tells_does_not_let_anyone_try_out_passwords(house, tmp_path):

@@ -115,7 +115,7 @@ def test_only_the_right_key_opens_it(store, keys):
     _, public = keys
     stranger = subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout
     file = pack(chunks(b"secret"), store, {}, [public])
-    with pytest.raises(BackupFault, match="none of the private keys fits"):
+    with pytest.raises(BackupFault, match="none of the private keys matches"):
         whole(store, file, [stranger])
     with pytest.raises(BackupFault, match="its private key is needed"):
         whole(store, file)

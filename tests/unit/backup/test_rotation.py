@@ -153,5 +153,5 @@ def test_no_object_goes_while_a_manifest_that_stays_cannot_be_read(store, tmp_pa
 
 
 def test_two_commands_at_once_do_not_change_the_folder(store):
-    with store.alone(), pytest.raises(BackupFault, match="another backup command is at work"):
+    with store.alone(), pytest.raises(BackupFault, match="another backup command is running"):
         rotate(store, KEEP)

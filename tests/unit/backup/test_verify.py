@@ -92,7 +92,7 @@ def test_an_object_that_is_whole_but_another_file_is_damage(store):
         },
     )  # fmt: skip
     store.put_manifest(swapped)
-    assert "holds another file" in verify(store, IDS[1], (), progress()).damaged["config/a"]
+    assert "contains another file" in verify(store, IDS[1], (), progress()).damaged["config/a"]
 
 
 def test_what_is_encrypted_is_compared_with_and_without_its_key(store):
@@ -106,7 +106,7 @@ def test_what_is_encrypted_is_compared_with_and_without_its_key(store):
     assert found.opened
     assert not found.damaged
     other = subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout
-    with pytest.raises(BackupFault, match="none of the private keys fits"):
+    with pytest.raises(BackupFault, match="none of the private keys matches"):
         verify(store, IDS[0], [other], progress())
     flip(store, manifest.files["secrets/all.json"].object)
     assert list(verify(store, IDS[0], (), progress()).damaged) == ["secrets/all.json"]

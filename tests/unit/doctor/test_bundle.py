@@ -111,7 +111,7 @@ def test_the_bundle_has_what_a_report_needs_and_says_what_it_lacks(case, tmp_pat
     file = tmp_path / "report.tar.gz"
     bundle.write(opened, file, {})
     members = unpack(file)
-    assert "not to be had: journalctl is not installed" in members["log.txt"]
+    assert "not available: journalctl is not installed" in members["log.txt"]
     assert "energy-monitor " in members["versions.txt"]
     assert "0403  6001  FT232R" in members["usb.txt"]
     assert "A50285BI" not in members["usb.txt"]

@@ -133,7 +133,7 @@ def test_a_program_that_fails_is_missing_or_hangs_says_so(monkeypatch):
     with pytest.raises(CannotTell, match=r"'ls /no/such' failed: .*No such file"):
         run(["ls", "/no/such"])
     monkeypatch.setattr("collector.doctor.case.COMMAND_S", 0.1)
-    with pytest.raises(CannotTell, match="did not end within"):
+    with pytest.raises(CannotTell, match="did not finish within"):
         run(["sleep", "60"])
     assert run(["echo", "yes"]) == "yes\n"
 
@@ -279,7 +279,7 @@ def test_readings_that_wait_for_the_clock_are_told(case):
     status = a_status(clock=ClockStatus(trusted=False), journal=JournalStatus(undated=1234))
     told = only(clock.synchronised, case(status=status, synchronised=lambda: False))
     assert told.severity == "warning"
-    assert "1,234 readings are kept and not delivered" in told.what
+    assert "1,234 readings are kept but not delivered" in told.what
 
 
 def test_a_clock_that_is_right_or_was_stepped_is_told(case):
@@ -616,7 +616,7 @@ def test_a_service_that_was_restarted_or_is_not_enabled_is_told(case):
     missing = {"LoadState": "not-found"}
     opened = case(SYSTEMD, run=shown(collector_service=changed, stack_service=missing))
     restarted, disabled, absent = found(units.services, opened)
-    assert "started anew by systemd 5 times" in restarted.what
+    assert "restarted by systemd 5 times" in restarted.what
     assert disabled.mend == "sudo systemctl enable energy-monitor-collector"
     assert absent.severity == "unknown"
 

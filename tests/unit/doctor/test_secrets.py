@@ -128,7 +128,7 @@ def test_for_one_that_does_not_run_the_unit_is_looked_at(case, tmp_path, unit, l
     ("answer", "why"),
     [
         (EnergyMonitorError("this release does not support the request"), "does not support"),
-        ({"secrets": 7}, "does not tell which secrets"),
+        ({"secrets": 7}, "does not report which secrets"),
     ],
 )
 def test_a_service_that_does_not_tell_is_not_known(case, monkeypatch, answer, why):

@@ -139,9 +139,7 @@ def test_a_port_that_is_none_is_searched_where_that_is_possible(tmp_path):
     content = {"appBlocks": [block([MONITOR, sun])], "appConnectors": {"serial": connectors}}
     loaded, notes = imported(tmp_path, "vemonitor", content)
     assert {name: each.line for name, each in loaded.sources.items()} == {"monitor": "auto"}
-    assert (
-        "sources.sun.line: would not be accepted, so it is left out: 'COM3' is not a line" in notes
-    )
+    assert "sources.sun.line: is not valid here and is skipped: 'COM3' is not a line" in notes
 
 
 def test_rows_in_redis_are_read_in_the_units_that_vemonitor_writes(tmp_path):
@@ -220,7 +218,7 @@ def test_imported_files_count_and_the_last_wins(tmp_path):
     content = {"Imports": ["ports.yaml", "house.yaml"], "appBlocks": [block([SLOW])]}
     loaded, notes = imported(tmp_path, "vemonitor", content)
     assert list(loaded.sources) == ["monitor"]
-    assert "house.yaml: appBlocks.0.inputs.serial.0.ref_cols: has no equal" in notes
+    assert "house.yaml: appBlocks.0.inputs.serial.0.ref_cols: has no equivalent" in notes
 
 
 @pytest.mark.parametrize("name", ["/etc/shadow", "../up.yaml", "", "a/b.yaml"])
@@ -255,7 +253,7 @@ def test_no_secret_is_shown_and_each_is_said_how_to_store(tmp_path):
         (house(block([MONITOR | {"time_interval": "soon"}])), "time_interval: expected a number"),
         (house(block([MONITOR | {"name": ["x"]}])), "name: expected one plain value, not a list"),
         ({"sources": {}}, "there is no 'appBlocks' in it: is it vemonitor's?"),
-        (house(block()), "there is nothing in it that can be read here"),
+        (house(block()), "it contains nothing that can be read here"),
         ("a: [b\nc", ": is not YAML"),
         ("", "there is no 'appBlocks' in it"),
         (b"\xff\xfe", "is not UTF-8 text"),
@@ -308,7 +306,7 @@ def test_metrics_become_quantities(tmp_path):
     assert (pump.type, pump.line) == ("luxtronik", "tcp://192.168.2.5:8889")
     assert pump.quantities == ("outside_temperature", "compressor1_starts", "flow_temperature")
     assert "metrics.0: 'outdoor_celcius' is called outside_temperature here" in notes
-    assert "metrics.3: 'unheard' has no equal: 'ID_WEB_Of' is not read here" in notes
+    assert "metrics.3: 'unheard' has no equivalent: 'ID_WEB_Of' is not read here" in notes
     assert "mend it where the heat pump is not at" in notes
 
 
@@ -331,7 +329,7 @@ def test_the_processor_is_read_with_its_login(tmp_path):
     (lights,) = loaded.sources.values()
     assert (lights.type, lights.line, lights.user) == ("lutron_qs", "tcp://192.168.1.40:2300", "me")
     assert lights.password.name == "lutron-password"
-    assert "file: log_level: has no equal" in notes
+    assert "file: log_level: has no equivalent" in notes
     assert "pass-of-lights" not in notes
 
 
@@ -344,7 +342,10 @@ def test_the_processor_is_read_with_its_login(tmp_path):
         ("[]", "file: expected a block"),
         ({"address": "a"}, "'address' and 'username' are needed"),
         ({"address": "a", "username": True}, "not true or false"),
-        ({"address": "a b", "username": "me", "port": "x"}, "sources.lights.line: would not be"),
+        (
+            {"address": "a b", "username": "me", "port": "x"},
+            "sources.lights.line: is not valid here",
+        ),
     ],
 )
 def test_a_file_that_is_no_such_configuration_is_a_sentence(tmp_path, content, sentence):

@@ -84,7 +84,7 @@ def test_what_follows_an_archive_is_refused_in_the_words_of_the_server():
 
 
 def test_what_is_no_archive_is_refused():
-    with pytest.raises(BackupFault, match="is no archive"):
+    with pytest.raises(BackupFault, match="is not an archive"):
         read(b"<html>" * 1000)
 
 

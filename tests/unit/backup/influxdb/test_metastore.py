@@ -68,12 +68,12 @@ def test_users_have_their_rights():
 
 @pytest.mark.parametrize("length", [0, 7, 16, 40, len(answer()) - 5, len(answer()) - 1])
 def test_an_answer_that_is_cut_is_not_whole(length):
-    with pytest.raises(BackupFault, match="is not whole"):
+    with pytest.raises(BackupFault, match="an incomplete list"):
         open_answer("it", answer()[:length])
 
 
 def test_an_answer_that_goes_on_is_not_whole():
-    with pytest.raises(BackupFault, match="is not whole"):
+    with pytest.raises(BackupFault, match="an incomplete list"):
         open_answer("it", answer() + b"x")
 
 

@@ -63,7 +63,9 @@ def test_a_missing_object_is_told_at_once_with_the_newest_backup_that_is_whole(s
     keep(MIDDLE, FILES)
     manifest = keep(NEW, FILES | {"grafana/grafana.db": b"dashboards"})
     (store.folder / "objects" / manifest.files["grafana/grafana.db"].object).unlink()
-    with pytest.raises(Damaged, match=f"1 of its 3 objects are missing.*can is {MIDDLE}"):
+    with pytest.raises(
+        Damaged, match=f"1 of its 3 objects are missing.*can be restored is {MIDDLE}"
+    ):
         choose(store, "latest")
 
 
@@ -79,14 +81,14 @@ def test_a_manifest_that_is_none_offers_another_backup(store, keep):
     keep(MIDDLE, FILES)
     keep(NEW, FILES)
     (store.folder / f"manifests/{NEW}.json").write_text("{")
-    with pytest.raises(Damaged, match=f"The newest one that can is {MIDDLE}"):
+    with pytest.raises(Damaged, match=f"The newest one that can be restored is {MIDDLE}"):
         choose(store, "latest")
 
 
 def test_where_no_backup_is_whole_that_is_said(store, keep):
     manifest = keep(NEW, FILES)
     (store.folder / "objects" / manifest.files["journal/1.z"].object).unlink()
-    with pytest.raises(Damaged, match="holds no other one that can"):
+    with pytest.raises(Damaged, match="contains no other one that can be restored"):
         choose(store, "latest")
 
 
@@ -136,12 +138,12 @@ def test_what_has_expired_and_what_has_no_file_is_left_out(keep, store):
     assert [each.id for each in bucket.shards] == [2]
     groups = bucket.entry["retentionPolicies"][0]["shardGroups"]
     assert [group["id"] for group in groups] == [2]
-    assert notes == ["shard 1 of bucket 'energy' (2026-10-01) is left out: its time is over"]
+    assert notes == ["shard 1 of bucket 'energy' (2026-10-01) is skipped: its retention has ended"]
 
 
 def test_a_backup_without_influxdb_says_so(keep, store):
     keep(NEW, FILES)
-    assert buckets_of(choose(store, "latest"), NOW) == ([], [f"backup {NEW} holds no InfluxDB"])
+    assert buckets_of(choose(store, "latest"), NOW) == ([], [f"backup {NEW} contains no InfluxDB"])
 
 
 def test_a_folder_gets_every_file_and_no_mark_remains(keep, store, tmp_path):
@@ -184,14 +186,14 @@ def test_a_damaged_backup_leaves_the_folder_as_it_was(keep, store, tmp_path, the
 
 
 def test_a_disk_that_is_too_small_is_told_beforehand(tmp_path, monkeypatch):
-    with pytest.raises(BackupFault, match="Nothing was changed; make room"):
+    with pytest.raises(BackupFault, match="Nothing was changed; free some space"):
         require_room(tmp_path / "not" / "there" / "yet", 10**16)
     monkeypatch.setattr(restoring, "SPARE_BYTES", 0)
     require_room(tmp_path / "not", 1)
 
 
 def test_two_restorations_into_one_place_are_one_too_many():
-    told = pytest.raises(BackupFault, match="into a place is at work")
+    told = pytest.raises(BackupFault, match="into a place is running")
     with alone("a place"), alone("another"), told, alone("a place"):
         pass
     with alone("a place"):

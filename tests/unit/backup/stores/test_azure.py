@@ -189,7 +189,9 @@ def test_a_thief_can_neither_overwrite_nor_delete(server, owner, tmp_path):
     ("rights", "lacking"), [("cl", "read"), ("rl", "create"), ("rc", "list"), ("c", "list")]
 )
 def test_a_right_that_is_missing_is_named(server, owner, rights, lacking):
-    with pytest.raises(StoreAway, match=f"may not {lacking}; it needs to create, read and list"):
+    with pytest.raises(
+        StoreAway, match=f"has no right to {lacking}; it needs to create, read and list"
+    ):
         store(server.url, server, owner, rights).check()
 
 
@@ -241,7 +243,7 @@ def test_a_server_that_is_busy_is_left_alone_as_long_as_it_wants(
 def test_a_server_that_stays_busy_is_asked_by_the_next_run(server, owner, meddle, slept):
     busy = Reply(503, headers={"x-ms-error-code": "ServerBusy"})
     ours = store(meddle(lambda *_: busy), server, owner)
-    with pytest.raises(StoreAway, match=r"answered 503 ServerBusy; the next run goes on"):
+    with pytest.raises(StoreAway, match=r"answered 503 ServerBusy; the next run continues"):
         ours.ids()
     assert slept == list(https.PAUSES_S)
 

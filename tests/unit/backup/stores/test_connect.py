@@ -107,7 +107,7 @@ def test_what_terraform_prints_is_a_certificate():
     ("changes", "said"),
     [
         ({"format": 2}, "made for a newer one; upgrade first"),
-        ({"store": "s3"}, "no settings of a store"),
+        ({"store": "s3"}, "not the settings of a store"),
         ({"account_url": None}, "account_url must be like https://"),
         ({"account_url": "http://house.blob.core.windows.net"}, "account_url must be like"),
         ({"account_url": "https://house.blob.core.windows.net?sig=1"}, "account_url must be like"),

@@ -194,7 +194,7 @@ def test_two_uploads_at_once_are_one(here, there, tmp_path):
     thread = threading.Thread(target=lambda: uploaded.append(upload.run(here, there, HOUR)))
     thread.start()
     assert begun.wait(20)
-    with pytest.raises(BackupFault, match="another backup command is at work"):
+    with pytest.raises(BackupFault, match="another backup command is running"):
         upload.run(here, there, HOUR)
     with here.alone():  # a backup is made meanwhile
         keep_backup(here, tmp_path, SECOND, {"config/a": b"second"})

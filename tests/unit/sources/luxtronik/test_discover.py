@@ -71,7 +71,7 @@ def test_something_else_at_that_line_is_told(controller):
     assert "asked for 3004, answered is" in reason
     shown = typed("--line", controller.line)
     assert shown.exit_code == 1
-    assert "nothing was recognised" in shown.stdout
+    assert "no known device answered" in shown.stdout
     assert "23 (lutron_qs)" in shown.stdout
     assert "502, 1502 (modbus)" in shown.stdout
 
