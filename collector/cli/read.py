@@ -16,7 +16,8 @@ from collector.errors import EnergyMonitorError, LineAway, ReadFault, SecretMiss
 from collector.journal.journal import Journal
 from collector.reading import Reading
 from collector.run import wiring
-from collector.run.intake import Feed, Intake
+from collector.run.feed import Feed
+from collector.run.intake import Intake
 from collector.status import titled
 
 

@@ -7,7 +7,7 @@ from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import Finding
 from collector.errors import ConfigFault
 from collector.run import wiring
-from collector.run.intake import Feed
+from collector.run.feed import Feed
 
 
 def form(case: Case) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from collector.doctor.finding import CannotTell, Finding
 from collector.errors import ConfigFault
 from collector.lines import adapter
 from collector.run import wiring
-from collector.run.intake import Feed
+from collector.run.feed import Feed
 
 SERVICE_USER = "energy-monitor"
 UNLASTING = ("/dev/ttyUSB", "/dev/ttyACM")

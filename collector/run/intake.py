@@ -8,16 +8,16 @@ foresaw stops that source alone, until a later read succeeds (D12b).
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from collector.clock import Clock, Frame, next_slot
-from collector.contract import BadOption, Remembering, Source, SourceOptions
+from collector.contract import Remembering
 from collector.errors import LineAway, ReadFault, SecretMissing
 from collector.journal.journal import Journal
-from collector.quantity import QuantityNotKnown, catalogue, matching
+from collector.quantity import catalogue
 from collector.reading import Reading, encode
-from collector.run.health import SourceHealth
+from collector.run.feed import Feed
 
 log = logging.getLogger(__name__)
 
@@ -31,91 +31,6 @@ LONGEST_PAUSE_AWAY_MS = 5_000
 NEW_WAITS_MS = 10_000
 SILENT_WAITS_MS = 300_000
 STUCK_AFTER_MS = 30_000
-
-
-@dataclass
-class Group:
-    """Quantities of one source that are due together, every *interval_ms*."""
-
-    interval_ms: int
-    quantities: frozenset[str]
-    due_ms: int = 0
-
-
-@dataclass
-class Feed:
-    """A source with its groups and how it has been doing."""
-
-    name: str
-    source: Source
-    groups: list[Group]
-    rename: dict[str, str]
-    health: SourceHealth
-    is_open: bool = False
-    failures: int = 0
-    retry_ms: float = 0
-    tried_ms: float = 0
-
-    @property
-    def due_ms(self) -> int:
-        return min(group.due_ms for group in self.groups)
-
-    @property
-    def answers(self) -> bool:
-        """Has it answered, and not been called silent since?"""
-        return self.health.state == "alive"
-
-    @property
-    def turn(self) -> int:
-        """Whose turn it is within a slot: those that answer, new ones, failing ones."""
-        return -1 if self.answers else self.failures
-
-
-def feed(name: str, source: Source, options: SourceOptions, health: SourceHealth) -> Feed:
-    """Sort a source's quantities into groups by their intervals. Raise BadOption."""
-    known = catalogue()
-    unknown = [quantity for quantity in source.quantities if quantity not in known]
-    if unknown:
-        raise BadOption("type", f"it reads {unknown[0]!r}, which is not in the catalogue")
-    wanted = pick("quantities", options.quantities, source) or list(source.quantities)
-    left = dict.fromkeys(wanted)
-    groups = []
-    for number, each in enumerate(options.read):
-        chosen = pick(f"read.{number}.quantities", each.quantities, source)
-        for quantity in chosen:
-            if quantity not in wanted:
-                message = f"{quantity!r} is not among those that 'quantities' names"
-                raise BadOption(f"read.{number}.quantities", message)
-        groups.append(Group(round(each.every * 1000), frozenset(chosen)))
-        for quantity in chosen:
-            left.pop(quantity, None)
-    if left:
-        groups.append(Group(round(options.every * 1000), frozenset(left)))
-    check_rename(options.rename, wanted, source)
-    return Feed(name, source, groups, options.rename, health)
-
-
-def check_rename(rename: Mapping[str, str], wanted: Collection[str], source: Source) -> None:
-    """Raise BadOption where a new name is not free, or not of the same unit."""
-    known = catalogue()
-    for old, new in rename.items():
-        if new in wanted and new not in rename:
-            raise BadOption("rename", f"{new!r} is read as well; exclude it with 'quantities'")
-        if old not in source.quantities:
-            raise BadOption("rename", f"{old!r} is not read by this source")
-        if new not in known or known[new].unit != known[old].unit:
-            raise BadOption("rename", f"{new!r} is no quantity in {known[old].unit or 'no unit'}")
-        if list(rename.values()).count(new) > 1:
-            raise BadOption(
-                "rename", f"{new!r} is the new name of two quantities: one would be lost"
-            )
-
-
-def pick(option: str, patterns: Sequence[str], source: Source) -> list[str]:
-    try:
-        return matching(patterns, source.quantities)
-    except QuantityNotKnown as error:
-        raise BadOption(option, str(error)) from error
 
 
 class Intake:

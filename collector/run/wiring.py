@@ -21,8 +21,8 @@ from collector.errors import ConfigFault, SecretMissing
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.registry import find
+from collector.run.feed import Feed, feed
 from collector.run.health import DerivationHealth, Health, OutputHealth, SourceHealth
-from collector.run.intake import Feed, feed
 from collector.run.selection import Selection
 from collector.run.since import since_ms
 from collector.secrets import Secret

@@ -30,8 +30,8 @@ from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import NAME, decode, encode
 from collector.run import wiring
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources.mqtt_in import source as mqtt_in
 from tests.fakes import green_button as green_button_files

@@ -303,7 +303,11 @@ def test_a_shard_whose_time_is_over_is_left_out_and_told(house, server, tmp_path
     done = restore(house.choose(), server, now=later)
     assert points(server, "recent") == done.points["recent"] < ALL["recent"]
     assert points(server, "energy") == ALL["energy"]
-    assert [note for note in done.notes if "of bucket 'recent'" in note and "retention has ended" in note]
+    assert [
+        note
+        for note in done.notes
+        if "of bucket 'recent'" in note and "retention has ended" in note
+    ]
     notes = write_stock(house.choose(), tmp_path / "to", later, quiet())
     assert notes == done.notes
 

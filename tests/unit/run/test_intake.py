@@ -10,8 +10,9 @@ from collector.errors import DeviceSilent, LineAway, SecretMissing
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all
 from collector.reading import Reading, decode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import Intake, feed
+from collector.run.intake import Intake
 from collector.scalars import Seconds
 from tests.fakes.time_machine import FakeClock, Turns
 

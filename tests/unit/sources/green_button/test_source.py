@@ -20,8 +20,8 @@ from collector.errors import DeviceRefused, FrameDamaged, LineAway, ReadFault
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources.green_button import meaning
 from collector.sources.green_button import source as source_module

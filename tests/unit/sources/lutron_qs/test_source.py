@@ -12,8 +12,8 @@ from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.secrets import Secret
 from collector.sources.lutron_qs import protocol
 from collector.sources.lutron_qs import source as lutron_qs

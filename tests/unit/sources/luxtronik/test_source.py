@@ -11,8 +11,8 @@ from collector.errors import DeviceSilent, FrameDamaged, LineAway
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources.luxtronik import protocol
 from collector.sources.luxtronik.meaning import load

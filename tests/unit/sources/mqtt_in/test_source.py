@@ -18,8 +18,8 @@ from collector.errors import DeviceRefused, DeviceSilent, LineAway, SecretMissin
 from collector.lines import mqtt
 from collector.lines.serial import Lines
 from collector.reading import Reading
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources.mqtt_in import discover

@@ -14,8 +14,8 @@ from collector.contract import BadOption, Context
 from collector.errors import DeviceRefused, LineAway, SecretMissing
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scan.render import render
 from collector.secrets import Secret
 from collector.sources.nut import discover

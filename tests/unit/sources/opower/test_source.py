@@ -22,8 +22,8 @@ from collector.decode.intervals import reading as to_reading
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, SecretMissing
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources.opower import portal

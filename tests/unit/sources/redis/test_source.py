@@ -15,8 +15,8 @@ from collector.lines import redis
 from collector.lines.redis import RedisLine, encode
 from collector.lines.serial import Lines
 from collector.reading import LATEST_MS, Reading
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources.redis import rows as redis_rows

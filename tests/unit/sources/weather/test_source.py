@@ -19,8 +19,8 @@ from collector.lines.http_answer import Limits
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
 from collector.reading import decode, encode
+from collector.run.feed import feed
 from collector.run.health import SourceHealth
-from collector.run.intake import feed
 from collector.scalars import Seconds
 from collector.sources.weather import open_meteo as service
 from collector.sources.weather import source as weather
