@@ -23,13 +23,13 @@ from collector.errors import BackupFault, Damaged
 
 FACTOR = 1.3  # an index beside the data, and some air
 ENCRYPTED = (
-    "every object is intact, but the encrypted backup was not restored: to test "
-    "what is in it takes its private key: energy-monitor backup rehearse --identity FILE"
+    "every object is intact, but the encrypted backup was not restored, because its private key is "
+    "needed: energy-monitor backup rehearse --identity FILE"
 )
 NO_INFLUXDB = (
-    "every file is what was backed up; there is neither such an InfluxDB nor Docker to try it in"
+    "every file is intact; there is neither such an InfluxDB nor Docker for a test restore"
 )
-NOTHING_TO_RESTORE = "every file is what was backed up; it holds no InfluxDB 2 to be tried"
+NOTHING_TO_RESTORE = "every file is intact; the backup contains no InfluxDB to restore"
 
 
 @dataclass(frozen=True)

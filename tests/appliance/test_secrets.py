@@ -147,7 +147,7 @@ def test_a_wrong_password_is_found_and_a_right_one_works(machine):
 def test_one_that_is_changed_behind_its_back_is_found(machine):
     machine.run(f"echo {WRONG} > {SECRET}; echo x > {SECRETS}/other")
     (late,) = doctor(machine)
-    assert "'mqtt-password' is stored, and the running collector has not got" in late["what"]
+    assert "'mqtt-password' is stored, and the running collector does not have" in late["what"]
     assert late["mend"] == f"sudo systemctl restart {COLLECTOR}"
     follow(machine, late)
     wait_for_state(machine, "plugs", "silent")
