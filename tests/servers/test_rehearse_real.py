@@ -90,7 +90,7 @@ def test_without_the_private_key_every_object_is_read_and_that_is_said(tmp_path)
     file = back_up(tmp_path, f", encrypt_to: [{public}]")
     done = rehearse(load(file), datetime.now(UTC), quiet())
     assert done.points == {}
-    assert "takes its private key" in done.notes[0]
+    assert "its private key is needed" in done.notes[0]
     assert recorded(file).id is None
     assert done.id in (recorded(file).left_out or "")
     assert rehearse(load(file), datetime.now(UTC), quiet(), [text]).points == {"energy": 2 * POINTS}
