@@ -22,7 +22,7 @@ KILLS = [
     ("The collector", 0.5),
     ("Backups", 0),
     ("Backups", 0.3),
-    ("How it is now", 0),
+    ("Result", 0),
 ]
 
 
