@@ -1,7 +1,7 @@
 """Two clocks: the monotonic one drives the grid, the wall clock dates what was read.
 
 A Pi has no clock battery: until the kernel says that its clock is synchronised, readings are
-stamped with monotonic time and cannot be delivered (design decision D3). ``Clock.frame`` answers
+stamped with monotonic time and cannot be delivered. ``Clock.frame`` answers
 what a reading's time is counted in just now. All times are in milliseconds.
 """
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "restore": "Restore a backup.",
     "run": "Run the service: all sources, all outputs, until SIGTERM.",
     "scan": "Find devices and print the configuration to paste.",
-    "secret": "Show the passwords and tokens of this installation.",
+    "secret": "Store, list and show passwords and tokens.",
     "setup": "Prepare the servers of the outputs.",
     "status": "Show the state of the running service.",
 }

@@ -1,8 +1,8 @@
 """From the journal to an output: one thread per output, each at its own cursor.
 
-An output answers in three ways (design decision D6): stored, and the cursor moves; refused for
+An output answers in three ways: stored, and the cursor moves; refused for
 ever, and those readings are set aside; not now, and everything is kept while pauses grow. An error
-that nobody foresaw stops this output alone, until a later try succeeds (D12b).
+that nobody foresaw stops this output alone, until a later try succeeds.
 """
 
 import logging
@@ -248,7 +248,7 @@ class Delivery:
     def heal(self) -> None:
         """Move the cursor back where the far side has lost its newest readings (decision D5).
 
-        Never where a reading that is sent twice counts twice (D6b).
+        Never where a reading that is sent twice counts twice.
         """
         if self.output.resend != "idempotent":
             return

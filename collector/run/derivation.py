@@ -3,7 +3,7 @@
 A derivation's memory and its cursor are one snapshot, written only when all that it rests on is on
 the disk for good. After a restart, a failure or a replay the thread goes on from a snapshot; what
 it makes again and the journal has already is not stored twice. An error that nobody foresaw stops
-this derivation alone (D12b), and so does a disk that takes no more: sources never wait.
+this derivation alone, and so does a disk that takes no more: sources never wait.
 """
 
 import json

@@ -1,9 +1,9 @@
 """From the sources into the journal: one thread per line reads its sources on the grid.
 
-Slots are full multiples of an interval on the clock (design decision D2). Late work skips slots,
+Slots are full multiples of an interval on the clock. Late work skips slots,
 counts them and never drifts. A source that is silent, or has never answered yet, is asked last in
 its slot, after growing pauses, and when that leaves its neighbours their time. An error that nobody
-foresaw stops that source alone, until a later read succeeds (D12b).
+foresaw stops that source alone, until a later read succeeds.
 """
 
 import logging

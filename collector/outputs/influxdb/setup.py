@@ -4,7 +4,7 @@
 """Prepares InfluxDB 2 for the collector: organisation, bucket, and two tokens with few rights.
 
 It may be run again at any time: what is there stays as it is. Only this module imports
-influxdb-client, whose 30 MB the collector itself does without (design decision D7).
+influxdb-client, whose 30 MB the collector itself does without.
 """
 
 import secrets
