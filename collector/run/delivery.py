@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from collector.clock import Clock, utc
 from collector.contract import Output, OutputOptions
-from collector.errors import OutputAway, OutputFault, ReadingsRefused
+from collector.errors import OutputAway, OutputFault, ReadingsRefused, SecretMissing
 from collector.journal.cursor import Cursor
 from collector.journal.journal import Journal
 from collector.reading import time_ms
@@ -45,6 +45,8 @@ def watched() -> Iterator[None]:
         yield
     except OutputFault:
         raise
+    except SecretMissing as error:
+        raise OutputAway(str(error)) from error
     except Exception as error:
         raise Unforeseen(f"{type(error).__name__}: {error}") from error
 
@@ -134,6 +136,7 @@ class Delivery:
         passed_ms = max(cursor.passed_ms, newest_ms, batch.passed_ms)
         moved = Cursor(self.reader.number, newest_ms, passed_ms)
         self.journal.place_cursor(self.name, cursor, moved)
+        self.newest.sent()
         self.stored(len(batch.lines), refused)
         if batch.more:
             return 0
@@ -158,7 +161,8 @@ class Delivery:
         While the output is away, what was taken stays: each try takes only what has come since.
         """
         if cursor is not self.taken_after:
-            self.newest, self.taken_after, self.passed_ms = Newest(), cursor, 0
+            self.newest.forget()
+            self.taken_after, self.passed_ms = cursor, 0
             self.reader.go(cursor.number)
         while records := self.reader.take(TAKEN_AT_ONCE):
             self.newest.take([line for _, line in records])
@@ -176,6 +180,8 @@ class Delivery:
                 with watched():
                     self.output.write(batch.lines[begin : begin + size])
             except ReadingsRefused as error:
+                if not error.reasons.keys() <= set(range(len(batch.lines[begin : begin + size]))):
+                    raise Unforeseen(f"it refused places that no batch has: {error}") from error
                 refused += len(error.reasons)
                 first = first or str(error)
                 letters = {begin + place: reason for place, reason in error.reasons.items()}
@@ -246,7 +252,7 @@ class Delivery:
         return pause_s * (0.5 + random.random() / 2)  # noqa: S311  no secret
 
     def heal(self) -> None:
-        """Move the cursor back where the far side has lost its newest readings (decision D5).
+        """Move the cursor back where the far side has lost its newest readings.
 
         Never where a reading that is sent twice counts twice.
         """

@@ -8,10 +8,22 @@ Values = dict[bytes, tuple[int, bytes]]  # quantity → time and value, as they 
 
 
 class Newest:
-    """Takes encoded readings in any number; holds one value per quantity of a device."""
+    """Takes encoded readings in any number; holds one value per quantity of a device.
+
+    What is older than a value that was *sent* is left out: a state never goes back in time.
+    """
 
     def __init__(self) -> None:
         self.devices: dict[bytes, Values] = {}
+        self.sent_ms: dict[tuple[bytes, bytes], int] = {}
+
+    def forget(self) -> None:
+        """Begin anew, with what was sent in mind."""
+        self.devices = {}
+
+    def sent(self) -> None:
+        for head, values in self.devices.items():
+            self.sent_ms |= {(head, quantity): at_ms for quantity, (at_ms, _) in values.items()}
 
     def take(self, lines: Iterable[bytes]) -> None:
         """Take some more, of which most are soon outdated: of those alike only one is split."""
@@ -26,7 +38,8 @@ class Newest:
             values = self.devices.setdefault(head, {})
             for field in fields.split(b","):
                 quantity, _, value = field.partition(b"=")
-                if quantity not in values or at_ms >= values[quantity][0]:
+                known_ms = max(values.get(quantity, (0,))[0], self.sent_ms.get((head, quantity), 0))
+                if at_ms >= known_ms:
                     values[quantity] = at_ms, value
 
     def lines(self) -> list[bytes]:
@@ -36,6 +49,8 @@ class Newest:
         """
         readings = []
         for head, values in self.devices.items():
+            if not values:
+                continue
             fields = b",".join(b"%s=%s" % (name, value) for name, (_, value) in values.items())
             at_ms = max(at_ms for at_ms, _ in values.values())
             readings.append((at_ms, b"%s %s %d" % (head, fields, at_ms)))

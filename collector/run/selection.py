@@ -58,10 +58,13 @@ class Selection:
         pairs = [field.partition(b"=")[::2] for field in fields.split(b",")]
         if self.quantities is not None:
             pairs = [(name, value) for name, value in pairs if name in self.quantities]
-        there = {name for name, _ in pairs if name not in self.new_names}
+        taken = {name for name, _ in pairs if name not in self.new_names}
+        while more := {
+            name for name, _ in pairs if name not in taken and self.new_names[name] in taken
+        }:
+            taken |= more  # they keep their names, so others cannot have these
         for name, value in pairs:
-            new = self.new_names.get(name, name)
-            yield b"%s=%s" % (name if new in there else new, value)
+            yield b"%s=%s" % (name if name in taken else self.new_names[name], value)
 
 
 def patterns(option: str, texts: Iterable[str]) -> list[re.Pattern[str]]:

@@ -186,8 +186,8 @@ class InfluxDB:
 
     @property
     def ours(self) -> str:
-        """The condition of InfluxQL that our points fulfil; tags are plain words."""
-        return " AND ".join(f"\"{name}\" = '{word}'" for name, word in self.tags.items())
+        """The condition of InfluxQL that our points fulfil, those without newer tags too."""
+        return f"\"site\" = '{self.tags['site']}'"
 
     def away(self, answer: Answer) -> OutputAway:
         """Say what the server answered and, where a human must mend something, what."""

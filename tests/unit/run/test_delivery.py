@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from collector.contract import OutputOptions, RenameOptions, SelectOptions
-from collector.errors import OutputAway, ReadingsRefused
+from collector.errors import OutputAway, ReadingsRefused, SecretMissing
 from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
 from collector.reading import Reading, decode, encode
@@ -414,3 +414,38 @@ def test_stopping_delivers_what_is_left_once(delivery, journal, database):
     stop.set()
     delivery.run(stop)
     assert database.stored == wanted(1, 10)
+
+
+def test_a_state_never_goes_back_when_history_comes_late(showing, journal, states):
+    fill(journal, 9, 9)
+    showing.deliver_once()
+    fill(journal, 1, 5)  # a weather archive, or readings that are sent again
+    showing.deliver_once()
+    assert [each.values["voltage"] for batch in states.batches for each in batch] == [9.0]
+    fill(journal, 10, 10)
+    showing.deliver_once()
+    assert states.batches[-1][0].values["voltage"] == 10.0
+
+
+def test_an_output_without_its_secret_is_away_and_no_bug(delivery, journal, database, monkeypatch):
+    def without(*_):
+        raise SecretMissing("secret 'token' has not reached the service")
+
+    monkeypatch.setattr(database, "write", without)
+    fill(journal, 1, 5)
+    delivery.deliver_once()
+    assert delivery.health.state == "away"
+    assert "secret 'token'" in delivery.health.last_error
+
+
+def test_a_place_that_no_batch_has_is_a_bug_of_the_output_alone(
+    delivery, journal, database, monkeypatch
+):
+    def wrong(*_):
+        raise ReadingsRefused({99: "no such place"})
+
+    monkeypatch.setattr(database, "write", wrong)
+    fill(journal, 1, 5)
+    delivery.deliver_once()
+    assert delivery.health.state == "failed"
+    assert journal.backlog("history") == 5

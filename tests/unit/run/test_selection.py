@@ -94,3 +94,15 @@ def test_what_can_never_be_is_refused(changed, place, message):
     with pytest.raises(BadOption, match=message) as bad:
         selection(**changed)
     assert bad.value.option == place
+
+
+def test_a_chain_of_new_names_gives_no_field_twice():
+    chain = {
+        "active_power": "active_power_import",
+        "active_power_import": "active_power_export",
+    }
+    line = b"e,device=m active_power=1,active_power_import=2,active_power_export=3 7"
+    assert selection(rename={"quantities": chain}).apply(line) == line
+    assert selection(rename={"quantities": chain}).apply(
+        line.replace(b",active_power_export=3", b"")
+    ) == (b"e,device=m active_power_import=1,active_power_export=2 7")
