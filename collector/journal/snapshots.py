@@ -20,6 +20,8 @@ NAME = re.compile(r"(\d{16})-(\d{13})")
 KEPT_EVERY_MS = 6 * 3_600_000
 LARGEST_BYTES = 1 << 20
 
+REWOUND = "rewound"  # an empty file: this derivation has begun before
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -43,7 +45,8 @@ class Snapshots:
 
     @property
     def is_new(self) -> bool:
-        return not self.folder.is_dir()
+        """Has it never begun? A run that was killed leaves an empty folder."""
+        return not self.paths() and not (self.folder / REWOUND).exists()
 
     def read(self) -> None:
         """Find the newest whole snapshot; without one the derivation begins with the oldest."""
@@ -84,6 +87,8 @@ class Snapshots:
         Raise OSError.
         """
         with self.lock:
+            if self.folder.is_dir():
+                (self.folder / REWOUND).touch()  # without a snapshot it is not new
             for path in reversed(self.paths()):
                 if number_of(path) > number:
                     path.unlink()

@@ -24,7 +24,8 @@ def marker_in(folder: Path) -> Path:
 
 def is_new(folder: Path, output: str) -> bool:
     """Return whether *output* will be placed at the next start. Raise OSError."""
-    return not cursor_file(folder, output).exists()
+    file = cursor_file(folder, output)
+    return not (file.exists() and file.stat().st_size)  # a full disk leaves an empty one
 
 
 def begins_at_oldest(folder: Path) -> bool:

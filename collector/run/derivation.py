@@ -74,6 +74,7 @@ class Deriving:
         self.unstored: list[bytes] = []
         self.pending: Snapshot | None = None
         self.failures = 0
+        self.failed_at = 0  # the number behind the batch that failed last
         self.left_out: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -225,7 +226,9 @@ class Deriving:
             self.pending = None
 
     def derived(self) -> None:
-        failures, self.failures = self.failures, 0
+        if self.reader.number < self.failed_at:
+            return  # it has yet to come to where it failed
+        failures, self.failures, self.failed_at = self.failures, 0, 0
         if self.now_is("deriving", ""):
             after = f" again after {failures} tries" if failures else ""
             log.info("%s: deriving%s", self.name, after)
@@ -233,6 +236,7 @@ class Deriving:
     def failed(self, state: str, error: Exception) -> float:
         """Say once what is wrong; return a pause that grows."""
         self.failures += 1
+        self.failed_at = max(self.failed_at, self.reader.number)
         reason = getattr(error, "strerror", None) or str(error)
         is_new_reason = self.health.last_error != reason
         if self.now_is(state, reason) or is_new_reason:

@@ -19,23 +19,51 @@ class MadeBefore:
     def __init__(self, log: Log, first: int, makes: Collection[str]) -> None:
         self.reader = Reader(log, first)
         self.end = log.next_number
-        self.heads = tuple(f"{kind},".encode() for kind in makes)
-        self.ahead: OrderedDict[bytes, list[int]] = OrderedDict()  # where each line stands
+        self.kinds = tuple(f"{kind},".encode() for kind in makes)
+        # By kind and device: each line, and where it stands.
+        self.ahead: dict[bytes, OrderedDict[bytes, list[int]]] = {}
+        self.size = 0
+        self.made: set[bytes] = set()  # kinds and devices that are made now
+        self.foreign: set[bytes] = set()  # those that somebody else makes, as it seems
 
     def take(self, line: bytes) -> bool:
         """Is *line* in the journal already? Each of its lines answers once."""
-        while len(self.ahead) < COMPARED_AHEAD and self.reader.number < self.end:
-            for number, made in self.reader.take(min(TAKEN_AT_ONCE, self.end - self.reader.number)):
-                if made.startswith(self.heads):
-                    self.ahead.setdefault(made, []).append(number)
-        if line in self.ahead:
-            self.ahead[line].pop(0)
-            if not self.ahead[line]:
-                del self.ahead[line]
+        head = head_of(line)
+        self.made.add(head)
+        self.foreign.discard(head)
+        self.look_ahead()
+        while line not in self.ahead.get(head, ()) and self.forget_foreign():
+            self.look_ahead()
+        lines = self.ahead.get(head, OrderedDict())
+        if line in lines:
+            lines[line].pop(0)
+            if not lines[line]:
+                del lines[line]
+                self.size -= 1
             return True
-        if len(self.ahead) >= COMPARED_AHEAD:
-            self.ahead.popitem(last=False)
+        if self.size >= COMPARED_AHEAD:  # what stands first there is not made again
+            oldest = min(filter(None, self.ahead.values()), key=first_in)
+            oldest.popitem(last=False)
+            self.size -= 1
         return False
+
+    def look_ahead(self) -> None:
+        while self.size < COMPARED_AHEAD and self.reader.number < self.end:
+            for number, line in self.reader.take(min(TAKEN_AT_ONCE, self.end - self.reader.number)):
+                if line.startswith(self.kinds) and (head := head_of(line)) not in self.foreign:
+                    lines = self.ahead.setdefault(head, OrderedDict())
+                    self.size += line not in lines
+                    lines.setdefault(line, []).append(number)
+
+    def forget_foreign(self) -> bool:
+        """Make room by what is not made here, such as another derivation's of the same kind."""
+        others = [head for head in self.ahead if head not in self.made]
+        if self.size < COMPARED_AHEAD or not others:
+            return False
+        for head in others:
+            self.size -= len(self.ahead.pop(head))
+        self.foreign.update(others)
+        return True
 
     def first_left(self, number: int, otherwise: int) -> int:
         """Return where the first line is that readings from *number* on make again.
@@ -44,7 +72,20 @@ class MadeBefore:
         """
         if number >= self.end:  # what is left was not made again
             self.ahead.clear()
+            self.size = 0
             self.reader.go(self.end)
-        if self.ahead:
-            return min(places[0] for places in self.ahead.values())
+        left = [
+            first_in(lines) for head, lines in self.ahead.items() if lines and head in self.made
+        ]
+        if left:
+            return min(left)
         return self.reader.number if self.reader.number < self.end else otherwise
+
+
+def head_of(line: bytes) -> bytes:
+    """Return kind and device of an encoded reading."""
+    return line[: line.index(b" ")]
+
+
+def first_in(lines: OrderedDict[bytes, list[int]]) -> int:
+    return min(places[0] for places in lines.values())

@@ -95,3 +95,13 @@ def test_numbers_are_never_given_again_when_the_log_is_gone(tmp_path):
     journal.open()
     assert journal.log.next_number == 500
     journal.close()
+
+
+def test_one_that_was_killed_before_its_first_is_new_and_one_that_was_rewound_is_not(snapshots):
+    snapshots.folder.mkdir(parents=True)
+    assert snapshots.is_new
+    snapshots.begin(7, 0)
+    assert not snapshots.is_new
+    snapshots.rewind(0)
+    assert snapshots.paths() == []
+    assert not snapshots.is_new

@@ -1,5 +1,8 @@
 """Where an output begins: a new one at the newest reading, one that was there where it was."""
 
+import errno
+import os
+
 import pytest
 
 from collector.journal.journal import Journal
@@ -105,3 +108,21 @@ def test_a_damaged_cursor_is_not_that_of_a_new_output(opened, tmp_path):
     journal = opened("history")
     assert place_new(journal, {"history": None}) == []
     assert lacks(journal, "history") == [1, 2, 3]
+
+
+def test_a_full_disk_at_the_first_start_does_not_make_the_newest_the_beginning(opened, monkeypatch):
+    journal = opened("history")
+    place_new(journal, {"history": None})
+    fill(journal, 1, 5)
+    journal = opened("history", "more")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        place_new(journal, {"history": None, "more": None})
+    assert lacks(journal, "more") == []
+    journal = opened("history", "more")
+    assert place_new(journal, {"history": None, "more": None}) == ["more"]
+    assert lacks(journal, "more") == []
