@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.lines.deadline import deadline
+from collector.text import plain
 
 CONNECT_S = 10.0
 WAIT_S = 30.0  # for one piece to go or to come: 2 kB/s still pass
@@ -240,4 +241,4 @@ def why(error: BaseException) -> str:
     if reason:
         return f"certificate verify failed: {reason}"
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(words)[:LONGEST_REASON]
+    return plain(str(words), LONGEST_REASON)

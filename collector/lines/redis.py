@@ -12,6 +12,7 @@ from typing import Union
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
 from collector.lines.tcp import TcpLine
+from collector.text import plain
 
 ANSWER_S = 5.0
 LONGEST_LINE = 1024
@@ -93,7 +94,7 @@ class RedisLine:
         line = self.line()
         kind, rest = line[:1], line[1:]
         if kind == b"-" and depth == DEEPEST:
-            text = rest.decode("ascii", errors="replace")
+            text = plain(rest.decode("ascii", errors="replace"))
             raise DeviceRefused(f"{self.url} refuses: {text}")
         if kind == b"+":
             return rest

@@ -73,8 +73,16 @@ def flow(value: Any) -> str:
 def scalar(value: Any) -> str:
     """Return a text as YAML reads it again: quoted, unless that is needless."""
     text = plain(str(value), LONGEST_TEXT)
-    is_safe = PLAIN.fullmatch(text) and not text.endswith(":") and yaml.safe_load(text) == text
+    is_safe = PLAIN.fullmatch(text) and not text.endswith(":") and is_text(text)
     return text if is_safe else json.dumps(text, ensure_ascii=False)
+
+
+def is_text(text: str) -> bool:
+    """Does YAML read *text* as it stands? Words such as 2026-99-99 it cannot read at all."""
+    try:
+        return bool(yaml.safe_load(text) == text)
+    except (ValueError, yaml.YAMLError):
+        return False
 
 
 def remark(text: str) -> str:

@@ -87,6 +87,13 @@ def test_words_of_a_device_stay_words(text):
     check(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["2026-99-99", "0000-00-00", "0x_", "0b_", "1:2:3e", "-0x_", "._1"]
+)
+def test_words_that_yaml_cannot_read_are_quoted(text):
+    check(text)
+
+
 @given(st.text())
 def test_any_words_of_a_device_stay_words(text):
     check(text)
