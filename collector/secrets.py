@@ -60,9 +60,13 @@ class Secret:
         return f"ENERGY_MONITOR_{self.name.upper().replace('-', '_')}"
 
     def look(self) -> str | None:
+        nothing: str | None = None
         for file in self.files():
             try:
-                return file.read_text(encoding="utf-8").strip()
+                value = file.read_text(encoding="utf-8").strip()
+                if value not in ABSENT:
+                    return value
+                nothing = value  # another place may have it
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -73,7 +77,7 @@ class Secret:
             except UnicodeDecodeError:
                 msg = f"secret {self.name!r}: {file} is not UTF-8 text: write it again"
                 raise SecretMissing(msg) from None  # the error holds what is in the file
-        return os.environ.get(self.variable)
+        return os.environ.get(self.variable, nothing)
 
     def files(self) -> list[Path]:
         folder = credentials()

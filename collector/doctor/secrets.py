@@ -4,6 +4,7 @@ systemd copies the folder to a service when that starts (``LoadCredential=``, sy
 what root finds on disk says nothing about a running service: that is asked itself.
 """
 
+import os
 import shlex
 import stat
 from collections.abc import Iterator
@@ -144,15 +145,21 @@ def is_late(case: Case, name: str, has: dict[str, bool], folder: str | None) -> 
         return value is not None
     if folder is None:
         return False  # it reads the file itself
+    # The service named the folder: no link and no pipe there may lead root elsewhere or hold it.
     copies = [case.machine.at(f"{folder}/{each}") for each in (f"{CREDENTIAL}{name}", name)]
-    copy = next((copy for each in copies if (copy := value_in(each)) is not None), None)
+    copy = next(
+        (copy for each in copies if (copy := value_in(each, os.O_NOFOLLOW)) is not None), None
+    )
     return copy is not None and copy != value
 
 
-def value_in(file: Path) -> bytes | None:
+def value_in(file: Path, flags: int = 0) -> bytes | None:
     """Return what *file* holds; None where there is none. Raise CannotTell."""
     try:
-        return file.read_bytes().strip()
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+        with os.fdopen(descriptor, "rb") as opened:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return opened.read(LARGEST_CREDENTIALS).strip() if is_file else None
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -55,3 +55,11 @@ def test_what_has_not_reached_a_service_is_told_with_the_command_that_mends_it(
     assert not token.is_there()
     with pytest.raises(SecretMissing, match=r"has not reached the service; .* secret set "):
         token.value()
+
+
+def test_an_empty_credential_hides_none_that_an_owner_loads_himself(tmp_path, monkeypatch):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "secrets_backup-azure").write_text("none")
+    assert Secret("backup-azure").if_given() is None
+    (tmp_path / "backup-azure").write_text("https://x?sas")
+    assert Secret("backup-azure").if_given() == "https://x?sas"

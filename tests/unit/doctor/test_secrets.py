@@ -187,3 +187,8 @@ def test_what_keeps_services_from_starting_is_named_and_what_does_not_is_not(cas
     ]
     assert told[1].mend == f"sudo mv {opened.secrets}/a:b {opened.file.parent} && {RESTART}"
     assert "all of them together are larger than 1 MB" in told[4].what
+
+
+def test_a_pipe_where_the_service_says_its_copies_are_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "secrets_x")
+    assert secrets.value_in(tmp_path / "secrets_x", os.O_NOFOLLOW) is None
