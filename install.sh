@@ -618,6 +618,8 @@ read_stack_settings() {
     while IFS= read -r line || [ -n "$line" ]; do
         number=$((number + 1))
         [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
+        # systemd takes quotes off too.
+        [[ ! $line =~ ^([A-Z_]+=)\"([^\"]*)\"$ ]] || line=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
         [[ $line =~ ^[A-Z_]+=[A-Za-z0-9_.,:/@+-]*$ && " $STACK_SETTINGS " == *" ${line%%=*} "* ]] ||
             fail "$file, line $number is not a setting such as GRAFANA_BIND=127.0.0.1." \
                 "correct it; accepted: $STACK_SETTINGS"
@@ -945,6 +947,7 @@ remove_stack() {
     local more=()
     [ -e "$OPT/current/docker-compose.yml" ] && has_docker || return 0
     [ "$purge" = no ] || more=(--volumes --rmi all)
+    read_stack_settings # in this shell, so that the reason is seen
     logged compose "$OPT/current" --profile '*' down --remove-orphans "${more[@]}"
 }
 

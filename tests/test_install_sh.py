@@ -94,7 +94,9 @@ printf '%s\\n' "${{stack_settings[@]}}"
 
 
 def test_settings_of_the_stack_are_read(tmp_path):
-    text = "# who\nGRAFANA_BIND=0.0.0.0\n\n  # where\nTIMEZONE=America/New_York\nCOMPOSE_PROFILES="
+    text = (
+        '# who\nGRAFANA_BIND=0.0.0.0\n\n  # where\nTIMEZONE="America/New_York"\nCOMPOSE_PROFILES='
+    )
     done = stack_settings(tmp_path, text)
     assert done.stdout.splitlines() == [
         "GRAFANA_BIND=0.0.0.0",
