@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from collector.reading import Reading
-from collector.status import OutputStatus, SourceStatus, Status
+from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
 from collector.text import amount, duration, in_unit, labelled_table, number, table
 
 NONE: Mapping[str, str] = {}
@@ -38,6 +38,10 @@ def status(answer: Status) -> str:
         ),
         "",
     ]
+    if answer.derivations:
+        rows = [derivation_row(name, each) for name, each in answer.derivations.items()]
+        heads = ["DERIVATION", "STATE", "BACKLOG", "BEHIND", "MADE"]
+        parts += [labelled_table(heads, rows, right=range(2, 5)), ""]
     if answer.outputs:
         now_ms = answer.now_ms
         rows = [output_row(name, each, now_ms) for name, each in answer.outputs.items()]
@@ -75,6 +79,17 @@ def source_row(name: str, source: SourceStatus) -> list[str]:
         str(source.failures),
         str(source.skipped),
         source.label,
+    ]
+
+
+def derivation_row(name: str, derivation: DerivationStatus) -> list[str]:
+    return [
+        name,
+        state(derivation.state),
+        str(derivation.backlog),
+        duration(derivation.backlog_s),
+        str(derivation.made),
+        derivation.label,
     ]
 
 

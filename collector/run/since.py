@@ -80,5 +80,5 @@ def first_place(config: Config, name: str) -> str:
     if since in {"newest", "beginning"}:
         place = "the newest reading" if since == "newest" else "the oldest reading kept"
         return f"{name} is new: it begins at {place}"
-    is_time = "-" in since
+    is_time = since[:4].isdecimal()
     return f"{name} is new: it begins {f'at {since}' if is_time else f'{since} back'}"

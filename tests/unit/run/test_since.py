@@ -60,5 +60,5 @@ def test_check_says_where_a_new_output_begins(tmp_path):
     (cursors / ".placed").touch()
     assert "history is new: it begins at the newest reading\n" in check(tmp_path).stdout
     assert "history is new: it begins 7d back" in check(tmp_path, ", since: 7d").stdout
-    (cursors / "history").touch()
+    (cursors / "history").write_bytes(b"7 7 #0\n")
     assert "is new" not in check(tmp_path).stdout
