@@ -50,9 +50,21 @@ def take_away(folder):
             host("umount", mount)
     if Path("/run/netns", folder.name).exists():
         host("ip", "netns", "delete", folder.name)
-    for each in sorted(cgroup.glob("**/"), reverse=True):
-        each.rmdir()
+    remove_cgroup(cgroup)
     shutil.rmtree(folder)
+
+
+def remove_cgroup(cgroup):
+    """Remove *cgroup* with those below: a process that has ended still holds its own a moment."""
+    deadline = time.monotonic() + 30
+    for each in sorted(cgroup.glob("**/"), reverse=True):
+        while each.exists():
+            try:
+                each.rmdir()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
 
 def end_processes(cgroup):

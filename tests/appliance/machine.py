@@ -204,9 +204,8 @@ class Machine:
             self.network.terminate()
             self.network.wait(10)
         leftovers.share(self.archives, CACHE / f"archives-{self.suite}")
-        with leftovers.one_at_a_time():
+        with self.lock, leftovers.one_at_a_time():
             leftovers.take_away(self.folder)
-            self.lock.close()
 
 
 def require_space():

@@ -334,7 +334,7 @@ def test_what_was_measured_meanwhile_is_delivered_too_and_it_all_goes_on(machine
 def test_a_second_run_restores_nothing_again(machine, blank):
     before = stored(blank, "meter1")
     said = blank.run(RESTORE).stdout
-    assert "It was done before" in said
+    assert "Already restored" in said
     assert "Nothing to do" in said
     assert buckets(blank) == {"energy"}
     assert counted(blank, machine.before) == machine.points
