@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+MOST_LINES = 320
 WORDS = {"contract"}  # a folder of words
 BELOW = {"words", "lines", "decode", "journal", "ledger", "sources", "outputs", "derive", "run"}
 LAW = {
@@ -114,6 +115,11 @@ def test_no_module_imports_itself_by_a_circle():
 
 def test_the_law_allows_no_circle_of_rooms():
     assert circle_in(LAW) == []
+
+
+def test_no_module_is_too_long_to_be_read_at_once():
+    lengths = {each: len(file.read_text().splitlines()) for each, file in modules().items()}
+    assert {each: lines for each, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
 def test_only_the_store_reaches_into_its_folder():

@@ -23,7 +23,7 @@ from collector.journal import FORMAT, undated
 from collector.journal.cursor import FULL, Cursor, Cursors, unless_full
 from collector.journal.losses import Losses
 from collector.journal.notes import append_dead_letters
-from collector.journal.reader import Reader, Record
+from collector.journal.reader import Reader
 from collector.journal.segments import Log
 from collector.journal.snapshots import Snapshots
 from collector.reading import check_line, time_ms
@@ -235,11 +235,6 @@ class Journal:
     def reader(self, output: str) -> Reader:
         """Return a reader at the cursor of *output*."""
         return Reader(self.log, self.cursors[output].number)
-
-    def move_cursor(self, output: str, cursor: Cursor, records: Sequence[Record]) -> None:
-        """Remember that *output* has *records*, unless it was rewound since it was at *cursor*."""
-        newest_ms = max(cursor.newest_ms, *(time_ms(line) for _, line in records))
-        self.place_cursor(output, cursor, Cursor(records[-1][0] + 1, newest_ms))
 
     def place_cursor(self, output: str, cursor: Cursor, moved: Cursor) -> None:
         """Remember that *output* has got to *moved*, unless it was rewound since *cursor*."""

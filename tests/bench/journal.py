@@ -14,6 +14,7 @@ from pathlib import Path
 from collector.journal.journal import Journal
 from collector.reading import decode
 from tests.bench.readings import lines
+from tests.cursors import delivered
 
 SECONDS = 3600
 
@@ -42,7 +43,7 @@ def write_ours(folder):
         if second % 10 == 0:
             journal.sync()
         if second % 5 == 0:
-            journal.move_cursor("history", journal.cursors["history"], [(second, line)])
+            delivered(journal, "history", [(second, line)])
         if second % 60 == 0:
             journal.keep_house(2 * 10**9)
     journal.close()

@@ -16,6 +16,7 @@ from collector.config import load
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all
 from collector.reading import Reading, encode
+from tests.cursors import delivered as sent
 from tests.fakes.running import configure, energy_monitor
 from tests.servers import influxd
 from tests.servers.test_restore_real import age_key, buckets, make
@@ -61,8 +62,7 @@ class Machine:
             journal.append([encode(Reading("electricity", device, (first_s + n) * 1000, values))])
         journal.keep_house(10**9)
         if delivered:
-            taken = journal.reader("history").take(10**6)
-            journal.move_cursor("history", journal.cursors["history"], taken)
+            sent(journal, "history", journal.reader("history").take(10**6))
         journal.close()
         log = self.folder / "etc/journal/log"
         last = max(int(path.name[:16]) for path in log.iterdir())

@@ -15,6 +15,7 @@ from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters, losses
 from collector.journal.reader import Reader, read_all
 from collector.reading import Reading, decode, encode
+from tests.cursors import delivered
 
 DAY_MS = 86_400_000
 BOOT = "boot-1"
@@ -42,8 +43,7 @@ def journal(tmp_path):
 def deliver(journal, output, number):
     """Move a cursor as a delivery of everything before *number* would."""
     records = journal.reader(output).take(number)
-    taken = [record for record in records if record[0] < number]
-    journal.move_cursor(output, journal.cursors[output], taken)
+    delivered(journal, output, [record for record in records if record[0] < number])
 
 
 def stored(folder):
@@ -322,10 +322,10 @@ def test_a_cursor_sent_back_during_a_delivery_stays_back(journal):
         journal.append([line(number)])
     begun = journal.cursors["history"]
     records = journal.reader("history").take(100)
-    journal.move_cursor("history", begun, records[:50])
+    delivered(journal, "history", records[:50], begun)
     begun = journal.cursors["history"]
     assert journal.rewind("history", 0) == 50
-    journal.move_cursor("history", begun, records[50:])
+    delivered(journal, "history", records[50:], begun)
     assert journal.backlog("history") == 100
 
 

@@ -8,6 +8,7 @@ import pytest
 from collector.journal.journal import Journal
 from collector.journal.start import place_new
 from collector.reading import Reading, encode
+from tests.cursors import delivered
 
 DAY_MS = 86_400_000
 
@@ -80,7 +81,7 @@ def test_since_is_ignored_where_an_output_has_begun_also_when_it_was_removed_mea
     journal = opened("history")
     place_new(journal, {"history": None})
     fill(journal, 1, 3)
-    journal.move_cursor("history", journal.cursors["history"], journal.reader("history").take(2))
+    delivered(journal, "history", journal.reader("history").take(2))
     place_new(opened(), {})
     journal = opened("history")
     assert place_new(journal, {"history": 0}) == []
@@ -90,7 +91,7 @@ def test_since_is_ignored_where_an_output_has_begun_also_when_it_was_removed_mea
 def test_a_house_of_an_older_release_gives_what_no_output_has_got_yet(opened):
     journal = opened("history", "away")
     fill(journal, 1, 4)
-    journal.move_cursor("history", journal.cursors["history"], journal.reader("history").take(3))
+    delivered(journal, "history", journal.reader("history").take(3))
     journal = opened("history", "away")
     place_new(journal, {"history": None, "away": None})
     assert lacks(journal, "history") == [4]
