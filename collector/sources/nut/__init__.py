@@ -1,6 +1,7 @@
 """UPSs behind Network UPS Tools.
 
 source    the door
-protocol  what a server of UPSs says
+protocol  how a server of UPSs is asked
+meaning   what its variables mean
 discover  where one is, and its UPSs
 """

@@ -1,13 +1,12 @@
-"""Network UPS Tools: how its server (upsd, TCP port 3493) is asked, and what its answers mean.
+"""Network UPS Tools: how its server (upsd, TCP port 3493) is asked.
 
-After NUT's documents: net-protocol.txt for the protocol, nut-names.txt for the variables. Nothing
-is ever set. A user and a password are only told to the server, never followed by LOGIN: that would
-make the UPS's own machine wait for us before it switches off.
+After NUT's document net-protocol.txt. Nothing is ever set. A user and a password are only told to
+the server, never followed by LOGIN: that would make the UPS's own machine wait for us before it
+switches off.
 """
 
 import re
 import time
-from collections.abc import Mapping
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
 from collector.lines.tcp import TcpLine
@@ -17,45 +16,11 @@ ANSWER_S = 5.0  # upsd answers from memory
 CHUNK = 4096
 MOST_BYTES = 256_000  # some hundred variables, each of a line that upsd keeps below 1 kB
 MOST_UPSS = 100
-LONGEST_NUMBER = 20
 
 NAME = r"[^\s\"\\]+"
 TEXT = r'"((?:[^"\\]|\\.)*)"'
 UPS_LINE = re.compile(rf"UPS ({NAME}) {TEXT}")
 VAR_LINE = re.compile(rf"VAR ({NAME}) ({NAME}) {TEXT}")
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")  # as the protocol has it: neither comma nor exponent
-
-QUANTITIES = {
-    "ups.realpower": "active_power",
-    "ups.realpower.nominal": "nominal_power",
-    "ups.power": "apparent_power",
-    "ups.load": "load",
-    "ups.temperature": "temperature",
-    "battery.charge": "state_of_charge",
-    "battery.runtime": "time_to_go",
-    "battery.voltage": "battery_voltage",
-    "battery.current": "battery_current",
-    "battery.temperature": "battery_temperature",
-    "input.voltage": "input_voltage",
-    "input.current": "input_current",
-    "input.frequency": "input_frequency",
-    "output.voltage": "output_voltage",
-    "output.current": "output_current",
-    "output.frequency": "output_frequency",
-}
-# Words of ups.status; the place of each is its bit in the quantity ups_status.
-FLAGS = (
-    *("OL", "OB", "LB", "HB", "RB", "CHRG", "DISCHRG", "BYPASS"),
-    *("CAL", "OFF", "OVER", "TRIM", "BOOST", "FSD", "ALARM"),
-)
-STATES = {
-    "on_battery": "OB",
-    "battery_low": "LB",
-    "replace_battery": "RB",
-    "overload": "OVER",
-    "alarm": "ALARM",
-}
-ALL = (*QUANTITIES.values(), "estimated_power", "ups_status", *STATES)
 
 REFUSALS = {
     "ACCESS-DENIED": "it refuses this machine, or this user and password",
@@ -165,29 +130,3 @@ def matched(form: re.Pattern[str], line: str) -> tuple[str, ...]:
         raise FrameDamaged(f"not as NUT writes it: {line[:100]!r}")
     *names, text = found.groups()
     return (*names, re.sub(r"\\(.)", r"\1", text))
-
-
-def decode_values(told: Mapping[str, str]) -> dict[str, float]:
-    """Return value by quantity from a UPS's variables; what has no number is absent. Pure.
-
-    Where the UPS does not measure its power, that is estimated as load of nominal power.
-    """
-    values = {
-        quantity: float(told[name])
-        for name, quantity in QUANTITIES.items()
-        if len(told.get(name, "")) <= LONGEST_NUMBER and NUMBER.fullmatch(told.get(name, ""))
-    }
-    if "active_power" not in values and {"load", "nominal_power"} <= values.keys():
-        values["estimated_power"] = round(values["load"] * values["nominal_power"] / 100, 1)
-    return values | decode_status(told.get("ups.status", ""))
-
-
-def decode_status(status: str) -> dict[str, float]:
-    """Return the states in words such as 'OB LB'; none where no word of it is known. Pure."""
-    flags = set(status.split()) & set(FLAGS)
-    if not flags:  # WAIT, for instance, while the driver starts
-        return {}
-    bits = sum(1 << bit for bit, flag in enumerate(FLAGS) if flag in flags)
-    return {"ups_status": float(bits)} | {
-        quantity: float(flag in flags) for quantity, flag in STATES.items()
-    }

@@ -2,7 +2,8 @@
 
 A UPS whose data is stale, or that the server does not answer for, is absent from the readings while
 the others are read on. ``active_power`` is what a UPS measures; one that does not may know its load
-and its nominal power, and then there is ``estimated_power``.
+and its nominal power, and then there is ``estimated_power``. What is measured at an outlet stands
+under NAME.outlet1, NAME.outlet2 …, at the main outlet under NAME.outlet.
 """
 
 import logging
@@ -20,7 +21,7 @@ from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret
-from collector.sources.nut import discover, protocol
+from collector.sources.nut import discover, meaning, protocol
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Nut:
     Options: ClassVar[type] = NutOptions
     manner = Manner("asks", ("tcp:",), (protocol.PORT,))
     discover = staticmethod(discover.discover)
-    quantities = protocol.ALL
+    quantities = meaning.ALL
     patience_s = CONNECT_S + READ_S + protocol.ANSWER_S
 
     def __init__(self, name: str, options: NutOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
@@ -113,17 +114,17 @@ class Nut:
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Read what is due. Raise ReadFault; the next read then begins with a new connection."""
         return [
-            Reading("ups", device, at_ms, values)
+            Reading("ups", device + outlet, at_ms, values)
             for device, told in self.ask().items()
-            if (values := protocol.decode_values(told))
+            for outlet, values in meaning.decode(told).items()
         ]
 
     def read_raw(self) -> list[dict[str, Any]]:
         """Return every variable of every UPS, and the quantity that is made of it."""
         return [
-            raw_row(f"{device} {name}" if not self.options.ups else name, name, text)
+            raw_row(f"{device} {name}" if not self.options.ups else name, name, told)
             for device, told in self.ask().items()
-            for name, text in sorted(told.items())
+            for name in sorted(told)
         ]
 
     def ask(self) -> dict[str, Mapping[str, str]]:
@@ -163,7 +164,6 @@ def news(told: Mapping[str, str]) -> str:
     return f"{model[:100] or 'UPS'!r}, status {' '.join(status)[:100]!r}"
 
 
-def raw_row(label: str, name: str, text: str) -> dict[str, Any]:
-    quantity = protocol.QUANTITIES.get(name, "ups_status" if name == "ups.status" else "")
-    value = protocol.decode_values({name: text}).get(quantity)
-    return {"label": label, "text": text, "quantity": quantity, "value": value, "meaning": ""}
+def raw_row(label: str, name: str, told: Mapping[str, str]) -> dict[str, Any]:
+    quantity, value = meaning.quantity_of(name, told)
+    return {"label": label, "text": told[name], "quantity": quantity, "value": value, "meaning": ""}

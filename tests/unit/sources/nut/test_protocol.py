@@ -1,4 +1,4 @@
-"""NUT's protocol: what its answers mean, whatever comes, and answers that end in time."""
+"""NUT's protocol: answers of any kind, and answers that end in time."""
 
 import contextlib
 import itertools
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.tcp import TcpLine
-from collector.quantity import catalogue
 from collector.sources.nut import protocol
 from tests.fakes.loopback import HANG_UP
 from tests.fakes.nut_talker import Talker
@@ -65,61 +64,6 @@ def test_more_upss_than_can_be_are_refused():
     many = "".join(f'UPS u{number} ""\n' for number in range(101))
     with pytest.raises(FrameDamaged, match="101 UPSs are more than 100"):
         protocol.decode_upss(f"BEGIN LIST UPS\n{many}END LIST UPS\n")
-
-
-# What the variables mean
-
-
-@given(st.dictionaries(st.sampled_from([*protocol.QUANTITIES, "ups.status"]), st.text()))
-def test_whatever_the_variables_hold_values_are_numbers_of_the_catalogue(told):
-    values = protocol.decode_values(told)
-    assert values.keys() <= catalogue().keys()
-    assert all(isinstance(value, float) for value in values.values())
-
-
-def test_every_quantity_is_in_the_catalogue_and_every_flag_in_its_help():
-    assert set(protocol.ALL) <= set(catalogue())
-    known = catalogue()["ups_status"]
-    assert known.high == 2 ** len(protocol.FLAGS) - 1
-    for bit, flag in enumerate(protocol.FLAGS):
-        assert f" {1 << bit} {flag}" in known.help
-
-
-@pytest.mark.parametrize("said", ["", "nan", "inf", "1e5", "1,5", "0x1f", "5 V", "9" * 21, "٣"])
-def test_what_is_no_number_as_nut_writes_it_is_absent(said):
-    assert protocol.decode_values({"input.voltage": said}) == {}
-
-
-def test_measured_power_is_power_and_computed_power_is_estimated():
-    nominal = {"ups.load": "30", "ups.realpower.nominal": "480"}
-    assert protocol.decode_values(nominal)["estimated_power"] == 144
-    assert "active_power" not in protocol.decode_values(nominal)
-    measured = protocol.decode_values(nominal | {"ups.realpower": "151.5"})
-    assert measured["active_power"] == 151.5
-    assert "estimated_power" not in measured
-    assert "estimated_power" not in protocol.decode_values({"ups.load": "30"})
-
-
-@pytest.mark.parametrize(
-    ("status", "bits", "on"),
-    [
-        ("OL", 1, set()),
-        ("OL CHRG", 1 + 32, set()),
-        ("OB DISCHRG LB", 2 + 64 + 4, {"on_battery", "battery_low"}),
-        ("ALARM OL RB", 1 + 16 + 16384, {"replace_battery", "alarm"}),
-        ("OL OVER NEWFLAG", 1 + 1024, {"overload"}),
-    ],
-)
-def test_the_status_is_bits_and_states(status, bits, on):
-    values = protocol.decode_status(status)
-    assert values.pop("ups_status") == bits
-    assert {name for name, value in values.items() if value} == on
-    assert values.keys() == protocol.STATES.keys()
-
-
-@pytest.mark.parametrize("status", ["", "WAIT", "ol", "\0"])
-def test_a_status_without_a_known_word_is_absent(status):
-    assert protocol.decode_status(status) == {}
 
 
 # Over a line
