@@ -9,11 +9,14 @@ the place of HEX messages as measured on recordings of a BMV-702 and a BlueSolar
 Nothing here knows a port or a clock.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 BAUDRATE = 19200
 LONGEST_BLOCK = 1024  # 22 fields of at most 8 + 33 characters, and room
 LONGEST_HEX = 256  # the longest seen, of the daily history, has 77 bytes
+HEX = re.compile(rb":([0-9A-F])((?:[0-9A-F]{2})+)\n")
+HEX_SUM = 0x55
 BELONG_WITHIN_S = 1.0  # the blocks of one reading follow one another within the device's second
 END = b"\r\nChecksum\t"
 MARKS = b"\r\n\t"
@@ -39,11 +42,20 @@ def fields_of(block: bytes) -> Block:
     return fields
 
 
+def is_hex(message: bytes) -> bool:
+    """Is *message* a whole HEX message, by its sum? Pure."""
+    match = HEX.fullmatch(message)
+    if not match:
+        return False
+    return (int(match[1], 16) + sum(bytes.fromhex(match[2].decode()))) % 256 == HEX_SUM
+
+
 class Parser:
-    """Cuts a stream of bytes into blocks, however they are parcelled."""
+    """Cuts a stream of bytes into blocks, however they are parcelled; *hex* counts HEX messages."""
 
     def __init__(self) -> None:
         self.buffer = b""
+        self.hex = 0
 
     def feed(self, data: bytes) -> Iterator[Block]:
         """Yield each block that *data* ends; ``DAMAGED`` stands for one that was not whole."""
@@ -55,6 +67,7 @@ class Parser:
                 after = end_of_hex(buffer, colon)
                 if after < 0:
                     break
+                self.hex += is_hex(buffer[colon:after])
                 buffer, start = buffer[start:colon] + buffer[after:], 0
                 continue
             after = end + len(END) + 1
@@ -83,18 +96,19 @@ def end_of_hex(buffer: bytes, colon: int) -> int:
 
 
 class Joiner:
-    """Joins the blocks that make one reading: a battery monitor splits its into two.
+    """Joins the blocks that make one reading: many devices split theirs into two.
 
     The first of them has the field PID, the others have not. They belong together when they
     follow one another without a damaged one between and within a second. How many there are is
-    learnt from the reading before; *usual* tells it of the first, given the PID as sent.
+    learnt from the reading before; *usual* tells it of the first, given the PID as sent. Where
+    that is not known (0), the first reading is complete when the next one begins.
     """
 
     def __init__(self, usual: Callable[[str], int]) -> None:
         self.usual = usual
         self.joined: Block = {}
         self.count = 0
-        self.wanted = 1
+        self.wanted = 0
         self.began_s = 0.0
 
     def add(self, block: Block, at_s: float) -> Block:
@@ -103,14 +117,20 @@ class Joiner:
         Where a block of it was damaged, the reading is complete with those before.
         """
         if not block:
-            cut_short = self.joined if self.count < self.wanted else DAMAGED
+            cut_short = self.joined if self.is_incomplete else DAMAGED
             self.joined, self.count = {}, 0
             return cut_short
+        before = DAMAGED
         if "PID" in block:
+            before = self.joined if self.count and not self.wanted else DAMAGED
             self.wanted = self.count or self.usual(block["PID"])
             self.joined, self.count, self.began_s = block, 1, at_s
         elif self.count and at_s - self.began_s <= BELONG_WITHIN_S:
             self.joined, self.count = self.joined | block, self.count + 1
         else:
             return DAMAGED
-        return self.joined if self.count >= self.wanted else DAMAGED
+        return before if self.is_incomplete else self.joined
+
+    @property
+    def is_incomplete(self) -> bool:
+        return not self.wanted or self.count < self.wanted

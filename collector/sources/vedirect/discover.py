@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from collector.contract import Found, Search
 from collector.sources.vedirect.blocks import Block
 from collector.sources.vedirect.labels import identity, kind_of
+from collector.sources.vedirect.listener import HEX_ONLY
 from collector.sources.vedirect.listener import search as listen
 
 
@@ -13,9 +14,13 @@ def discover(search: Search) -> Iterator[Found]:
     if not search.ports:
         return
     search.progress(f"listening for VE.Direct at {len(search.ports)} ports", None)
-    for listener in listen(search.ports):
+    away: dict[str, str] = {}
+    for listener in listen(search.ports, away):
         listener.close()
         yield found(listener.line.port, listener.said)
+    for port, reason in away.items():
+        if reason == HEX_ONLY:
+            yield Found("vedirect", port, reason)
 
 
 def found(port: str, block: Block) -> Found:

@@ -64,7 +64,7 @@ class FieldsFile:
 class Kind:
     """The products that give one kind of reading."""
 
-    blocks: int = option("a reading usually comes in so many blocks", default=1, low=1, high=4)
+    blocks: int = option("a reading comes in so many blocks (0: differs)", default=0, low=0, high=4)
     labels: tuple[str, ...] = option("labels by which an unknown product is of this kind")
     products: dict[str, str] = option("name by product id")
 
@@ -150,9 +150,9 @@ def kind_of(said: Mapping[str, str]) -> str:
 
 
 def usual_blocks(pid: str) -> int:
-    """Return in how many blocks a reading of the product *pid* usually comes."""
+    """Return in how many blocks a reading of the product *pid* comes; 0 where that differs."""
     kind, _ = products().get(number(pid) or 0, ("", ""))
-    return kinds()[kind].blocks if kind else 1
+    return kinds()[kind].blocks if kind else 0
 
 
 def product_name(said: Mapping[str, str]) -> str:

@@ -22,6 +22,10 @@ FRESH_S = 1.1  # a block comes every second; a tenth is for its jitter
 LOST_AFTER_S = 10.0  # so long without a reading: the line is opened, or looked for, anew
 STOP_WITHIN_S = 0.25  # how long the thread waits for bytes before it looks whether to stop
 QUIET_S = 1.3  # a device that is there has begun to talk by then
+HEX_ONLY = (
+    "a device that sends VE.Direct HEX messages but no text blocks. Either another program asks it "
+    "all the time, or it has no text mode; such a device cannot be read"
+)
 
 
 class ListeningLine(SerialLine):
@@ -117,6 +121,10 @@ class Listener:
         is_fresh = bool(self.said) and time.monotonic() - self.said_s <= FRESH_S
         return is_fresh or self.fault is not None
 
+    @property
+    def speaks_hex_only(self) -> bool:
+        return self.parser.hex > 0 and not self.blocks
+
     def silence(self, silent_s: float) -> ReadFault:
         """Say why there is nothing new."""
         port = self.line.port
@@ -124,6 +132,8 @@ class Listener:
             return LineAway(f"{port}: no block for {silent_s:.0f} s; opening it again")
         if self.blocks and not self.said:
             return FrameDamaged(f"{port}: {self.blocks} blocks came, and none with a PID")
+        if self.speaks_hex_only:
+            return FrameDamaged(f"{port}: {HEX_ONLY}")
         if self.bytes and not self.blocks:
             return FrameDamaged(
                 f"{port}: {self.bytes} bytes came without a complete block: is it a VE.Direct "
@@ -139,7 +149,8 @@ def search(
 ) -> Generator[Listener, None, None]:
     """Listen at all *ports* together; yield each that says a reading, for the caller to close.
 
-    It takes at most ``SEARCH_S``. Why a port could not be listened to goes into *away*.
+    It takes at most ``SEARCH_S``. Why a port could not be listened to goes into *away*, and
+    ``HEX_ONLY`` where that is what its device speaks.
     """
     away = {} if away is None else away
     silent: dict[int, Listener] = {}
@@ -152,6 +163,7 @@ def search(
             away[port] = str(error)
     try:
         yield from talking(silent, away)
+        away.update({each.line.port: HEX_ONLY for each in silent.values() if each.speaks_hex_only})
     finally:
         for each in silent.values():
             each.close()

@@ -80,7 +80,7 @@ def test_a_full_battery_takes_no_more_and_the_monitor_says_so():
 def test_what_is_said_on_the_wire_is_what_is_measured(t):
     for forms, measured in ((MONITOR, SHED.monitor(t)), ([CHARGER], SHED.charger(t))):
         joiner = Joiner(usual_blocks)
-        *_, heard = (joiner.add(each, 0) for each in Parser().feed(said(forms, measured)))
+        *_, heard = (joiner.add(each, 0) for each in Parser().feed(said(forms, measured) * 2))
         for name, value in values(heard).items():
             assert catalogue()[name].low <= value <= catalogue()[name].high, name
             step = abs(FIELDS[name].scale)

@@ -123,6 +123,18 @@ def test_a_storm_of_hex_messages_costs_at_most_the_block_it_tears(storm):
     assert whole(block(FIRST) + storm + b"\n" + block(FIRST) + block(SECOND), 11)[-1] == SECOND
 
 
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [(b":4AAAAFD\n:A0920000022\n", 2), (b":4AAAAFE\n", 0), (b":\n:A\n:zz\n", 0), (HEX * 3, 3)],
+)
+def test_hex_messages_are_counted_by_their_sum(said, count):
+    for size in (1, 7, 100):
+        parser = Parser()
+        for at in range(0, len(said), size):
+            list(parser.feed(said[at : at + size]))
+        assert parser.hex == count
+
+
 def test_a_hex_message_without_its_end_costs_no_block():
     assert whole(block(FIRST) + b":A5010" + block(SECOND), 4) == [FIRST, SECOND]
 
@@ -181,7 +193,7 @@ def test_what_is_kept_of_an_endless_stream_is_bounded(garbage):
 # The blocks of one reading
 
 
-def joined(blocks, usual=1):
+def joined(blocks, usual=0):
     joiner = Joiner(lambda _: usual)
     return [each for at_s, fields in blocks if (each := joiner.add(fields, at_s))]
 
@@ -197,11 +209,18 @@ def test_two_blocks_of_a_monitor_are_one_reading():
 
 def test_how_many_blocks_make_a_reading_is_learnt():
     blocks = [(0, FIRST), (0.1, SECOND), (1, LATER), (1.1, SECOND)]
-    assert joined(blocks) == [FIRST, BOTH, LATER | SECOND]
+    assert joined(blocks, usual=1) == [FIRST, BOTH, LATER | SECOND]
     assert joined([(0, FIRST), (1, LATER), (2, FIRST)], usual=2) == [LATER, FIRST]
     third = {"MON": "0"}
     three = [(0, FIRST), (0.1, SECOND), (0.2, third), (1, FIRST), (1.1, SECOND), (1.2, third)]
     assert joined(three, usual=2) == [BOTH, BOTH | third, BOTH | third]
+
+
+def test_the_first_reading_has_every_block_also_where_their_number_is_not_known():
+    blocks = [(0, FIRST), (0.5, SECOND), (1, LATER), (1.5, SECOND)]
+    assert joined(blocks) == [BOTH, LATER | SECOND]
+    assert joined([(0, FIRST), (1, LATER), (2, FIRST)]) == [LATER, FIRST]
+    assert joined([(0, FIRST), (0.5, {}), (1, LATER)]) == [FIRST]
 
 
 def test_a_second_block_without_its_first_is_left_out():

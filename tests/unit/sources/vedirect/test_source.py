@@ -125,8 +125,9 @@ def test_the_next_block_is_waited_for_where_the_newest_is_old(make, monkeypatch)
         (b"\x83\x11nonsense", FrameDamaged, r"\d+ bytes came without a complete block"),
         (blocks(MONITOR)[:40], FrameDamaged, "a complete block"),
         (blocks(HISTORY), FrameDamaged, "blocks came, and none with a PID"),
+        (HEX, FrameDamaged, "sends VE.Direct HEX messages but no text blocks"),
     ],
-    ids=["silence", "garbage", "half a block", "no PID"],
+    ids=["silence", "garbage", "half a block", "no PID", "only HEX"],
 )
 @pytest.mark.usefixtures("short")
 def test_why_nothing_is_read_is_told(make, said, error, sentence):
@@ -342,3 +343,11 @@ def test_a_scan_finds_devices_that_talk_and_asks_them_nothing(tmp_path, monkeypa
     assert sources["solar2"].expect == {"SER#": "HQ1411MYIKN"}
     assert set(yaml.safe_load(text)["sources"]) == {"battery1", "solar2"}
     assert "# BMV-702 (PID 0x204), firmware 3.08" in text
+
+
+def test_a_scan_says_what_speaks_only_hex(monkeypatch):
+    with Talker(HEX) as device:
+        only_at(monkeypatch, [device.path])
+        (found,) = scanned().found
+    assert (found.place, found.options) == (device.path, {})
+    assert "no text blocks" in found.text
