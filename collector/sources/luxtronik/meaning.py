@@ -1,6 +1,7 @@
 """What the numbers in a Luxtronik's tables mean, by ``devices/luxtronik/luxtronik-2.yaml``."""
 
 import functools
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,15 @@ class Entry:
     optional: bool = option("0 means nothing until it was something else", default=False)
     absent: int | None = option("means that nothing is connected", example=-500, default=None)
     unproved: bool = option("only one source says so, or sources disagree", default=False)
+    since: str = option("first firmware of which this holds", example="3.92", default="")
+    before: str = option("first firmware of which this no longer holds", example="3", default="")
+
+    def is_of(self, firmware: str) -> bool:
+        """Does it hold of *firmware*? Where that is not known, only what holds of all does."""
+        is_now = version(firmware)
+        if not self.since and not self.before:
+            return True
+        return bool(is_now) and version(self.since) <= is_now < (version(self.before) or (10**9,))
 
     @functools.cached_property
     def ratio(self) -> tuple[int, int]:
@@ -43,6 +53,16 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmartGrid:
+    """The two inputs of SG Ready, and what they ask for together."""
+
+    quantity: str = option("quantity of the state", example="sg_ready")
+    enabled: int = option("place of the parameter that is 1 where they are in use", example=1030)
+    inputs: tuple[int, ...] = option("places of both in the calculations", example=[31, 185])
+    states: dict[str, int] = option("state by the two inputs", example={"10": 1})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Map:
     """What the tables of a controller hold; *states* gives words for the numbers of a quantity."""
 
@@ -53,12 +73,14 @@ class Map:
     calculations: tuple[Entry, ...] = option("what stands in the table 3004")
     parameters: tuple[Entry, ...] = option("what stands in the table 3003")
     memories: tuple[Memory, ...] = option("what went wrong lately")
+    smart_grid: SmartGrid = option("what the grid asks for")
     states: dict[str, dict[str, str]] = option("what numbers stand for")
 
     @functools.cached_property
     def quantities(self) -> tuple[str, ...]:
         names = [entry.quantity for entry in (*self.calculations, *self.parameters)]
-        return (*names, *(name for each in self.memories for name in (each.code, each.time)))
+        codes = [name for each in self.memories for name in (each.code, each.time)]
+        return tuple(dict.fromkeys([*names, *codes, self.smart_grid.quantity]))
 
 
 @functools.cache
@@ -102,6 +124,18 @@ def decode_memories(memories: Sequence[Memory], numbers: Sequence[int]) -> dict[
         if at_s > 0:
             values |= {memory.code: float(code), memory.time: float(at_s)}
     return values
+
+
+def decode_smart_grid(grid: SmartGrid, numbers: Sequence[int]) -> dict[str, float]:
+    """Return the state that the two inputs in the calculations *numbers* stand for. Pure."""
+    levels = "".join(str(numbers[each]) for each in grid.inputs if each < len(numbers))
+    state = grid.states.get(levels)
+    return {} if state is None else {grid.quantity: float(state)}
+
+
+def version(firmware: str) -> tuple[int, ...]:
+    """Return the numbers of a version such as ``V3.92.1``; none where there are none. Pure."""
+    return tuple(int(each) for each in re.findall("[0-9]{1,9}", firmware))
 
 
 def decode_firmware(numbers: Sequence[int]) -> str:

@@ -76,7 +76,9 @@ class Luxtronik:
             for quantity, table in self.map.states.items()
         }
         self.quantities = (*self.map.quantities, PERFORMANCE)
-        self.slow = {entry.quantity for entry in self.map.parameters} | {PERFORMANCE}
+        self.slow = {entry.quantity for entry in self.map.parameters}
+        self.slow |= {PERFORMANCE, self.map.smart_grid.quantity}
+        self.has_smart_grid = False
         self.known: set[str] = set()
         self.window: deque[tuple[int, Counted]] = deque()
         self.slow_read_ms = -PARAMETERS_EVERY_MS
@@ -94,13 +96,19 @@ class Luxtronik:
         numbers = protocol.ask(self.tcp, CALCULATIONS)
         values = luxtronik_map.decode(self.map.calculations, numbers, self.known)
         values |= luxtronik_map.decode_memories(self.map.memories, numbers)
+        firmware = luxtronik_map.decode_firmware(numbers)
         if self.slow & quantities and abs(at_ms - self.slow_read_ms) >= PARAMETERS_EVERY_MS:
             parameters = protocol.ask(self.tcp, PARAMETERS)
             self.slow_read_ms = at_ms
-            values |= luxtronik_map.decode(self.map.parameters, parameters, self.known)
+            entries = [entry for entry in self.map.parameters if entry.is_of(firmware)]
+            values |= luxtronik_map.decode(entries, parameters, self.known)
+            place = self.map.smart_grid.enabled
+            self.has_smart_grid = list(parameters[place : place + 1]) == [1]
             values |= self.performance(at_ms, values)
+        if self.has_smart_grid:
+            values |= luxtronik_map.decode_smart_grid(self.map.smart_grid, numbers)
         self.known |= {quantity for quantity, value in values.items() if value}
-        self.tell(luxtronik_map.decode_firmware(numbers), values)
+        self.tell(firmware, values)
         return [Reading(self.map.kind, self.name, at_ms, values)] if values else []
 
     def read_raw(self) -> list[dict[str, Any]]:
@@ -108,9 +116,12 @@ class Luxtronik:
         self.tcp.open()
         known = {CALCULATIONS: self.map.calculations, PARAMETERS: self.map.parameters}
         rows = []
+        firmware = ""
         for table in (CALCULATIONS, PARAMETERS, VISIBILITIES):
-            entries = {entry.index: entry for entry in known.get(table, ())}
             numbers = protocol.ask(self.tcp, table)
+            firmware = firmware or luxtronik_map.decode_firmware(numbers)
+            holds = [entry for entry in known.get(table, ()) if entry.is_of(firmware)]
+            entries = {entry.index: entry for entry in holds}
             for index, number in enumerate(numbers):
                 row = {"label": f"{table.name} {index}", "text": str(number)}
                 rows.append(row | self.meaning(entries.get(index), numbers))

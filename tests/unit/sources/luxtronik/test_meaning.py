@@ -82,8 +82,36 @@ def numbers(reply, head):
 def test_every_quantity_is_in_the_catalogue_and_read_once():
     assert set(MAP.quantities) <= set(catalogue())
     assert len(set(MAP.quantities)) == len(MAP.quantities)
-    for entries in (MAP.calculations, MAP.parameters):
-        assert len({entry.index for entry in entries}) == len(entries)
+    for firmware in ("V1.80", "V2.88.3", "V3.88.0", "V3.92.1", "V4.0", ""):
+        for table in (MAP.calculations, MAP.parameters):
+            entries = [entry for entry in table if entry.is_of(firmware)]
+            assert len({entry.index for entry in entries}) == len(entries)
+            assert len({entry.quantity for entry in entries}) == len(entries)
+
+
+@pytest.mark.parametrize(
+    ("firmware", "table", "heat_wh"),
+    [
+        ("V2.88.3", {1059: 147140}, 1_471_400),
+        ("V3.90.1", {1059: 14714}, 1_471_400),
+        ("V3.92.3", {1059: 5, 1140: 2572}, 257_200),
+        ("", {1059: 147140, 1140: 2572}, None),
+    ],
+)
+def test_the_heat_of_the_auxiliary_heater_is_read_by_firmware(firmware, table, heat_wh):
+    numbers = [table.get(place, 0) for place in range(1141)]
+    entries = [entry for entry in MAP.parameters if entry.is_of(firmware)]
+    assert decode(entries, numbers, ()).get("heat_energy_aux") == heat_wh
+
+
+@pytest.mark.parametrize(
+    ("inputs", "state"), [((1, 0), 1), ((0, 0), 2), ((0, 1), 3), ((1, 1), 4), ((7, 0), None)]
+)
+def test_the_two_inputs_of_sg_ready_are_one_state(inputs, state):
+    numbers = [0] * 186
+    numbers[31], numbers[185] = inputs
+    assert meaning.decode_smart_grid(MAP.smart_grid, numbers).get("sg_ready") == state
+    assert meaning.decode_smart_grid(MAP.smart_grid, numbers[:100]) == {}
 
 
 def test_every_state_that_has_words_is_read():
@@ -116,10 +144,11 @@ def test_only_what_the_oracle_does_not_know_is_unproved():
     }
     for each in MAP.parameters:  # the oracle adds a name to its table for what it is told of
         theirs = Parameters.parameters.get(each.index)
-        assert theirs is None or theirs.name.startswith("Unknown"), each
+        is_unknown = theirs is None or theirs.name.startswith("Unknown")
+        assert is_unknown or theirs.name == each.name, each
 
 
-@pytest.mark.parametrize("quantity", MAP.states)
+@pytest.mark.parametrize("quantity", sorted(MAP.states.keys() - {MAP.smart_grid.quantity}))
 def test_the_numbers_of_states_are_those_of_the_oracle(quantity):
     places = {entry.quantity: entry.index for entry in MAP.calculations}
     places |= {memory.code: memory.codes for memory in MAP.memories}

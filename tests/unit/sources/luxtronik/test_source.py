@@ -97,6 +97,18 @@ def test_a_heat_pump_is_read(controller, source):
     assert {request for request, _ in controller.requests} == {3003, 3004}  # never 3002
 
 
+def test_sg_ready_is_read_where_it_is_in_use(controller, source):
+    assert "sg_ready" not in read(source).values
+    parameters, calculations = [0] * 1143, [0] * 269
+    parameters[1030], calculations[31] = 1, 1
+    controller.replies = {
+        3003: fake.parameters(parameters),
+        3004: fake.calculations(calculations),
+    }
+    assert read(source, AT_MS + MINUTE_MS).values["sg_ready"] == 1
+    assert read(source, AT_MS + MINUTE_MS + 10_000).values["sg_ready"] == 1
+
+
 def test_it_fits_the_intake(source):
     made = feed(
         "pump", source, LuxtronikOptions(type="luxtronik", line=source.line), SourceHealth()
