@@ -23,6 +23,7 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 LONGEST_NUMBER = 64
 DEEPEST = 20  # a path has no more parts
 SWITCHED = {"on": 1.0, "true": 1.0, "off": 0.0, "false": 0.0}
+PRODUCING = "producing"
 PREFIXES = {"m": Fraction(1, 1000), "k": Fraction(1000), "M": Fraction(10**6)}
 PREFIXED = {"A", "Ah", "Hz", "V", "VA", "VAh", "W", "W/m²", "Wh", "bytes", "var", "varh"}
 # Unit of the catalogue -> other unit -> (factor, what is added then).
@@ -63,7 +64,8 @@ class Mapped:
 class Field:
     """Where a quantity stands. Its value is the number there times *factor* plus *offset*.
 
-    One that *is_switch* may also be true, false, on or off.
+    One that *is_switch* may also be true, false, on or off. Where the field at *exporting* says
+    'producing', the value flows out and is not above 0.
     """
 
     quantity: str
@@ -71,6 +73,7 @@ class Field:
     factor: Fraction
     offset: Fraction
     is_switch: bool
+    exporting: str = ""
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -172,6 +175,8 @@ def value_of(field: Field, document: Any) -> float | None:
         if switched is not None:
             return switched
     number = number_in(raw)
+    if number is not None and field.exporting and pick(document, field.exporting) == PRODUCING:
+        number = -abs(number)
     if number is None or (field.factor == 1 and not field.offset):
         return number
     try:

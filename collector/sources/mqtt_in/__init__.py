@@ -2,5 +2,6 @@
 
 source    the door
 models    what well-known devices say there
+forms     the forms of their messages, ready to decode
 discover  which of them talk at a broker
 """

@@ -3,8 +3,10 @@
 brand: Acme
 model: plugs
 document: "https://acme.example/mqtt"
+roots: [acme/+]                  # what their topics begin with; '+' is the device's name
+availability: online             # ROOT/online says whether it is there
 messages:
-  - topic: acme/+/state
+  - topic: state                 # ROOT/state
     quantities: {active_power: power, active_energy: total}
     units: {active_energy: kWh}
 proofs:
@@ -12,14 +14,11 @@ proofs:
      values: {active_power: 5, active_energy: 1500}}
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from collector.contract import BadOption
-from collector.decode.fields import Field, Mapped, decode, fields_of, parse, pick
+from collector.decode.fields import Mapped
 from collector.errors import ConfigFault
 from collector.options import Faults, Place, option, read_options
 from collector.options import parse as parse_file
@@ -30,13 +29,30 @@ FOLDER = files("collector").joinpath("devices", "mqtt")
 
 @dataclass(frozen=True, kw_only=True)
 class Message(Mapped):
-    """Messages of one form."""
+    """Messages of one form.
 
-    topic: str = option(
-        "their topic; '+' stands for what tells devices apart", example="tele/+/SENSOR"
+    Where it has *channels*, ``{}`` in its topic and fields is what stands for each of them.
+    """
+
+    topic: str = option("what follows the root in their topic", example="SENSOR", default="")
+    needs: tuple[str, ...] = option(
+        "fields without any of which a message is of another form", default=()
     )
-    needs: str = option("field without which a message is of another form", default="")
+    lacks: tuple[str, ...] = option(
+        "fields with any of which a message is of another form", default=()
+    )
     partial: bool = option("what a message leaves out has not changed", default=False)
+    channels: dict[str, str] = option(
+        "what stands for each channel of a device, by the name that follows that of the device; "
+        "'' is the device itself",
+        example={"": "0", "1": "1"},
+        default={},
+    )
+    exporting: dict[str, str] = option(
+        "field of a quantity that says 'producing' where its value flows out",
+        example={"active_power": "energy_flow"},
+        default={},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +61,7 @@ class Proof:
 
     topic: str = option("its topic", example="tele/plug/SENSOR")
     payload: str = option("its text", example='{"ENERGY": {"Power": 5}}')
+    channel: str = option("whose values follow; '' is the device itself", default="")
     values: dict[str, float] = option("value of each quantity", example={"active_power": 5})
 
 
@@ -55,6 +72,11 @@ class Model:
     brand: str = option("who makes them", example="Acme")
     model: str = option("which ones", example="plugs")
     document: str = option("where their messages are described")
+    roots: tuple[str, ...] = option(
+        "what their topics begin with; '+' is the name of the device, '#' one of several words",
+        example=["tele/+"],
+    )
+    availability: str = option("what follows the root where a device says if it is there")
     messages: tuple[Message, ...] = option("what they say")
     proofs: tuple[Proof, ...] = option("examples that are decoded rightly")
 
@@ -64,16 +86,23 @@ class Device(Mapped):
     """What one device says, or all whose topics differ in one word."""
 
     model: str = option(
-        "known model: tasmota, shelly-plus, shelly-gen1, shelly-3em, zigbee2mqtt; it defines "
-        "the fields",
+        "known model: tasmota, shelly-plus, shelly-gen1, shelly-em, shelly-3em, zigbee2mqtt; it "
+        "defines the fields",
         example="tasmota",
         default="",
     )
     topic: str = option(
-        "with 'model': the word in its topics that identifies it (default: all devices of the "
-        "model); otherwise its topic. '+' matches any word, and each device is then named "
-        "NAME.WORD",
+        "with 'model': its name in its topics, also of several words such as 'kitchen/plug' "
+        "(default: all devices of the model); otherwise its topic. '+' matches any word, and each "
+        "device is then named NAME.WORD",
         example="washer",
+        default="",
+    )
+    root: str = option(
+        "with 'model': what its topics begin with, if not as delivered, with '+' for the device: "
+        "'home/+/tele' for Tasmota's full topic home/%topic%/%prefix%/, 'house/zigbee/#' for "
+        "Zigbee2MQTT's base topic house/zigbee",
+        example="home/+/tele",
         default="",
     )
     partial: bool = option(
@@ -81,35 +110,6 @@ class Device(Mapped):
         example=True,
         default=False,
     )
-
-
-class Form:
-    """Messages of one form, ready to decode. Raise BadOption for a wrong *message*, at *at*."""
-
-    def __init__(self, message: Message, at: str) -> None:
-        if not message.topic or "#" in message.topic or re.search(r"[^/]\+|\+[^/]", message.topic):
-            form = "words between '/', and '+' in place of one that tells devices apart"
-            raise BadOption(f"{at}.topic", f"{message.topic!r} is not accepted: {form}")
-        self.message = message
-        self.fields: tuple[Field, ...] = fields_of(message, at)
-        shape = re.escape(message.topic).replace(r"\+", "([^/]+)")
-        self.shape = re.compile(shape, re.DOTALL)
-
-    @property
-    def names_one_device(self) -> bool:
-        return "+" not in self.message.topic
-
-    def names(self, topic: str) -> tuple[str, ...] | None:
-        """Return what stands for each '+' in *topic*; None where it is another. Pure."""
-        match = self.shape.fullmatch(topic)
-        return match.groups() if match else None
-
-    def decode(self, document: Any) -> Mapping[str, float]:
-        """Return what a message says; nothing where it is of another form. Pure."""
-        needed = self.message.needs
-        if needed and pick(document, needed) is None:
-            return {}
-        return decode(self.fields, document)
 
 
 def names() -> list[str]:
@@ -132,40 +132,3 @@ def load(name: str) -> Model:
     if model is None:
         raise ConfigFault(faults.found)
     return model
-
-
-def told(model: Model, topic: str, payload: bytes) -> dict[str, float]:
-    """Return what a message tells by *model*, its forms taken together. Pure."""
-    document = parse(payload)
-    values: dict[str, float] = {}
-    for number, message in enumerate(model.messages):
-        form = Form(message, f"messages.{number}")
-        if form.names(topic) is not None:
-            values |= form.decode(document)
-    return values
-
-
-def forms_of(device: Device, at: str) -> list[Form]:
-    """Return what the device at the option *at* says. Raise BadOption, ConfigFault."""
-    if not device.model:
-        message = Message(
-            kind=device.kind,
-            topic=device.topic,
-            quantities=device.quantities,
-            units=device.units,
-            partial=device.partial,
-        )
-        if not device.quantities:
-            text = "'model' or 'quantities' is required: it defines the fields"
-            raise BadOption(at, text)
-        return [Form(message, at)]
-    if device.quantities or device.units:
-        raise BadOption(at, "'model' defines the fields; use either it or 'quantities'")
-    try:
-        model = load(device.model)
-    except BadOption as error:
-        raise BadOption(f"{at}.{error.option}", str(error)) from error
-    return [
-        Form(replace(each, topic=each.topic.replace("+", device.topic or "+", 1)), at)
-        for each in model.messages
-    ]

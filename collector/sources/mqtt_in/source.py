@@ -1,15 +1,16 @@
 """Devices that talk over MQTT: Tasmota, Shelly, Zigbee2MQTT, and whatever sends numbers or JSON.
 
 What they say is heard as it comes, and each read takes what a device said last, if that is not
-older than ``stale_after``; messages that the broker has kept from before (retained) have no time,
-so they do not count. Nothing is ever published.
+older than ``stale_after``, and if it has not said since that it goes offline. Messages that the
+broker has kept from before (retained) have no time, so they do not count. A channel of a device is
+a device of its own, NAME.CHANNEL. Nothing is ever published.
 """
 
 import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -23,12 +24,14 @@ from collector.reading import Reading
 from collector.scalars import Seconds
 from collector.secrets import Secret
 from collector.sources.mqtt_in import discover
-from collector.sources.mqtt_in.models import Device, Form, forms_of
+from collector.sources.mqtt_in.forms import Form, forms_of, is_offline
+from collector.sources.mqtt_in.models import Device
 
 log = logging.getLogger(__name__)
 
 FIRST_S = 2.0  # after connecting: most devices with a live value send one within it
 RAW_S = 10.0
+MOST_NAMED = 10
 MOST_DEVICES = 200  # that topics name by themselves: each is a series of its own in every database
 
 
@@ -110,12 +113,13 @@ class MQTTIn:
         self.once = Once(log)
         self.opened_s = 0.0
         self.silent: set[str] = set()
+        self.offline: set[str] = set()
 
     def open(self) -> None:
         """Connect, and listen. Raise ReadFault, SecretMissing."""
         secret = self.options.password
         password = secret.value() if secret else ""
-        topics = {form.message.topic: None for forms in self.forms.values() for form in forms}
+        topics = {form.filter: None for forms in self.forms.values() for form in forms}
         try:
             self.broker.open(topics, self.options.user, password)
         except DeviceRefused as error:
@@ -132,12 +136,29 @@ class MQTTIn:
         for entry, forms in self.forms.items():
             for form in forms:
                 words = form.names(topic)
-                if words is not None:
-                    self.take(device_name(entry, words), form, form.decode(document))
+                if words is None:
+                    continue
+                device = device_name(entry, words)
+                if not form.is_availability:
+                    self.take(part(device, form), form, form.decode(document))
+                elif is_offline(document):
+                    self.end(device)
+
+    def end(self, device: str) -> None:
+        """Forget what *device* and its channels said: it is not there."""
+        with self.lock:
+            ended = [each for each in self.said if is_part(each, device)]
+            for each in ended:
+                self.said[each].clear()
+            self.offline.update(ended)
+        if ended:
+            self.once.warning(f"offline {device}", f"{self.name}: {device}: offline, as it says")
 
     def take(self, device: str, form: Form, values: Mapping[str, float]) -> None:
         if not values or not self.has_room(device):
             return
+        self.once.info(f"offline {device}", "")
+        self.offline.discard(device)
         with self.lock:
             said = self.said[device].setdefault(form, Said(form.message.kind))
             before = said.values if form.message.partial else {}
@@ -185,19 +206,27 @@ class MQTTIn:
                 words = form.names(topic)
                 if words is not None and form.decode(document):
                     fields += form.fields
-                    devices.append(device_name(entry, words))
+                    devices.append(part(device_name(entry, words), form))
         return raw_rows(topic, fields, document, ", ".join(dict.fromkeys(devices)))
 
     def await_first(self) -> None:
         """Wait for all devices that have a name, for a moment after connecting."""
         until_s = self.opened_s + FIRST_S
         while time.monotonic() < until_s and self.broker.fault is None:
-            if self.named <= self.said.keys() and self.said:
+            if self.said and not self.unheard(self.said):
                 return
             time.sleep(0.02)
 
+    def unheard(self, devices: Collection[str]) -> set[str]:
+        """Return which of those that have a name are none of *devices*, nor any channel of them."""
+        heard = list(devices)
+        return {name for name in self.named if not any(is_part(each, name) for each in heard)}
+
     def silence(self) -> DeviceSilent:
         """Say that there is nothing new."""
+        if self.offline:
+            gone = ", ".join(sorted(self.offline)[:MOST_NAMED])
+            return DeviceSilent(f"{self.options.line}: offline, as they say: {gone}")
         connected_s = min(time.monotonic() - self.opened_s, self.options.stale_after)
         text = f"no known device has published anything in the last {connected_s:.0f} s"
         advice = "some publish only every 5 minutes; 'read --raw' shows what comes"
@@ -218,9 +247,19 @@ class MQTTIn:
         if time.monotonic() - self.opened_s < self.options.stale_after:
             return
         talking = {device for _, device in fresh}
-        silent = (self.named | self.said.keys()) - talking
+        silent = (self.unheard(talking) | (self.said.keys() - talking)) - self.offline
         for device in sorted(silent - self.silent):
             log.warning("%s: %s: silent for %.0f s", self.name, device, self.options.stale_after)
         for device in sorted(self.silent - silent):
             log.info("%s: %s: back", self.name, device)
         self.silent = silent
+
+
+def part(device: str, form: Form) -> str:
+    """Return the device that *form* is about: *device*, or a channel of it. Pure."""
+    return f"{device}.{form.channel}" if form.channel else device
+
+
+def is_part(name: str, device: str) -> bool:
+    """Is *name* that of *device*, or of a channel of it? Pure."""
+    return name == device or name.startswith(f"{device}.")

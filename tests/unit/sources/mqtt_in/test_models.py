@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from collector.contract import BadOption
 from collector.decode.fields import device_name
 from collector.reading import NAME
-from collector.sources.mqtt_in.models import Device, Form, Message, forms_of, load, names, told
+from collector.sources.mqtt_in.forms import Form, forms_of, is_offline, told
+from collector.sources.mqtt_in.models import Device, Message, load, names
 
 PROOFS = [(name, number) for name in names() for number in range(len(load(name).proofs))]
 
@@ -16,37 +17,38 @@ PROOFS = [(name, number) for name in names() for number in range(len(load(name).
 def test_a_model_decodes_what_its_devices_send(name, number):
     model = load(name)
     proof = model.proofs[number]
-    assert told(model, proof.topic, proof.payload.encode()) == proof.values
+    assert told(model, proof.topic, proof.payload.encode(), proof.channel) == proof.values
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_form_of_a_model_is_proved_or_like_one_that_is(name):
     model = load(name)
+    forms = [form for form in forms_of(Device(model=name), "d") if not form.is_availability]
     proved = {
-        message.topic.rpartition("/")[2]
-        for message in model.messages
+        form.message.topic.rpartition("/")[2]
+        for form in forms
         for proof in model.proofs
-        if Form(message, "").names(proof.topic) is not None
+        if form.names(proof.topic) is not None
     }
     assert model.document
     assert proved
-    if name != "shelly-3em":  # whose topics differ in phase and quantity alone
-        assert proved == {message.topic.rpartition("/")[2] for message in model.messages}
+    if not name.startswith("shelly-"):  # whose topics differ in channel and quantity alone
+        assert proved == {form.message.topic.rpartition("/")[2] for form in forms}
 
 
 @given(st.sampled_from(names()), st.binary(max_size=100))
 def test_garbage_tells_nothing(name, payload):
-    model = load(name)
-    plain = {"shelly-gen1", "shelly-3em"}  # whose payload is a number and nothing else
-    for message in model.messages:
-        values = told(model, message.topic.replace("+", "x"), payload)
+    plain = {"shelly-gen1", "shelly-em", "shelly-3em"}  # whose payload is a number alone
+    for form in forms_of(Device(model=name), "d"):
+        topic = form.message.topic.replace("+", "x").replace("#", "x")
+        values = told(load(name), topic, payload, form.channel)
         assert name in plain or not values
 
 
 def test_a_battery_s_millivolts_are_no_mains_voltage():
-    forms = forms_of(Device(model="zigbee2mqtt"), "d")
-    assert forms[0].decode({"voltage": 3045, "temperature": 20}) == {}
-    assert forms[0].decode({"voltage": 230, "power": None}) == {}
+    for form in forms_of(Device(model="zigbee2mqtt"), "d"):
+        assert "voltage" not in form.decode({"voltage": 3045, "temperature": 20})
+        assert form.decode({"voltage": 230, "power": None}) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,9 @@ def test_a_battery_s_millivolts_are_no_mains_voltage():
         ("a/b", "a/bc", None),
         ("+/+", "x/y", ("x", "y")),
         ("a.c", "abc", None),
+        ("z/#", "z/kitchen/plug", ("kitchen/plug",)),
+        ("z/#/availability", "z/kitchen/plug/availability", ("kitchen/plug",)),
+        ("z/#", "z", None),
     ],
 )
 def test_a_topic_is_told_from_others(topic, said, words):
@@ -93,8 +98,48 @@ def test_a_device_without_one_meaning_is_refused(device, option, text):
 
 def test_a_word_takes_the_place_of_the_device_in_every_topic_of_a_model():
     forms = forms_of(Device(model="zigbee2mqtt", topic="kitchen/plug"), "d")
-    assert {form.message.topic for form in forms} == {"zigbee2mqtt/kitchen/plug"}
+    topic = "zigbee2mqtt/kitchen/plug"
+    assert {form.message.topic for form in forms} == {topic, f"{topic}/availability"}
     assert all(form.names_one_device for form in forms)
+
+
+@pytest.mark.parametrize(
+    ("model", "root", "topic", "said", "words"),
+    [
+        ("tasmota", "", "", "washer/tele/SENSOR", ("washer",)),
+        ("tasmota", "home/+/tele", "", "home/washer/tele/SENSOR", ("washer",)),
+        ("tasmota", "home/+/tele", "washer", "home/washer/tele/SENSOR", ()),
+        ("zigbee2mqtt", "", "", "zigbee2mqtt/kitchen/plug", ("kitchen/plug",)),
+        ("zigbee2mqtt", "house/zigbee/#", "", "house/zigbee/a/b", ("a/b",)),
+        ("zigbee2mqtt", "house/zigbee/#", "a/b", "house/zigbee/a/b", ()),
+        ("shelly-plus", "shellies/+", "", "shellies/boiler/events/rpc", ("boiler",)),
+    ],
+)
+def test_topics_of_another_layout_are_understood(model, root, topic, said, words):
+    forms = forms_of(Device(model=model, root=root, topic=topic), "d")
+    assert words in [form.names(said) for form in forms if not form.is_availability]
+
+
+@pytest.mark.parametrize("root", ["tele", "a/+/#", "+/+", "/+", "a//+", "a+/b"])
+def test_a_root_that_names_no_device_or_two_is_refused(root):
+    with pytest.raises(BadOption, match="of which one is '\\+' for the device") as bad:
+        forms_of(Device(model="tasmota", root=root), "d")
+    assert bad.value.option == "d.root"
+    with pytest.raises(BadOption, match="it needs 'model' beside it"):
+        forms_of(Device(topic="a", root="+", quantities={"voltage": "."}), "d")
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_a_broker_is_asked_for_is_a_filter(name):
+    for form in forms_of(Device(model=name), "d"):
+        assert "#" not in form.filter[:-1]
+
+
+@pytest.mark.parametrize("said", ["offline", "Offline", "false", False, {"state": "offline"}])
+def test_a_device_that_says_it_is_not_there_is_understood(said):
+    assert is_offline(said)
+    for other in ("online", "true", True, {"state": "online"}, {"state": ["offline"]}, None, 0):
+        assert not is_offline(other)
 
 
 @given(st.lists(st.text(min_size=1)))

@@ -80,7 +80,8 @@ def await_listening(broker, source):
         heard(topic, payload)
 
     source.broker.heard = hear
-    first = next(iter(source.forms.values()))[0].message.topic.replace("+", "nobody")
+    first = next(iter(source.forms.values()))[0].message.topic
+    first = first.replace("+", "nobody").replace("#", "nobody")
     wait_for(
         lambda: broker.say(first, "hello") or arrived.wait(0.2), "the broker knows what is wanted"
     )
@@ -208,6 +209,52 @@ def test_what_was_said_too_long_ago_is_silence_told_once(broker, listening, capl
             form.at_s = now_s - 601
     with pytest.raises(DeviceSilent, match="in the last 600 s"):
         said(source)
+
+
+def test_a_device_that_says_it_is_offline_has_no_values(broker, listening, caplog):
+    source = listening(devices={"z": Device(model="zigbee2mqtt"), "plug": PLUG})
+    broker.say("zigbee2mqtt/cellar/desk", '{"power_l1": 41, "power_l2": 3}')
+    broker.say("plug", '{"power": 1}')
+    assert len(said(source, "z.cellar_desk.l1", "z.cellar_desk.l2", "plug")) == 3
+    for _ in range(2):
+        broker.say("zigbee2mqtt/cellar/desk/availability", '{"state": "offline"}')
+    wait_for(lambda: len(said(source)) == 1, "its outlets are gone")
+    assert caplog.messages.count("plugs: z.cellar_desk: offline, as it says") == 1
+    broker.say("zigbee2mqtt/cellar/desk", '{"power_l1": 40}')
+    wait_for(lambda: len(said(source)) == 2, "one is back")
+    broker.say("zigbee2mqtt/cellar/desk/availability", "offline")
+    source.said["plug"].clear()
+    wait_for(lambda: source.offline == {"z.cellar_desk.l1", "z.cellar_desk.l2"}, "it is gone")
+    with pytest.raises(DeviceSilent, match=r"offline, as they say: z\.cellar_desk\.l1"):
+        said(source)
+
+
+def test_a_device_that_has_only_channels_is_not_silent(broker, listening, caplog):
+    source = listening(devices={"em": Device(model="shelly-em", topic="shellyem-1")})
+    source.opened_s -= 10_000
+    broker.say("shellies/shellyem-1/emeter/1/power", "-120.5")
+    (reading,) = said(source, "em.1")
+    assert (reading.device, reading.values) == ("em.1", {"active_power": -120.5})
+    assert "silent" not in caplog.text
+
+
+def test_of_two_models_that_fit_the_better_is_found():
+    def heard(model, *topics):
+        return {(model, "x"): {f"shellies/x/{each}": {"active_power"} for each in topics}}
+
+    two = ("emeter/0/power", "emeter/1/power")
+    three = (*two, "emeter/2/power")
+    assert discover.best(heard("shelly-em", *two) | heard("shelly-3em", *two)).keys() == {
+        ("shelly-em", "x")
+    }
+    assert discover.best(heard("shelly-em", *two) | heard("shelly-3em", *three)).keys() == {
+        ("shelly-3em", "x")
+    }
+    relay = heard("shelly-gen1", "relay/0")
+    assert discover.best(relay | heard("shelly-plus", "events/rpc")).keys() == {
+        ("shelly-gen1", "x"),
+        ("shelly-plus", "x"),
+    }
 
 
 def test_a_broker_full_of_devices_is_not_read_without_end(broker, listening, caplog, monkeypatch):
