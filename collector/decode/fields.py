@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from collector.contract import BadOption
+from collector.decode.exact import meant
 from collector.options import option
 from collector.quantity import Quantity, catalogue
 from collector.reading import NAME, NAME_RULE
@@ -180,7 +181,7 @@ def value_of(field: Field, document: Any) -> float | None:
     if number is None or (field.factor == 1 and not field.offset):
         return number
     try:
-        return float(Fraction(repr(number)) * field.factor + field.offset)
+        return float(meant(number) * field.factor + field.offset)
     except OverflowError:
         return None
 

@@ -7,6 +7,7 @@ by the day is the same energy twice, so the three are never to be added up.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from collector.reading import LATEST_MS, Reading
 
@@ -14,8 +15,8 @@ from collector.reading import LATEST_MS, Reading
 KINDS = {"electricity": "", "gas": "-gas", "water": "-water"}
 SHORTEST_DAY_MS = 23 * 3_600_000
 LONGEST_DAY_MS = 25 * 3_600_000
-THERM_WH = 105_480_400 / 3600  # a US therm in joules
-CUBIC_FOOT_M3 = 0.028316846592
+THERM_WH = Fraction(105_480_400, 3600)  # a US therm in joules
+CUBIC_FOOT_M3 = Fraction("0.028316846592")
 
 SPANS = ("interval", "daily", "billing")
 AMOUNTS = (

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import BinaryIO
 
+from collector.decode.exact import scaled
 from collector.decode.intervals import CUBIC_FOOT_M3, THERM_WH, Interval
 from collector.errors import DeviceRefused, FrameDamaged
 from collector.reading import LATEST_MS
@@ -24,20 +26,20 @@ COMMODITIES = {1: "electricity", 2: "electricity", 7: "gas", 9: "water"}
 SERVICES = {0: "electricity", 1: "gas", 2: "water"}
 # uom: what it is an amount of, and how much of our unit
 UNITS = {
-    31: ("energy", 1 / 3600),  # J
-    72: ("energy", 1.0),  # Wh
-    132: ("energy", 0.29307107),  # BTU
+    31: ("energy", Fraction(1, 3600)),  # J
+    72: ("energy", Fraction(1)),  # Wh
+    132: ("energy", Fraction("0.29307107")),  # BTU
     169: ("energy", THERM_WH),
-    42: ("volume", 1.0),  # m³
+    42: ("volume", Fraction(1)),  # m³
     119: ("volume", CUBIC_FOOT_M3),
-    128: ("volume", 0.003785411784),  # US gallon
-    130: ("volume", 0.00454609),  # imperial gallon
-    134: ("volume", 0.001),  # l
+    128: ("volume", Fraction("0.003785411784")),  # US gallon
+    130: ("volume", Fraction("0.00454609")),  # imperial gallon
+    134: ("volume", Fraction("0.001")),  # l
 }
 DELTA = 4  # accumulationBehaviour: how much in the interval, not what a counter shows
 FLOWS = {1: "_import", 19: "_export"}
 PROJECTED = 12  # quality: a forecast
-COST = 1e-5
+COST = Fraction(1, 100_000)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Series:
     usage_point: str
     kind: str
     amount: str
-    factor: float
+    factor: Fraction
     flow: str = ""
     length_s: float = 0
     currency: int = 0
@@ -190,7 +192,7 @@ def series_of(reading_type: Numbers, service: float, usage_point: str) -> Series
         usage_point,
         kind,
         amount,
-        factor * 10.0**power,
+        factor * Fraction(10) ** power,
         FLOWS.get(int(reading_type.get("flowDirection", 0)), "") if kind == "electricity" else "",
         reading_type.get("intervalLength", 0),
         int(reading_type.get("currency", 0)),
@@ -252,9 +254,9 @@ def decode(numbers: Numbers, series: Series) -> Interval | None:
     quality = numbers.get("quality", series.quality)
     amounts = {}
     if "value" in numbers:
-        amounts[series.amount + series.flow] = numbers["value"] * series.factor
+        amounts[series.amount + series.flow] = scaled(numbers["value"], series.factor)
     if "cost" in numbers:
-        amounts["cost" + series.flow] = numbers["cost"] * COST
+        amounts["cost" + series.flow] = scaled(numbers["cost"], COST)
     if not amounts or quality == PROJECTED or length_s > LONGEST_S:
         return None
     if quality is not None:

@@ -4,9 +4,9 @@ import functools
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib.resources import files
 
+from collector.decode.exact import ratio
 from collector.errors import ConfigFault
 from collector.options import Faults, Place, option, parse, read_options
 
@@ -35,10 +35,6 @@ class Entry:
         if not self.since and not self.before:
             return True
         return bool(is_now) and version(self.since) <= is_now < (version(self.before) or (10**9,))
-
-    @functools.cached_property
-    def ratio(self) -> tuple[int, int]:
-        return Decimal(repr(self.scale)).as_integer_ratio()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +105,7 @@ def decode(
         number = numbers[entry.index]
         unknown = entry.optional and not number and entry.quantity not in known
         if number != entry.absent and not unknown:
-            times, over = entry.ratio
+            times, over = ratio(entry.scale)
             values[entry.quantity] = number * times / over
     return values
 

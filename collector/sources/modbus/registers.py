@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from collector.decode.exact import ratio
 from collector.options import option
 
 ADDRESSES = 65536
@@ -99,11 +100,11 @@ def reader(kind: Type, word_order: WordOrder, scale: float) -> Callable[[Words],
     length, exact = NUMBERS[kind]
     pack = struct.Struct(f">{length}H").pack
     step = 1 if word_order == "big" else -1
-    times, over = Decimal(repr(scale)).as_integer_ratio()
+    times, over = ratio(scale)
 
     def read(words: Words) -> float | None:
-        ratio = exact(pack(*words[::step]))
-        return None if ratio is None else ratio[0] * times / (ratio[1] * over)
+        number = exact(pack(*words[::step]))
+        return None if number is None else number[0] * times / (number[1] * over)
 
     return read
 

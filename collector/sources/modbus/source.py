@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from collector.contract import BadOption, Context, Manner, SourceOptions
+from collector.decode.exact import total
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, ReadFault
 from collector.lines import adapter
 from collector.lines.serial import ACCEPTED, NETWORK_SCHEMES, Framing, LineConflict, SerialOptions
@@ -160,7 +161,7 @@ class Modbus:
                 continue
             values = told.setdefault(device, {})
             if register.adds:
-                value += values.get(register.quantity, 0)
+                value = total([value, values.get(register.quantity, 0.0)])
             values[register.quantity] = value
         if self.map.name != sunspec.NAME:
             self.check(told, every, registers)

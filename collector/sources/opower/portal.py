@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ from opower import (
 )
 from opower.exceptions import ApiException
 
+from collector.decode.exact import scaled
 from collector.decode.intervals import CUBIC_FOOT_M3, LONGEST_DAY_MS, THERM_WH, Interval
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.lines.http_answer import date_in
@@ -53,7 +55,7 @@ logging.getLogger("opower").setLevel(logging.ERROR)  # it warns of the same at e
 
 KINDS = {MeterType.ELEC: "electricity", MeterType.GAS: "gas", MeterType.WATER: "water"}
 AMOUNTS = {
-    UnitOfMeasure.KWH: ("energy", 1000.0),
+    UnitOfMeasure.KWH: ("energy", Fraction(1000)),
     UnitOfMeasure.THERM: ("energy", THERM_WH),
     UnitOfMeasure.CCF: ("volume", 100 * CUBIC_FOOT_M3),
 }
@@ -304,9 +306,9 @@ def decode_amounts(read: CostRead, unit: UnitOfMeasure, *, is_bill: bool) -> dic
         told[name] = read.consumption or None
     if name == "energy":
         told |= {"energy_import": read.imported, "energy_export": read.exported}
-    scaled = {
-        each: float(value) * (1 if each == "cost" else factor)
+    found = {
+        each: scaled(float(value), Fraction(1) if each == "cost" else factor)
         for each, value in told.items()
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and math.isfinite(value)
     }
-    return {each: value for each, value in scaled.items() if math.isfinite(value)}
+    return {each: value for each, value in found.items() if math.isfinite(value)}

@@ -8,10 +8,10 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
+from collector.decode.exact import ratio
 from collector.errors import ConfigFault
 from collector.options import Faults, Place, option, parse, read_options
 
@@ -30,16 +30,12 @@ class Field:
     states: dict[str, str] = option("meaning of each number", default={})
     bits: dict[str, str] = option("meaning of each bit", default={})
 
-    @functools.cached_property
-    def ratio(self) -> tuple[int, int]:
-        return Decimal(repr(self.scale)).as_integer_ratio()
-
     def value(self, text: str) -> float | None:
         """Return the value that *text* stands for; None where there is none."""
         sent = number(text)
         if sent is None or sent in self.absent:
             return None
-        times, over = self.ratio
+        times, over = ratio(self.scale)
         return sent * times / over
 
     def meaning(self, text: str) -> str:
