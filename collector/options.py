@@ -87,25 +87,35 @@ class Faults:
 def parse(file: Path | Traversable, faults: Faults) -> yaml.Node | None:
     """Parse *file* into YAML nodes; None, with a fault, where it is missing or no YAML."""
     place = Place(str(file), "")
+    text = ""
     try:
         with file.open("rb") as opened:
             data = opened.read(LARGEST_FILE + 1)
         faults.files.append(file)
-        root = compose(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        root = compose(text)
     except UnicodeDecodeError as error:
         faults.add(place, None, f"is not UTF-8 text: byte {error.start}")
     except (OSError, ValueError) as error:
         faults.add(place, None, f"cannot be read: {getattr(error, 'strerror', None) or error}")
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        line = mark.line + 1 if mark else 0
+        line, reason = why_no_yaml(error, text)
         faults.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
     else:
         if root is None:
             faults.add(place, None, "is empty")
         return root
     return None
+
+
+def why_no_yaml(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+    """Return the line, or 0, and the reason why *text* is no YAML: a tab before all else. Pure."""
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark else 0
+    for number, each in enumerate(text.splitlines()[:line], start=1):
+        if "\t" in each[: len(each) - len(each.lstrip())]:
+            return number, "the line begins with a tab; use spaces"
+    return line, str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
 
 
 def compose(text: str) -> yaml.Node | None:

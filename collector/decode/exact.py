@@ -1,7 +1,7 @@
 """Numbers as their senders mean them: decimals, scaled and added exactly, and rounded only once.
 
-In binary 5512000 times 0.00001 is 55.120000000000005, and 0.1 + 0.2 is 0.30000000000000004. Here they
-are 55.12 and 0.3: the float that is nearest to what is meant.
+In binary 5512000 times 0.00001 is 55.120000000000005, and 0.1 + 0.2 is 0.30000000000000004. Here
+they are 55.12 and 0.3: the float that is nearest to what is meant.
 """
 
 import functools

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from collector.errors import EnergyMonitorError
-from collector.options import DEEPEST, LARGEST_FILE, compose
+from collector.options import DEEPEST, LARGEST_FILE, compose, why_no_yaml
 
 MOST_NODES = 100_000  # aliases of YAML make much of little
 MERGE = "tag:yaml.org,2002:merge"
@@ -72,15 +72,16 @@ class Part:
 
 def read_yaml(file: Path) -> Part:
     """Return what stands in *file*. Raise Malformed, OSError."""
+    text = ""
     try:
-        root = compose(text_of(file))
+        text = text_of(file)
+        root = compose(text)
         nodes = itertools.count()
         return Part(file.name, "", plain(root, nodes, 0) if root else None)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or getattr(error, "reason", None)
-        raise Malformed(f"{file}{line}: is not YAML: {reason}") from None
+        line, reason = why_no_yaml(error, text)
+        place = f"{file}:{line}" if line else f"{file}"
+        raise Malformed(f"{place}: is not YAML: {reason}") from None
     except ValueError as error:
         raise Malformed(f"{file}: cannot be read: {error}") from None
 

@@ -25,13 +25,16 @@ def parsed(tmp_path, data):
         (b"a: \xff", "a.yaml: is not UTF-8 text: byte 3"),
         (b"a: \x00", "a.yaml: is not YAML: control characters are not allowed"),
         (b"a: 1\n---\nb: 2\n", "a.yaml:2: is not YAML: but found another document"),
+        (b"a:\n  b:\n\t c: 1\n", "a.yaml:3: is not YAML: the line begins with a tab; use spaces"),
+        (b"a:\n  b: 1\n\tc: 1\n", "a.yaml:3: is not YAML: the line begins with a tab; use spaces"),
+        (b"a:\tb\nc: [\n", "a.yaml:3: is not YAML: did not find expected node content"),
         (b"\n\na: *b\n", "a.yaml:3: is not YAML: found undefined alias"),
         (b"[" * 200_000, f"a.yaml: cannot be read: it is nested more than {DEEPEST} levels deep"),
         (b"- " * 200_000, f"a.yaml: cannot be read: it is nested more than {DEEPEST} levels deep"),
         (b"{a: " * 60, f"a.yaml: cannot be read: it is nested more than {DEEPEST} levels deep"),
         (b"#" * (LARGEST_FILE + 1), "a.yaml: cannot be read: it is larger than 1 MB"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_a_file_that_cannot_be_parsed_is_one_fault(tmp_path, data, fault):
     root, (found,) = parsed(tmp_path, data)
