@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from collector.clock import utc
 from collector.reading import Reading
 from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
 from collector.text import amount, duration, in_unit, labelled_table, number, table
@@ -108,15 +109,31 @@ def output_row(name: str, output: OutputStatus, now_ms: float) -> list[str]:
 
 
 def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, str] = NONE) -> str:
-    """Set out readings: device, quantity, value, unit; of several values of one the last."""
-    latest = {
-        (reading.device, quantity): value
+    """Set out the newest reading of each device: device, quantity, value, unit.
+
+    Where readings are of several instants, each has a table of its own, and its time above it.
+    """
+    every = list(readings)
+    newest = {each.device: each.at_ms for each in sorted(every, key=lambda each: each.at_ms)}
+    shown = [each for each in every if each.at_ms == newest[each.device]]
+    instants = sorted({each.at_ms for each in shown})
+    if len({each.at_ms for each in every}) <= 1:
+        return values_table(shown, label, labels)
+    parts = [
+        f"{utc(at_ms)}\n{values_table([r for r in shown if r.at_ms == at_ms], label, labels)}"
+        for at_ms in instants
+    ]
+    older = len(every) - len(shown)
+    if older:
+        parts.append(f"{older} older readings are not shown; --json prints all")
+    return "\n\n".join(parts)
+
+
+def values_table(readings: Iterable[Reading], label: str, labels: Mapping[str, str]) -> str:
+    rows = [
+        [reading.device, quantity, *in_unit(quantity, value), labels.get(reading.device, label)]
         for reading in readings
         for quantity, value in reading.values.items()
-    }
-    rows = [
-        [device, quantity, *in_unit(quantity, value), labels.get(device, label)]
-        for (device, quantity), value in latest.items()
     ]
     return labelled_table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
 

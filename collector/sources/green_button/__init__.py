@@ -3,4 +3,5 @@
 source   the door
 meaning  what the intervals of a file come to
 espi     the XML of a file
+unpack   opens a file: XML, or packed as GZ or ZIP
 """

@@ -18,18 +18,20 @@ from collector.contract import BadOption, Context, SourceOptions
 from collector.decode import intervals
 from collector.decode.backfill import Memory, Progress
 from collector.decode.intervals import Interval
-from collector.errors import FrameDamaged, LineAway, ReadFault
+from collector.errors import DeviceRefused, LineAway, ReadFault
 from collector.options import option
 from collector.reading import Reading, encode
 from collector.scalars import Seconds
 from collector.sources.green_button import meaning as green_button
+from collector.sources.green_button import unpack
 from collector.sources.green_button.meaning import Series
 
 log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
 MOST_READINGS = 5000  # of one read
-LARGEST_BYTES = 200_000_000  # every 15 minutes for 30 years; minutes of work for a Raspberry Pi
+ENDINGS = (".xml", ".gz", ".zip")
+TABLE = ".csv"
 MOST_FILES = 1000
 PATIENCE_S = 600.0
 
@@ -39,8 +41,8 @@ class GreenButtonOptions(SourceOptions):
     """A utility's meter from the Green Button files (ESPI XML) that its customers may download."""
 
     path: str = option(
-        "the file, or a folder: every file in it that ends in .xml is read, also those added "
-        "later; one folder per house",
+        "the file, or a folder: every file in it that ends in .xml, .gz or .zip is read, also one "
+        "that is added later; one folder per house",
         example="/var/lib/energy-monitor/green-button",
     )
     usage_point: str = option(
@@ -119,22 +121,25 @@ class GreenButton:
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  a file is read whole, with times of its own
         """Read on in a file that is new, as far as is told at once. Raise ReadFault."""
-        progress = self.memory.begin()
-        if progress is not self.expected:  # what the last read returned has not been kept
-            self.close()
-        if not self.file and not self.begin(progress):
-            return []
-        assert self.file
-        told, news = dict(progress.told), list[Reading]()
-        try:
-            if self.read_on(told, news):
-                log.info("%s: %s is read", self.name, self.file.path.name)
+        while True:
+            progress = self.memory.begin()
+            if progress is not self.expected:  # what the last read returned has not been kept
                 self.close()
-        except (ReadFault, OSError) as error:
-            self.put_aside(self.file, error)
-        self.expected = Progress(progress.of, progress.spans, told)
-        self.memory.end(self.expected)
-        return news
+            if not self.file and not self.begin(progress):
+                return []
+            assert self.file
+            told, news = dict(progress.told), list[Reading]()
+            try:
+                if self.read_on(told, news):
+                    log.info("%s: %s is read", self.name, self.file.path.name)
+                    self.close()
+            except (ReadFault, OSError) as error:
+                self.put_aside(self.file, error)
+                if not news:
+                    continue  # with the next file, or with the fault where there is none
+            self.expected = Progress(progress.of, progress.spans, told)
+            self.memory.end(self.expected)
+            return news
 
     def begin(self, progress: Progress) -> bool:
         """Begin with a file that has not been read; False where there is none.
@@ -186,11 +191,11 @@ class GreenButton:
 
     def read_chunks(self, file: Download, *, tells_newest: bool) -> Iterator[Chunk]:
         """Yield what stands in *file*, and the newest of it once more. Raise ReadFault, OSError."""
-        if file.size > LARGEST_BYTES:
-            raise FrameDamaged(f"it is larger than {LARGEST_BYTES / 1e6:.0f} MB: divide it")
         newest: dict[str, list[Reading]] = {}
-        with file.path.open("rb") as opened:
+        with unpack.opened(file.path) as opened:
             known = green_button.survey(opened, self.options.usage_point)
+            if not known.series:
+                raise DeviceRefused(f"nothing in it can be read: {'; '.join(known.left_out)}")
             for each in known.left_out:
                 log.warning("%s: %s: left out: %s", self.name, file.path.name, each)
             opened.seek(0)
@@ -206,10 +211,8 @@ class GreenButton:
     def read_raw(self) -> list[dict[str, Any]]:
         """Return what the newest file holds, series by series. Raise ReadFault."""
         there = downloads(self.path)
-        if not there:
-            raise LineAway(f"{self.path} contains no file that ends in .xml")
         try:
-            with there[-1].path.open("rb") as opened:
+            with unpack.opened(there[-1].path) as opened:
                 known = green_button.survey(opened, self.options.usage_point)
         except OSError as error:
             raise LineAway(f"{there[-1].path} cannot be read: {error.strerror}") from error
@@ -234,7 +237,10 @@ def place(row: tuple[int, Series, Interval]) -> tuple[str, int, int]:
 
 
 def downloads(path: Path) -> list[Download]:
-    """Return the files at *path*, the one that changed last at the end. Raise LineAway."""
+    """Return the files at *path*, at least one; the one that changed last is at the end.
+
+    Raise LineAway.
+    """
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         if len(files) > MOST_FILES:
@@ -243,8 +249,12 @@ def downloads(path: Path) -> list[Download]:
         found = [Download(each, (was := each.stat()).st_size, was.st_mtime_ns) for each in wanted]
     except OSError as error:
         raise LineAway(f"{error.filename} cannot be read: {error.strerror}") from error
+    if not found:
+        has_tables = any(each.suffix.lower() == TABLE for each in files)
+        hint = ". CSV is not read: download Green Button XML" if has_tables else ""
+        raise LineAway(f"{path} contains no file that ends in {', '.join(ENDINGS)}{hint}")
     return sorted(found, key=lambda each: each.changed_ns)
 
 
 def is_wanted(file: Path) -> bool:
-    return file.suffix.lower() == ".xml" and not file.name.startswith(".") and file.is_file()
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()

@@ -1,10 +1,12 @@
 """Green Button files: what they mean, what is refused, and each interval told once."""
 
 import contextlib
+import gzip
 import io
 import logging
 import os
 import tracemalloc
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -23,7 +25,7 @@ from collector.reading import decode, encode
 from collector.run.feed import feed
 from collector.run.health import SourceHealth
 from collector.scalars import Seconds
-from collector.sources.green_button import meaning
+from collector.sources.green_button import meaning, unpack
 from collector.sources.green_button import source as source_module
 from collector.sources.green_button.espi import walk
 from collector.sources.green_button.source import GreenButton, GreenButtonOptions
@@ -359,7 +361,6 @@ def test_a_damaged_file_is_named_once_and_the_others_are_read(made, folder, capl
     put(folder, ".c.xml", b"", 1_700_000_002)
     put(folder, "notes.txt", b"", 1_700_000_003)
     source = made()
-    assert read(source) == []
     assert told(read(source)) == [hour(0, 7)]
     for _ in range(2):
         with pytest.raises(FrameDamaged, match=r"a\.xml: it is not valid XML"):
@@ -378,6 +379,79 @@ def test_a_path_that_is_not_there_is_told(made, folder):
 def test_a_file_may_be_named_itself_whatever_its_ending(made, folder):
     put(folder, "usage", fake.house(fake.hours(NEW_YEAR_S, [7])))
     assert told(read(made(path=str(folder / "usage")))) == [hour(0, 7)]
+
+
+def packed_zip(**files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "."), content)
+    return data.getvalue()
+
+
+def test_files_packed_as_gz_and_zip_are_read(made, folder):
+    put(folder, "a.xml.gz", gzip.compress(fake.house(fake.hours(NEW_YEAR_S, [7]))))
+    later = fake.house(fake.hours(NEW_YEAR_S + 3600, [8]))
+    put(folder, "b.zip", packed_zip(usage__xml=later, usage__csv="a,b"), 1_700_000_001)
+    source = made()
+    assert told(read(source)) == [hour(0, 7)]
+    assert told(read(source)) == [hour(1, 8)]
+    assert source.read_raw()[0]["text"] == "1 intervals of 3600 s"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.csv", b"TYPE,DATE,USAGE\nElectric usage,2025-01-01,0.5\n", "it is a table .CSV."),
+        ("a.gz", gzip.compress(b"DATE;USAGE\n1;2\n"), "it is a table .CSV."),
+        ("a.gz", gzip.compress(b"<feed/>")[:-9], "it cannot be unpacked"),
+        ("a.zip", packed_zip(usage__csv="a,b"), "no file that end in .xml"),
+        ("a.zip", packed_zip(a__xml="<a/>", b__xml="<b/>"), "2 files that end in .xml"),
+        ("a.zip", packed_zip(a__xml="<a/>")[:-30], "the ZIP is cut short"),
+        ("a.zip", packed_zip(a__xml="<a/>").replace(b"PK\x01\x02", b"PK\x01\x03"), "unpacked"),
+        ("a.zip", packed_zip(**{f"{n}" * 99: "" for n in range(2000)}), "too many files"),
+    ],
+    ids=["CSV", "CSV as GZ", "cut GZ", "only CSV", "two", "cut ZIP", "damaged ZIP", "many"],
+)
+def test_what_is_not_green_button_is_refused_in_words(made, folder, name, data, sentence):
+    put(folder, name, data)
+    with pytest.raises(FrameDamaged, match=sentence):
+        read(made(path=str(folder / name)))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: packed_zip(a__xml=data)])
+def test_what_a_file_unpacks_to_is_bounded(made, folder, monkeypatch, pack):
+    monkeypatch.setattr(unpack, "LARGEST_BYTES", 1_000_000)
+    put(folder, "bomb.zip", pack(b"<feed>" + b" " * 50_000_000))
+    with pytest.raises(FrameDamaged, match="larger than 1 MB"):
+        read(made())
+
+
+def test_a_folder_without_a_file_to_read_says_so(made, folder):
+    with pytest.raises(LineAway, match=r"contains no file that ends in \.xml, \.gz, \.zip$"):
+        read(made())
+    put(folder, "usage.csv", b"a,b")
+    with pytest.raises(LineAway, match="CSV is not read: download Green Button XML"):
+        read(made())
+
+
+def test_a_file_of_which_nothing_can_be_read_is_not_read(made, folder, caplog):
+    caplog.set_level(logging.INFO)
+    put(folder, "a.xml", fake.house(fake.hours(NEW_YEAR_S, [7]), uom=38))
+    with pytest.raises(DeviceRefused, match="nothing in it can be read: readings of unit 38"):
+        read(made())
+    assert "is read" not in caplog.text
+
+
+def test_the_table_shows_readings_of_one_instant(folder, tmp_path):
+    rows = [fake.interval(NEW_YEAR_S, 7, cost=5_512_000), fake.interval(NEW_YEAR_S + 3600, 8)]
+    put(folder, "a.xml", fake.house(fake.block(rows)))
+    sources = f"  grid:\n    type: green_button\n    path: {folder}\n"
+    file = configure(tmp_path / "home", sources)
+    done = energy_monitor("read", "grid", "--config", file)
+    assert "2011-01-01" in done.stdout, done.stderr
+    assert "55.12" not in done.stdout
+    assert "1 older readings are not shown; --json prints all" in done.stdout
 
 
 def test_gas_and_water_are_devices_of_their_own(made, folder):
