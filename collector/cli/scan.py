@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -36,7 +37,17 @@ def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
     """
     dirs = own_maps(file)
     found = []
-    for each in scanner.scan(line or "", progress, skipped, thorough=thorough, device_dirs=dirs):
+    reasons: list[str] = []
+    ports = [] if line else adapter.ports()
+    if not line:
+        listed = ", ".join(map(plain, ports)) or "none"
+        click.secho(f"serial ports: {listed}", err=True)
+
+    def leave_out(reason: str) -> None:
+        reasons.append(reason)
+        skipped(reason)
+
+    for each in scanner.scan(line or "", progress, leave_out, thorough=thorough, device_dirs=dirs):
         progress("")
         click.secho(f"{plain(each.place)}  {plain(each.text)}", fg="green", err=True)
         found.append(each)
@@ -46,22 +57,28 @@ def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
     elif found:
         click.echo(render.render(found), nl=False)
     else:
-        click.echo(nothing(line))
+        click.echo(nothing(line, ports, reasons))
     sys.exit(0 if any(each.options for each in found) else 1)
 
 
-def nothing(line: str | None) -> str:
-    """Say what to look at where nothing was found."""
+def nothing(line: str | None, ports: Sequence[str], reasons: Sequence[str]) -> str:
+    """Say what to look at where nothing was found; *reasons* are why places were left out."""
     if line and line.startswith("tcp:"):
-        ports = scanner.usual_ports()
-        return f"no known device answered. Are address and port right? Usual ports: {ports}"
+        usual = scanner.usual_ports()
+        return f"no known device answered. Are address and port right? Usual ports: {usual}"
     if line and not line.startswith(("/", "socket:", "rfc2217:")):
         return "nothing was recognised"
-    if line or adapter.ports():
+    places = [line] if line else list(ports)
+    left_out = {place for place in places for each in reasons if each.startswith(f"{place} ")}
+    searched = [place for place in places if place not in left_out]
+    if searched:
         return (
-            "nothing answered. Are A and B the right way round, and does the meter have power? "
-            "'energy-monitor scan --all' tries every address and framing."
+            f"nothing answered at {', '.join(map(plain, searched))}. Are A and B the right way "
+            "round, and does the meter have power? 'energy-monitor scan --all' tries every address "
+            "and framing."
         )
+    if places:
+        return "nothing was found: no port could be searched, for the reasons above"
     return (
         "no serial port is there, and nothing that is known answers on the network: "
         "is the adapter plugged in? See 'ls /dev/serial/by-id'"
