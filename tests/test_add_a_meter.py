@@ -1,13 +1,19 @@
 """The page about adding a meter: its example is a map, and its commands do what they promise."""
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
+import jsonschema
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from collector.cli import reference
 from collector.cli.main import main
+from collector.quantity import catalogue
+from collector.sources.modbus.devicemap import load, names
 from collector.sources.modbus.registers import Type
 
 PAGE = (Path(__file__).parents[1] / "docs" / "add-a-meter.md").read_text()
@@ -41,7 +47,35 @@ def test_a_wrong_example_is_refused_with_its_line_and_the_others_are_listed(hous
     listed = models(house)
     assert listed.exit_code == 0
     assert "orno-we-515" in listed.stdout
-    assert "acme-m1.yaml:19" in listed.stderr
+    assert "acme-m1.yaml:20" in listed.stderr
+
+
+def test_the_example_may_be_shared_as_it_stands(house):
+    example = load("acme-m1", [house / "devices"])
+    assert len(example.probe) > 1
+    for register in example.registers:
+        unit = catalogue()[register.quantity].unit
+        assert re.search(rf"quantity: {register.quantity},.*# {unit}\b", EXAMPLE)
+
+
+def test_the_schema_accepts_every_map_and_refuses_what_the_loader_refuses():
+    schema = reference.map_schema()
+    for name in names():
+        text = files("collector").joinpath("devices", "modbus", f"{name}.yaml").read_text()
+        jsonschema.validate(yaml.safe_load(text), schema)
+    example = yaml.safe_load(EXAMPLE)
+    jsonschema.validate(example, schema)
+    for wrong in (
+        {"quantity": "volltage", "address": 0, "type": "uint16"},
+        {"quantity": "voltage", "address": 65536, "type": "uint16"},
+        {"quantity": "voltage", "address": 0, "type": "uint17"},
+        {"quantity": "voltage", "address": 0, "type": "uint16", "factor": 10},
+        {"quantity": "voltage", "type": "uint16"},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(example | {"registers": [wrong]}, schema)
+    with pytest.raises(jsonschema.ValidationError, match="proofs"):
+        jsonschema.validate({key: example[key] for key in example if key != "proofs"}, schema)
 
 
 def test_every_rule_of_the_page_names_types_that_there_are():

@@ -1,4 +1,4 @@
-"""The reference page, the JSON Schema and the example, made from the options in the code.
+"""The reference page, the JSON Schemas and the example, made from the options in the code.
 
 ``python -m collector.cli.reference`` writes them, ``--check`` says whether they are current.
 """
@@ -19,6 +19,7 @@ from collector.config import COMMON, MainOptions
 from collector.quantity import catalogue
 from collector.scalars import Bytes, Label, Seconds
 from collector.secrets import Secret
+from collector.sources.modbus.devicemap import MapFile
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {"sources": {"mains": "modbus", "pi": "host"}, "outputs": {"history": "influxdb"}}
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
     made = {
         ROOT / "docs" / "reference.md": reference(),
         ROOT / "docs" / "config.schema.json": json.dumps(schema(), indent=2) + "\n",
+        ROOT / "docs" / "device-map.schema.json": json.dumps(map_schema(), indent=2) + "\n",
         ROOT / "config.example.yaml": example(),
     }
     stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
@@ -80,6 +82,14 @@ def schema() -> dict[str, Any]:
         }
     top["properties"]["import"] = {"type": "array", "items": {"type": "string"}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
+
+
+def map_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a device map, for editors. What proofs hold is checked by us."""
+    made = object_schema(MapFile)
+    register = made["properties"]["registers"]["items"]["properties"]
+    register["quantity"]["enum"] = list(catalogue())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
 def object_schema(options: type) -> dict[str, Any]:

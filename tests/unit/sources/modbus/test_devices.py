@@ -99,7 +99,9 @@ def test_every_proof_is_a_value_that_a_house_can_show(device_map):
             assert catalogue()[quantity].low <= value <= catalogue()[quantity].high
 
 
-def test_a_map_reads_what_the_facts_say(device_map):
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_map_reads_what_the_facts_say(name):
+    device_map = loaded(name)
     source, lacking = SOURCES[device_map.name]
     expected = {}
     for row in facts()[source]["registers"]:
@@ -132,7 +134,9 @@ def test_a_map_reads_what_the_facts_say(device_map):
     }
 
 
-def test_the_serial_port_is_set_as_the_facts_say(device_map):
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_serial_port_is_set_as_the_facts_say(name):
+    device_map = loaded(name)
     text = facts()[SOURCES[device_map.name][0]]["serial"]
     if text == "TCP":
         assert device_map.serial is None
@@ -152,7 +156,8 @@ def test_a_remark_on_a_register_tells_the_unit_and_the_scale(device_map):
         unit = catalogue()[register.quantity].unit
         if not unit:
             continue
-        remark = remarks[register.quantity]
+        remark = remarks.get(register.quantity, "")
+        assert remark, f"{register.quantity} has no remark such as '# {unit}' behind it"
         assert re.split(",| ", remark)[0] == unit
         raw = re.fullmatch(r"[^,]+, raw (?:([0-9.]+) )?(\w+)", remark)
         if raw:
@@ -160,12 +165,11 @@ def test_a_remark_on_a_register_tells_the_unit_and_the_scale(device_map):
             assert Decimal(raw[1] or 1) * 1000 == Decimal(repr(register.scale))
 
 
-def test_every_model_has_its_sources():
-    assert set(names()) == set(SOURCES)
+def test_the_models_that_facts_are_known_of_are_there():
+    assert set(SOURCES) <= set(names())
 
 
 def test_a_map_says_what_the_device_is_and_how_it_is_recognised(device_map):
-    assert device_map.kind == "electricity"
     assert device_map.name.startswith(device_map.brand.lower().replace(" ", "-"))
     assert len(device_map.probe) >= 2
 
