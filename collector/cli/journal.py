@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from collector.errors import EnergyMonitorError
 if TYPE_CHECKING:
     from collector.config import Config
     from collector.journal.journal import Journal
+    from collector.journal.reader import Record
 
 RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 16 MiB, and holds others up
 
@@ -45,22 +46,24 @@ def tail(lines: int, follow: bool, data_dir: Path | None, file: Path) -> None:
     Example:
       energy-monitor journal tail -f
     """
-    from collector.journal.reader import newest  # noqa: PLC0415  only this command needs it
+    from collector.journal.reader import newest, read_after  # noqa: PLC0415
 
     folder = log_folder(file, data_dir)
-    records = newest(folder, max(lines, 1), after=0)
-    print_records(records[-lines:] if lines else [])
-    after = 0
+    last = print_records(newest(folder, lines or 1), 0, silent=not lines)
     while follow:
-        after = records[-1][0] if records else after
         time.sleep(0.5)
-        records = newest(folder, None, after=after)
-        print_records(records)
+        last = print_records(read_after(folder, last), last)
 
 
-def print_records(records: Sequence[tuple[int, bytes]]) -> None:
-    for _, line in records:
-        click.echo(line.decode("ascii"))
+def print_records(records: "Iterable[Record]", last: int, *, silent: bool = False) -> int:
+    """Print *records* unless *silent*; return the number of the last one, *last* for none."""
+    out = sys.stdout.buffer
+    for number, line in records:
+        last = number
+        if not silent:
+            out.write(line + b"\n")
+    out.flush()
+    return last
 
 
 @journal.command()

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from collector.journal import frames
@@ -101,8 +102,15 @@ class Reader:
 
 def read_all(folder: Path) -> Iterator[Record]:
     """Yield every record of the log in *folder*, also while another process appends to it."""
-    for segment in find_readable(folder):
-        yield from read_segment(segment)
+    return read_after(folder, 0)
+
+
+def read_after(folder: Path, number: int) -> Iterator[Record]:
+    """Yield every record beyond *number*, also while another process appends to the log."""
+    segments = find_readable(folder)
+    for segment, following in zip_longest(segments, segments[1:]):
+        if following is None or following.first > number + 1:
+            yield from (each for each in read_segment(segment) if each[0] > number)
 
 
 def read_segment(segment: Segment) -> Iterator[Record]:
@@ -131,12 +139,15 @@ def find_readable(folder: Path) -> list[Segment]:
     return [found[first] for first in sorted(found)]
 
 
-def newest(folder: Path, limit: int | None, after: int) -> list[Record]:
-    """Return the last *limit* records (all, if None) with a number beyond *after*."""
-    records: list[Record] = []
+def newest(folder: Path, limit: int) -> Iterator[Record]:
+    """Yield the last *limit* records, at least one, holding no more than a segment in memory."""
+    first = last = 0
     for segment in reversed(find_readable(folder)):
-        records = list(read_segment(segment)) + records
-        if segment.first <= after + 1 or (limit is not None and len(records) >= limit):
+        numbers = [number for number, _ in read_segment(segment)]
+        if numbers:
+            last = last or numbers[-1]
+            first = numbers[-limit:][0]
+            limit -= len(numbers)
+        if limit <= 0:
             break
-    records = [record for record in records if record[0] > after]
-    return records if limit is None else records[-limit:]
+    yield from takewhile(lambda record: record[0] <= last, read_after(folder, first - 1))

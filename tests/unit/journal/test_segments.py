@@ -1,10 +1,11 @@
 """The log keeps what was appended, in order, through crashes and damage."""
 
 import random
+import tracemalloc
 
 import pytest
 
-from collector.journal.reader import Reader, newest, read_all
+from collector.journal.reader import Reader, newest, read_after, read_all
 from collector.journal.segments import Log
 
 SEGMENT = 2000
@@ -107,8 +108,31 @@ def test_number_at_finds_a_place_at_or_before_a_time(folder):
 
 def test_newest_looks_back_over_segments(folder):
     filled(folder, 200)
-    assert newest(folder, 60, after=0) == expected(*range(141, 201))
-    assert newest(folder, None, after=190) == expected(*range(191, 201))
+    assert list(newest(folder, 60)) == expected(*range(141, 201))
+    assert list(newest(folder, 1000)) == expected(*range(1, 201))
+    assert list(read_after(folder, 190)) == expected(*range(191, 201))
+    assert list(read_after(folder, 200)) == []
+
+
+def test_newest_counts_what_damage_has_left(folder):
+    filled(folder, 200).close()
+    last = max(folder.iterdir())
+    data = bytearray(last.read_bytes())
+    data[-1] ^= 1
+    last.write_bytes(data)
+    assert list(newest(folder, 60)) == expected(*range(140, 200))
+
+
+def test_of_newest_only_a_segment_is_held_in_memory(folder):
+    filled(folder, 20_000)
+    tracemalloc.start()
+    count = sum(1 for _ in newest(folder, 20_000))
+    one_by_one = tracemalloc.get_traced_memory()[1]
+    records = list(read_all(folder))
+    together = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == len(records) == 20_000
+    assert one_by_one < together / 4
 
 
 def test_cut_at_every_byte_of_the_last_4_kib_it_starts_and_counts_what_is_torn(folder, tmp_path):
