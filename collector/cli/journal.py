@@ -90,13 +90,11 @@ def export(
       energy-monitor journal export --data-dir demo-data --format lp
     """
     from collector.clock import utc  # noqa: PLC0415
-    from collector.journal.reader import read_all  # noqa: PLC0415
-    from collector.reading import decode, time_ms  # noqa: PLC0415
+    from collector.journal.reader import read_between  # noqa: PLC0415
+    from collector.reading import decode  # noqa: PLC0415
 
-    first, end = since or 0, 1 << 62 if until is None else until
-    lines = (
-        line for _, line in read_all(log_folder(file, data_dir)) if first <= time_ms(line) < end
-    )
+    end = 1 << 62 if until is None else until
+    lines = read_between(log_folder(file, data_dir), since or 0, end)
     out = sys.stdout
     if form == "lp":
         out.writelines(f"{line.decode('ascii')}\n" for line in lines)

@@ -8,6 +8,13 @@
 All numbers are little-endian. Records are numbered without gaps, so that a gap found when
 reading says exactly how many were lost. In a closed file a body holds many records, deflated:
 as few as still compress well, since a damaged frame costs all of its own.
+
+At its end a closed file says of which times its readings are. This is not a frame, so that
+releases that do not know it step over it as over damage:
+
+    offset  0  4  CRC-32 of TIMES_MARK and all that follows
+            4  8  oldest time
+           12  8  newest time
 """
 
 import struct
@@ -19,6 +26,8 @@ HEADER = struct.Struct("<IIQ")
 MAX_BODY = 1 << 20
 LEAST_BYTES = HEADER.size + 24  # no encoded reading is shorter
 NUMBERS_AHEAD = 1 << 32
+TIMES = struct.Struct("<Iqq")
+TIMES_MARK = b"times"
 
 # Measured with one meter's readings of 289 bytes: blocks of 2, 4, 8 and 64 KiB take 44, 33, 26
 # and 19 bytes a reading. 4 KiB lose 14 readings to a damaged bit, 64 KiB would lose 227.
@@ -101,3 +110,17 @@ def deflate(frames: Iterator[Frame]) -> Iterator[bytes]:
 def inflate(frame: Frame) -> Sequence[bytes]:
     """Return the records of a deflated frame; the first has the frame's number."""
     return zlib.decompress(frame.body).split(b"\n")
+
+
+def pack_times(oldest_ms: int, newest_ms: int) -> bytes:
+    """Return the end of a closed file whose readings are of these times, and of those between."""
+    rest = TIMES.pack(0, oldest_ms, newest_ms)[4:]
+    return zlib.crc32(TIMES_MARK + rest).to_bytes(4, "little") + rest
+
+
+def times_in(end: bytes) -> tuple[int, int] | None:
+    """Return the oldest and the newest time that *end* says; None for that of an older file."""
+    if len(end) != TIMES.size:
+        return None
+    crc, oldest_ms, newest_ms = TIMES.unpack(end)
+    return (oldest_ms, newest_ms) if zlib.crc32(TIMES_MARK + end[4:]) == crc else None

@@ -1,5 +1,6 @@
 """Reading the log: from a place on, all of it, or its end; also while it is being written."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from collector.journal import frames
 from collector.journal.segments import NAME, Log, Segment
+from collector.reading import time_ms
 
 Record = tuple[int, bytes]
 
@@ -111,6 +113,29 @@ def read_after(folder: Path, number: int) -> Iterator[Record]:
     for segment, following in zip_longest(segments, segments[1:]):
         if following is None or following.first > number + 1:
             yield from (each for each in read_segment(segment) if each[0] > number)
+
+
+def read_between(folder: Path, since_ms: int, until_ms: int) -> Iterator[bytes]:
+    """Yield every reading from *since_ms* on and before *until_ms*, in the order they came."""
+    for segment in find_readable(folder):
+        oldest_ms, newest_ms = times_of(segment) or (since_ms, since_ms)
+        if newest_ms < since_ms or oldest_ms >= until_ms:
+            continue
+        for _, line in read_segment(segment):
+            if since_ms <= time_ms(line) < until_ms:
+                yield line
+
+
+def times_of(segment: Segment) -> tuple[int, int] | None:
+    """Return the oldest and newest time in a closed segment; None where it doesn't say so."""
+    if not segment.closed:
+        return None
+    try:
+        with segment.path.open("rb") as file:
+            file.seek(-frames.TIMES.size, os.SEEK_END)
+            return frames.times_in(file.read(frames.TIMES.size))
+    except OSError:  # it was dropped, or is shorter
+        return None
 
 
 def read_segment(segment: Segment) -> Iterator[Record]:

@@ -5,6 +5,7 @@
 
 A name says the first record's number and time. Every segment but the last is closed; one that
 a crash left open is closed by the next start. Times only serve to find a place in the log.
+The end of a closed segment says which times it holds, so that readers can leave it out.
 """
 
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from collector.files import sync_folder
 from collector.journal import frames
+from collector.reading import time_ms
 
 NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
 SEGMENT_BYTES = 1 << 20
@@ -170,6 +172,8 @@ class Log:
             with draft.open("wb") as file:
                 for block in frames.deflate(iter(found)):
                     file.write(block)
+                if times := [time_ms(frame.body) for frame in found]:
+                    file.write(frames.pack_times(min(times), max(times)))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
