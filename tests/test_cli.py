@@ -184,6 +184,18 @@ def test_until_the_beginning_of_time_is_nothing(tmp_path):
     assert Time().convert("1970-01-01T00:00:00Z", None, None) == 0
 
 
+def test_a_row_of_csv_says_each_value_as_a_float(tmp_path):
+    values = {"voltage": 230.1, "active_power": -412, "active_energy": 10**16, "current": 1e-07}
+    journal = Journal(tmp_path / "journal", "boot")
+    journal.open()
+    journal.append([encode(Reading("electricity", "mains", 1_763_654_400_123, values))])
+    journal.close()
+    start = "2025-11-20T16:00:00.123Z,electricity,mains"
+    assert typed("journal", "export", "--data-dir", tmp_path).stdout.splitlines()[1:] == [
+        f"{start},{quantity},{float(value)!r}" for quantity, value in values.items()
+    ]
+
+
 @pytest.mark.parametrize("name", ["other", "../x", "history/../history", ""])
 def test_an_output_that_is_not_known_is_told_with_those_that_are(tmp_path, name):
     file = configure(tmp_path, HOUSE, NOWHERE)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collector.journal.journal import Journal
     from collector.journal.reader import Record
 
+WHOLE = re.compile(rb"(?<==)-?[0-9]++(?![.e])")  # a source may give a value without a fraction
 RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 16 MiB, and holds others up
 
 
@@ -91,21 +93,24 @@ def export(
     """
     from collector.clock import utc  # noqa: PLC0415
     from collector.journal.reader import read_between  # noqa: PLC0415
-    from collector.reading import decode  # noqa: PLC0415
 
     end = 1 << 62 if until is None else until
     lines = read_between(log_folder(file, data_dir), since or 0, end)
-    out = sys.stdout
-    if form == "lp":
-        out.writelines(f"{line.decode('ascii')}\n" for line in lines)
-        return
-    out.write("time,kind,device,quantity,value\n")
-    for line in lines:
-        reading = decode(line)
-        out.writelines(
-            f"{utc(reading.at_ms)},{reading.kind},{reading.device},{quantity},{value!r}\n"
-            for quantity, value in reading.values.items()
-        )
+    out = sys.stdout.buffer
+    if form == "csv":
+        out.write(b"time,kind,device,quantity,value\n")
+        lines = (csv_rows(line, utc) for line in lines)
+    out.writelines(line + b"\n" for line in lines)
+    out.flush()
+
+
+def csv_rows(line: bytes, utc: Callable[[int], str]) -> bytes:
+    """Return a row for each value of an encoded reading, without the last line end."""
+    head, fields, at_ms = line.split(b" ")
+    start = b"%s,%s," % (utc(int(at_ms)).encode(), head.replace(b",device=", b",", 1))
+    if fields.count(b".") < fields.count(b"="):
+        fields = WHOLE.sub(lambda match: repr(float(match[0])).encode(), fields)
+    return start + fields.replace(b",", b"\n" + start).replace(b"=", b",")
 
 
 @journal.command()

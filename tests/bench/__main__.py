@@ -6,6 +6,7 @@ import sys
 BENCHES = [
     "bus",
     "journal",
+    "export",
     "backlog",
     "lateness",
     "service",
