@@ -7,6 +7,7 @@ apart by their answers, and ``Slave`` keeps account of what is still owed.
 """
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -58,6 +59,17 @@ def shape_of(request: bytes) -> Shape:
         msg = f"{request.hex(' ')} does not read registers"
         raise ValueError(msg)
     return Shape(request[0], request[1], int.from_bytes(request[4:6], "big"))
+
+
+def request(shape: Shape, start: int) -> bytes:
+    """Return what asks for the registers from *start* on."""
+    body = struct.pack(">BBHH", shape.slave, shape.function, start, shape.words)
+    return body + crc(body)
+
+
+def words(frame: bytes) -> Sequence[int]:
+    """Return the registers in an answer that was found."""
+    return struct.unpack(f">{frame[2] // 2}H", frame[3:-2])
 
 
 def shape_heard(frame: bytes) -> Shape:

@@ -1,4 +1,4 @@
-"""A line that speaks Modbus RTU: the serial port that minimalmodbus talks through.
+"""A line that speaks Modbus RTU: a serial port that hands out whole answers and nothing else.
 
 It finds the answer to the present request by itself and passes over all else it hears: late
 answers, other slaves, noise, its own echo. An answer that could belong to an earlier request is
@@ -8,7 +8,6 @@ never taken for the present one: see ``rtu.Slave``.
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from collector.errors import DeviceSilent, FrameDamaged, ReadFault
 from collector.lines import adapter
@@ -29,7 +28,6 @@ class RtuLine(SerialLine):
         super().__init__(url, framing)
         self.slaves: defaultdict[int, Slave] = defaultdict(Slave)
         self.claims: dict[int, str] = {}
-        self.instruments: dict[int, Any] = {}
         self.discarded: Counter[str] = Counter()
         self.request = b""
         self.expected: list[Pattern] = []
@@ -42,17 +40,10 @@ class RtuLine(SerialLine):
 
     def ask(self, shape: Shape, start: int) -> Sequence[int]:
         """Return the registers from *start* on; the line is open. Raise ReadFault."""
-        import minimalmodbus  # noqa: PLC0415  a house with Modbus TCP alone does without
-
-        if shape.slave not in self.instruments:
-            self.instruments[shape.slave] = minimalmodbus.Instrument(self, shape.slave)
-        instrument = self.instruments[shape.slave]
         self.silence_s = max(self.framing.silence_s, self.slaves[shape.slave].wanted_quiet_s)
-        try:
-            return list(instrument.read_registers(start, shape.words, shape.function))
-        except minimalmodbus.ModbusException as error:
-            msg = f"address {shape.slave} on {self.port}: {error}"
-            raise FrameDamaged(msg) from error
+        self.reset_input_buffer()
+        self.write(rtu.request(shape, start))
+        return rtu.words(self.read(shape.answer_bytes))
 
     def pace(self, address: int) -> tuple[float, float]:
         """Return how long a byte takes, and the silence between frames, in seconds."""

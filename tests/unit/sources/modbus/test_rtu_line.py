@@ -47,6 +47,12 @@ def test_the_answer_is_returned():
         assert line.slaves[1].owed == []
 
 
+def test_what_is_asked_is_what_another_master_asks():
+    with asking(ANSWER) as (_, line, far):
+        assert list(line.ask(Shape(1, 3, 2), 0x139)) == WORDS
+        assert far.requests == [bytes.fromhex("01 03 01 39 00 02 15 fa")]
+
+
 def test_a_refusal_is_told_at_once():
     with asking(refusal(1, 3, 2)) as (meter, line, _):
         line.slaves[1].slow_answer_time_s = 100
