@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from collector.contract import BadOption, Source, SourceOptions
+from collector.contract import BadOption, Remembering, Source, SourceOptions
 from collector.quantity import QuantityNotKnown, catalogue, matching
 from collector.run.health import SourceHealth
 
@@ -30,6 +31,11 @@ class Feed:
     failures: int = 0
     retry_ms: float = 0
     tried_ms: float = 0
+
+    @cached_property
+    def remembering(self) -> Remembering | None:
+        """The source, where it remembers how far it has come. Finding that out takes long."""
+        return self.source if isinstance(self.source, Remembering) else None
 
     @property
     def due_ms(self) -> int:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from collector.clock import Clock, Frame, next_slot
-from collector.contract import Remembering
 from collector.errors import LineAway, ReadFault, SecretMissing
 from collector.journal.journal import Journal
 from collector.quantity import catalogue
@@ -131,8 +130,8 @@ class Intake:
     def remember(self, each: Feed) -> bool:
         """Let a source hear that its readings are journalled; return False where it fails."""
         try:
-            if isinstance(each.source, Remembering):
-                each.source.journalled()
+            if each.remembering:
+                each.remembering.journalled()
         except Exception as error:  # noqa: BLE001  see ``read``
             self.broken(each, error)
             return False

@@ -9,6 +9,7 @@ answers another one. Before that it is asked again after a pause: some want sile
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.sources.modbus.devicemap import DeviceMap
@@ -83,15 +84,16 @@ class Meter:
     ) -> dict[tuple[int, int], int]:
         """Read what is not left out; add what cannot be read to *lacking*. Raise ReadFault."""
         words: dict[tuple[int, int], int] = {}
-        while wanted := frozenset(
-            block for block in self.blocks(registers) if not words_of(block, words)
-        ):
+        wanted = self.blocks(registers)
+        while wanted:
             read = self.plan(wanted)[0]
             inside = [block for block in wanted if read.holds(block)]
             fault: ReadFault | None = None
             try:
                 words |= self.ask(read)
                 self.answered.add(read)
+                wanted -= frozenset(inside)
+                continue
             except DeviceRefused as refusal:
                 fault = self.learn(inside, refusal)
             except DeviceSilent as silence:
@@ -103,6 +105,8 @@ class Meter:
             if fault:
                 lacking[inside[0]] = fault
                 self.left_out.add(inside[0])
+            blocks = self.blocks(registers)  # otherwise than before
+            wanted = frozenset(block for block in blocks if not words_of(block, words))
         return words
 
     def get_in_step(self) -> None:
@@ -226,5 +230,12 @@ def holds_any(reads: Collection[Block], block: Block) -> bool:
 
 def words_of(block: Block, words: Words) -> list[int]:
     """Return the registers of *block* among *words*; none where it was not read."""
-    places = [(block.function, address) for address in range(block.address, block.end)]
-    return [words[place] for place in places] if words.keys() >= set(places) else []
+    try:
+        return [words[place] for place in places(block)]
+    except KeyError:
+        return []
+
+
+@lru_cache(maxsize=4096)
+def places(block: Block) -> Sequence[tuple[int, int]]:
+    return [(block.function, address) for address in range(block.address, block.end)]

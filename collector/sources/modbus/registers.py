@@ -46,7 +46,7 @@ class Cell:
         """How many registers the number takes."""
         return NUMBERS[self.type][0]
 
-    @property
+    @functools.cached_property
     def extent(self) -> tuple[int, int]:
         """First register and number of registers that must be read at once for it."""
         return self.address, self.length

@@ -108,8 +108,9 @@ class RtuLine(SerialLine):
                 raise self.unanswered(shape, self.discarded["noise"] - noise_before)
             if self.buffer and not self.is_remote:
                 # sleeping while the rest is on the wire spares waking up for every byte of it
-                lacking = max(self.missing - 1 - self.waiting(), 0)
-                time.sleep(min(lacking * self.framing.character_s, left_s))
+                lacking = self.missing - 1 - self.waiting()
+                if lacking > 0:
+                    time.sleep(min(lacking * self.framing.character_s, left_s))
             self.hear(self.receive(self.missing))
 
     def expect(self, request: bytes) -> None:

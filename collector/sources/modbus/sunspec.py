@@ -138,7 +138,7 @@ class Point(Register):
     factor: int | None
     power: int = 0
 
-    @property
+    @functools.cached_property
     def extent(self) -> tuple[int, int]:
         first = min(self.address, self.address if self.factor is None else self.factor)
         return first, max(self.address + self.length, (self.factor or 0) + 1) - first
