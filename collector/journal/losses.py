@@ -29,9 +29,7 @@ class Losses:
     def read(self) -> None:
         """Learn what earlier runs wrote down; entries that make no sense are stepped over."""
         for loss in losses(self.folder):
-            match loss:
-                case {"cause": str(cause), "readings": int(readings)}:
-                    self.ever[cause] += readings
+            self.ever[loss["cause"]] += loss["readings"]
             match loss:
                 case {"first": int(first), "last": int(last)}:
                     self.lost.append((first, last))

@@ -1,8 +1,11 @@
 """What the journal notes beside the readings, one JSON object a line: losses and dead letters."""
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +13,36 @@ from collector.clock import utc
 
 # Some 30,000 refused readings: enough to see what is wrong, and no danger to the disk.
 DEAD_LETTERS_BYTES = 10_000_000
+LONGEST_LINE = 1 << 20
+LARGEST = 1 << 53
 
 
 def losses(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield what was lost so far: cause, readings, and where known first, last, undelivered."""
-    yield from read_json(folder / "losses.jsonl")
+    """Yield what was lost so far: cause, readings, and where known at, first, last, undelivered."""
+    for entry in read_json(folder / "losses.jsonl"):
+        match entry:
+            case {"cause": str(), "readings": int(count)} if is_number(count) and has_time(entry):
+                yield entry
 
 
 def dead_letters(folder: Path, output: str) -> Iterator[dict[str, Any]]:
     """Yield what *output* refused: at, reason, reading."""
-    yield from read_json(folder / "dead-letters" / f"{output}.jsonl")
+    for entry in read_json(folder / "dead-letters" / f"{output}.jsonl"):
+        match entry:
+            case {"at": str(), "reason": str(), "reading": str()} if has_time(entry):
+                yield entry
+
+
+def is_number(number: int) -> bool:
+    """Return whether *number* can count readings; ``true`` and what a flipped bit makes cannot."""
+    return number is not True and 0 <= number < LARGEST
+
+
+def has_time(entry: Mapping[str, Any]) -> bool:
+    """Return whether the time of *entry* makes sense, where it has one."""
+    with suppress(ValueError, TypeError):
+        return "at" not in entry or datetime.fromisoformat(entry["at"]).tzinfo is not None
+    return False
 
 
 def append_dead_letters(folder: Path, output: str, reasons: Mapping[bytes, str]) -> int:
@@ -41,22 +64,27 @@ def take_dead_letters(folder: Path, output: str) -> Path:
 
 
 def append_json(file: Path, entry: dict[str, Any]) -> None:
+    """Append a line; one that a power cut has torn before it is ended first. Raise OSError."""
     file.parent.mkdir(exist_ok=True)
     entry = {"at": utc(time.time() * 1000), **entry}
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(entry) + "\n")
+    with file.open("ab+") as lines:
+        if lines.tell():
+            lines.seek(-1, os.SEEK_END)
+        is_torn = lines.read(1) not in (b"", b"\n")
+        lines.write(b"\n" * is_torn + json.dumps(entry).encode() + b"\n")
 
 
 def read_json(file: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file with one a line, stepping over lines that are none."""
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        lines = file.open("rb")
     except FileNotFoundError:
         return
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
+    with lines:
+        while line := lines.readline(LONGEST_LINE):
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict):
+                yield entry

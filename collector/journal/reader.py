@@ -69,7 +69,7 @@ class Reader:
         except OSError:
             return  # the disk does not give it back: ``take`` tells it as damaged
         base = self.offset
-        for frame in frames.scan(data):
+        for frame in frames.scan(data, number=segment.first):
             if len(taken) >= limit:
                 break
             self.offset = base + frame.end
@@ -86,7 +86,7 @@ class Reader:
             return
         except OSError:
             return
-        for frame in frames.scan(data, self.offset):
+        for frame in frames.scan(data, self.offset, segment.first):
             if len(taken) >= limit:
                 break
             for number, body in enumerate(frames.inflate(frame), frame.number):

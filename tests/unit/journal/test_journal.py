@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collector.errors import JournalFault
-from collector.journal.cursor import read_cursor
+from collector.journal.cursor import Cursor, read_cursor, write_cursor
 from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters, losses
 from collector.journal.reader import Reader, read_all
@@ -393,3 +393,15 @@ def test_the_list_of_refused_readings_is_bounded_and_what_is_left_out_counted(
     kept = len(list(dead_letters(tmp_path, "history")))
     assert 10 < kept < 40
     assert journal.losses.ever["refused by history, and its list is full"] == 100 - kept
+
+
+def test_readings_numbered_beyond_32_bits_are_read_like_others(tmp_path):
+    write_cursor(tmp_path, "history", Cursor(2**32 - 10, 1))
+    journal = opened(tmp_path, segment_bytes=500)
+    for number in range(20):
+        journal.append([line(number)])
+    opened_segments = [each for _, each in journal.reader("history").take(99)]
+    journal.keep_house(1 << 20)
+    closed_segments = [each for _, each in journal.reader("history").take(99)]
+    journal.close()
+    assert opened_segments == closed_segments == [line(number) for number in range(20)]

@@ -37,12 +37,27 @@ def test_the_next_run_knows_them_and_counts_its_own_apart(tmp_path):
 def test_entries_that_make_no_sense_are_stepped_over(tmp_path):
     (tmp_path / FILE).write_text(
         '{"cuse": "torn", "readings": 3}\n{"cause": "torn", "readings": "3"}\n[1]\n\xff{\n'
+        '{"cause": "torn", "readings": true}\n{"cause": "torn", "readings": NaN}\n'
+        '{"cause": "torn", "readings": -5}\n{"cause": "torn", "readings": 1e400}\n'
+        f'{{"cause": "torn", "readings": {"9" * 5000}}}\n{"[" * 100_000}\n'
+        '{"cause": "torn", "readings": 7, "at": "yesterday"}\n'
         '{"cause": "torn", "readings": 2, "first": "x", "last": 4}\n',
         encoding="latin-1",
     )
     losses = Losses(tmp_path)
     losses.read()
     assert losses.ever == {"torn": 2}
+
+
+def test_a_torn_line_takes_no_other_with_it(tmp_path):
+    losses = Losses(tmp_path)
+    losses.count("torn", 1)
+    file = tmp_path / FILE
+    file.write_bytes(file.read_bytes()[:-10])
+    losses.count("damaged", 5)
+    again = Losses(tmp_path)
+    again.read()
+    assert again.ever == {"damaged": 5}
 
 
 def test_what_a_full_disk_does_not_take_is_written_later(tmp_path):
