@@ -91,7 +91,10 @@ class DerivationStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class JournalStatus:
-    """The journal; *dropped* counts lost readings by cause, *dropped_lately* since the start."""
+    """The journal; *dropped* counts lost readings by cause, *dropped_lately* since the start.
+
+    *held* readings are only in memory; *faults* has the reason for each file that the disk refuses.
+    """
 
     readings: int = 0
     bytes: int = 0
@@ -99,6 +102,8 @@ class JournalStatus:
     undated: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_lately: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

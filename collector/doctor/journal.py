@@ -11,9 +11,10 @@ from collector.clock import utc
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.journal import notes
-from collector.journal.segments import NAME
+from collector.journal.layout import NAME
 from collector.text import amount, duration
 
+LOOK_AT_CARD = "sudo dmesg | grep -iE 'mmc|i/o error|ext4'    # and have a spare card"
 NEARLY = 0.8  # of ``journal.max_size``
 LATELY = timedelta(days=7)
 CAUSES = {
@@ -23,6 +24,8 @@ CAUSES = {
     "card.",
     "unreadable": "The disk returned nothing: often the end of a worn card.",
     "disk full": "The oldest readings were dropped so that measuring could continue.",
+    "not taken by the disk": "It took nothing for so long that memory was full: often the end of a "
+    "worn card.",
     "too much": "The journal may be no larger than 'journal.max_size'.",
     "too old": "An output lacked them for longer than 'journal.keep_undelivered'.",
     "clock never right": "They could not be dated: the machine was started again before its clock "
@@ -63,6 +66,23 @@ def size(case: Case) -> Iterator[Finding]:
         yield Finding("ok", what)
 
 
+def taken(case: Case) -> Iterator[Finding]:
+    """Does the disk take what is measured?"""
+    if not case.status:
+        return
+    held = case.status.journal.held
+    for place, reason in case.status.journal.faults.items():
+        yield Finding(
+            "error",
+            f"{place}: {reason}",
+            f"Measuring and delivery go on. {held:,} readings are only in memory and lost if the "
+            "service stops.",
+            LOOK_AT_CARD,
+        )
+    if not case.status.journal.faults:
+        yield Finding("ok", "the disk takes every reading")
+
+
 def losses(case: Case) -> Iterator[Finding]:
     """What was lost, by cause, and when?"""
     folder = folder_of(case)
@@ -101,8 +121,8 @@ def mend_of(cause: str, case: Case) -> str:
         return f"sudoedit {case.file}    # 'journal.max_size' or 'journal.keep_undelivered'"
     if cause == "disk full":
         return "sudo du -xh --max-depth=3 / | sort -h | tail -20"
-    if cause in {"damaged", "unreadable"}:
-        return "sudo dmesg | grep -iE 'mmc|i/o error|ext4'    # and have a spare card"
+    if cause in {"damaged", "unreadable", "not taken by the disk"}:
+        return LOOK_AT_CARD
     return f"tail {case.data_dir / 'journal/losses.jsonl'}"
 
 
@@ -122,4 +142,4 @@ def dead_letters(case: Case) -> Iterator[Finding]:
             )
 
 
-CHECKS = (size, losses, dead_letters)
+CHECKS = (size, taken, losses, dead_letters)

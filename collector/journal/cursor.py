@@ -1,24 +1,13 @@
 """A cursor: how far an output has got in the journal, in a small file of its own."""
 
-import errno
 import os
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@contextmanager
-def unless_full() -> Iterator[None]:
-    """Let what can wait fail on a full disk; any other OSError goes up."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
+from collector.journal.disk import Disk
+from collector.journal.places import need_file, need_folder
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ def write_cursor(folder: Path, output: str, cursor: Cursor) -> None:
     double what is written to the card.
     """
     file = cursor_file(folder, output)
-    file.parent.mkdir(exist_ok=True)
+    need_folder(file.parent)
     text = b"%020d %020d " % (cursor.number, cursor.newest_ms)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
@@ -68,19 +57,21 @@ def write_cursor(folder: Path, output: str, cursor: Cursor) -> None:
 class Cursors(dict[str, Cursor]):
     """The cursor of each output by its name, here and on disk."""
 
-    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+    def __init__(self, disk: Disk, names: Iterable[str]) -> None:
         super().__init__(dict.fromkeys(names, Cursor(0)))
-        self.folder = folder
+        self.disk = disk
 
     def read(self) -> None:
         for name in self:
-            self[name] = read_cursor(self.folder, name)
+            with self.disk.using(f"cursors/{name}"):
+                need_file(cursor_file(self.disk.folder, name))
+                self[name] = read_cursor(self.disk.folder, name)
 
     def put(self, name: str, cursor: Cursor) -> None:
-        """Set a cursor. A power cut may forget the last ones, and a full disk does."""
+        """Set a cursor. A power cut may forget the last ones, as does a disk that fails."""
         self[name] = cursor
-        with unless_full():
-            write_cursor(self.folder, name, cursor)
+        with self.disk.using(f"cursors/{name}"):
+            write_cursor(self.disk.folder, name, cursor)
 
     @property
     def furthest(self) -> int:

@@ -11,25 +11,26 @@ Three questions can be put to it: which readings are there (``reader.read_all``)
 each output get (``cursors``, ``notes.dead_letters``), and what was dropped (``losses``).
 """
 
-import fcntl
-import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from collector.errors import JournalFault
-from collector.journal import FORMAT, undated
-from collector.journal.cursor import FULL, Cursor, Cursors, unless_full
+from collector.journal import door, undated
+from collector.journal.cursor import Cursor, Cursors
+from collector.journal.disk import FULL, Disk
 from collector.journal.losses import Losses
-from collector.journal.notes import append_dead_letters
+from collector.journal.notes import LOSSES, append_dead_letters, letters_file
+from collector.journal.places import need_file
 from collector.journal.reader import Reader
 from collector.journal.segments import Log
 from collector.journal.snapshots import Snapshots
 from collector.reading import check_line, time_ms
 from collector.status import JournalStatus
 
-log = logging.getLogger(__name__)
+HELD_BYTES = 16 << 20  # of what the disk does not take: some 60,000 readings
+OLD = "log/*.z"
+NOT_TAKEN = "not taken by the disk"
 
 
 class Journal:
@@ -48,98 +49,102 @@ class Journal:
         self.folder = folder
         self.boot = boot
         self.lock = threading.RLock()
+        self.disk = Disk(folder)
         self.losses = Losses(folder)
         self.log = Log(folder / "log", self.tell_lost)
         self.undated = undated.log_of(folder, boot, self.losses)
-        self.cursors = Cursors(folder, outputs)
+        self.cursors = Cursors(self.disk, outputs)
         self.snapshots = {name: Snapshots(folder / "derivations" / name) for name in derivations}
-        self.full = False
         self.door: int | None = None
 
     def open(self) -> None:
-        """Take the journal for this process. Raise JournalFault where that cannot be."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.take_door()
+        """Take the journal for this process. Raise JournalFault where that may not be.
+
+        Neither a disk that fails nor what stands in the journal's places is a reason not to start.
+        """
+        self.door = door.take(self.disk)
+        for place in (LOSSES, *(letters_file(name) for name in self.cursors)):
+            with self.disk.using(place):
+                need_file(self.folder / place)
+        with self.disk.using(LOSSES):
             self.losses.read()
-            self.cursors.read()
-            for each in self.snapshots.values():
+        self.cursors.read()
+        for name, each in self.snapshots.items():
+            with self.disk.using(f"derivations/{name}"):
                 each.read()
+        with self.disk.using("log"):
             self.log.open(max([self.cursors.furthest, *self.derived]))
+        with self.disk.using("undated"):
             undated.forget_others(self.folder, self.boot, self.losses)
             if self.undated.folder.is_dir():
                 self.undated.open()
-        except OSError as error:
-            msg = f"the journal in {self.folder} cannot be used: {error.strerror}"
-            raise JournalFault(msg) from error
-
-    def take_door(self) -> None:
-        """Lock the folder, and refuse one that a newer release has written."""
-        self.door = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(self.door, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            msg = (
-                f"the journal in {self.folder} is in use by another collector; stop that one first"
-            )
-            raise JournalFault(msg) from None
-        text = os.pread(self.door, 16, 0).strip()
-        if text.isdigit() and int(text) > FORMAT:
-            msg = (
-                f"the journal in {self.folder} has format {int(text)}, this release knows "
-                f"{FORMAT}: install the newer release again"
-            )
-            raise JournalFault(msg)
-        if text != b"%d" % FORMAT:
-            os.pwrite(self.door, b"%d\n" % FORMAT, 0)
 
     def close(self) -> None:
-        for each in (self.log, self.undated):
-            with unless_full():
+        for name, each in (("log", self.log), ("undated", self.undated)):
+            with self.disk.using(name):
                 each.close()
         if self.door is not None:
             os.close(self.door)
             self.door = None
 
     def append(
-        self, lines: Sequence[bytes], *, dated: bool = True, at_ms: int | None = None
+        self,
+        lines: Sequence[bytes],
+        *,
+        dated: bool = True,
+        at_ms: int | None = None,
+        hold: bool = True,
     ) -> bool:
-        """Write encoded readings down. Return False when the disk is full and they are lost.
+        """Write encoded readings down. Return False where the disk does not take them.
 
-        *at_ms* is when they came, where that is not the time of the last one: a segment is as old
-        as what came first, also when that is the weather of ten years ago.
+        They are held in memory then, unless *hold* says that they can be had again. *at_ms* is when
+        they came, where that is not the time of the last one: a segment is as old as what came
+        first, also when that is the weather of ten years ago.
 
-        Room is made by dropping the oldest closed segment, as often as it takes.
+        On a full disk room is made by dropping the oldest closed segment, as often as it takes.
         """
         with self.lock:
             target = self.log if dated else self.undated
-            while not self.try_append(target, lines, at_ms):
-                if not self.drop_oldest("disk full"):
-                    self.lose_to_full_disk(len(lines))
-                    return False
-            if self.full:
-                self.full = False
-                log.warning("there is room on the disk again: readings are kept")
-                self.losses.write()
-            return True
-
-    def try_append(self, target: Log, lines: Sequence[bytes], at_ms: int | None = None) -> bool:
-        """Append to *target*; return False where the disk is full."""
-        try:
-            if target is self.undated and not target.segments:
-                target.open()
-            target.append(lines, time_ms(lines[-1]) if at_ms is None else at_ms)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
+            if self.try_append(target, lines, at_ms, make_room=True):
+                return True
+            if hold:
+                target.holding = True
+                target.append(lines, time_ms(lines[-1]) if at_ms is None else at_ms)
+                self.drop_held(target)
             return False
-        return True
 
-    def lose_to_full_disk(self, count: int) -> None:
-        if not self.full:
-            self.full = True
-            log.error("the disk is full: readings are lost until there is room")
-        self.losses.count_quietly("disk full", count)
+    def try_append(
+        self,
+        target: Log,
+        lines: Sequence[bytes],
+        at_ms: int | None = None,
+        *,
+        make_room: bool = False,
+    ) -> bool:
+        """Append to *target*; return False where the disk does not take it."""
+        place = self.place_of(target)
+        with self.lock:
+            while not target.holding:
+                try:
+                    if target is self.undated and not target.segments:
+                        target.open()
+                    target.append(lines, time_ms(lines[-1]) if at_ms is None else at_ms)
+                except OSError as error:
+                    if make_room and error.errno in FULL and self.drop_oldest("disk full"):
+                        continue
+                    self.disk.fails(place, error)
+                    return False
+                self.disk.works(place)
+                return True
+        return False
+
+    def place_of(self, target: Log) -> str:
+        return "log" if target is self.log else "undated"
+
+    def drop_held(self, target: Log) -> None:
+        """Let what is held in memory not grow beyond its bound."""
+        while dropped := target.drop_held(HELD_BYTES):
+            target.lost(NOT_TAKEN, *dropped)
 
     def resend(self, lines: Sequence[str]) -> int:
         """Append encoded readings again, for every output; return how many were stored.
@@ -147,13 +152,13 @@ class Journal:
         Raise ValueError, having stored none, where one is not as the journal writes it.
         """
         encoded = [check_line(line) for line in lines]
-        return len(encoded) if encoded and self.append(encoded) else 0
+        return len(encoded) if encoded and self.append(encoded, hold=False) else 0
 
     def date_back(self, offset_ms: int) -> int:
         """Move this boot's undated readings into the log, dated; return how many.
 
-        A crash on the way makes some of them appear twice, which outputs do not mind. On a full
-        disk the rest stays where it is, for another try.
+        A crash on the way makes some of them appear twice, which outputs do not mind. What the disk
+        does not take stays where it is, for another try.
         """
         reader = Reader(self.undated, self.undated.first_number)
         moved = 0
@@ -168,34 +173,57 @@ class Journal:
                     return moved
             moved += len(records)
             self.sync()
-            undated.drop_before(self.undated, reader.number)
+            if self.log.holding:
+                return moved
+            with self.disk.using("undated"):
+                undated.drop_before(self.undated, reader.number)
 
     def forget_undated(self) -> None:
-        with unless_full():
-            self.log.sync()
-            self.undated.close()
-        undated.remove(self.undated.folder)
-        self.undated = undated.log_of(self.folder, self.boot, self.losses)
+        self.sync()
+        if self.log.holding:
+            return
+        try:
+            with self.disk.using("undated"):
+                self.undated.close()
+                undated.remove(self.undated.folder)
+        finally:
+            self.undated = undated.log_of(self.folder, self.boot, self.losses)
 
     def sync(self) -> None:
-        """Force what was written so far onto the disk. Raise OSError."""
-        with unless_full():
-            self.log.sync()
-            self.undated.sync()
+        """Force what was written so far onto the disk, and what is held in memory."""
+        if self.door is None:
+            self.door = door.take(self.disk)
+        for target in (self.log, self.undated):
+            with self.disk.using(self.place_of(target)):
+                self.sync_one(target)
+        self.losses.write()
+
+    def sync_one(self, target: Log) -> None:
+        """Force a log onto the disk. Raise OSError.
+
+        The oldest readings make room for a whole segment that waits in memory, not for less.
+        """
+        while True:
+            try:
+                return target.sync()
+            except OSError as error:
+                is_much = target.held_bytes > target.segment_bytes
+                if not (is_much and error.errno in FULL and self.drop_oldest("disk full")):
+                    raise
 
     def keep_house(self, size: int) -> None:
         """Deflate closed segments, and keep within *size* bytes."""
-        with unless_full():
+        with self.disk.using(OLD):
             self.log.close_segments()
         while self.log.size + self.undated.size > size and self.drop_oldest("too much"):
             pass
 
     def drop_old(self, delivered_before_ms: float, before_ms: float) -> None:
         """Drop what is older than *before_ms*, and what every output has, sooner."""
-        while self.too_old(delivered_before_ms) and self.delivered():
-            self.drop_oldest("")
-        while self.too_old(before_ms):
-            self.drop_oldest("too old")
+        while self.too_old(delivered_before_ms) and self.delivered() and self.drop_oldest(""):
+            pass
+        while self.too_old(before_ms) and self.drop_oldest("too old"):
+            pass
 
     def too_old(self, before_ms: float) -> bool:
         """Is every reading of the oldest segment from before *before_ms*, by all its times?"""
@@ -214,14 +242,15 @@ class Journal:
         return [each.current.number for each in self.snapshots.values()]
 
     def drop_oldest(self, cause: str) -> bool:
-        """Drop the oldest closed segment; with a *cause* it is told as a loss."""
-        with self.lock:
+        """Drop the oldest closed segment, if it can be; with a *cause* it is told as a loss."""
+        with self.lock, self.disk.using(OLD):
             if dropped := self.log.drop_oldest():
                 if cause:
                     self.tell_lost(cause, *dropped)
             elif dropped := self.undated.drop_oldest():
-                self.losses.count(cause, dropped[1] - dropped[0] + 1)
+                self.undated.lost(cause, *dropped)
             return dropped is not None
+        return False
 
     def tell_lost(self, cause: str, first: int, last: int) -> None:
         """Write down once that the readings *first* to *last* are gone, and who lacked them."""
@@ -272,7 +301,7 @@ class Journal:
 
     def set_aside(self, output: str, reasons: Mapping[bytes, str]) -> None:
         """Keep refused readings with the far side's reason, for people to look at and resend."""
-        with unless_full():
+        with self.disk.using(letters_file(output)):
             left = append_dead_letters(self.folder, output, reasons)
             if left:
                 self.losses.count_quietly(f"refused by {output}, and its list is full", left)
@@ -286,4 +315,6 @@ class Journal:
             undated=self.undated.next_number - self.undated.first_number,
             dropped=dict(self.losses.ever),
             dropped_lately=dict(self.losses.lately),
+            held=self.log.held + self.undated.held,
+            faults={str(self.folder / each): why for each, why in self.disk.faults.items()},
         )

@@ -5,11 +5,11 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from collector.journal.notes import append_json, losses
+from collector.journal.notes import LOSSES, append_json, losses
 
 log = logging.getLogger(__name__)
 
-FILE = "losses.jsonl"
+FILE = LOSSES
 
 
 class Losses:

@@ -10,16 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from collector.clock import utc
+from collector.journal.places import need_folder
 
 # Some 30,000 refused readings: enough to see what is wrong, and no danger to the disk.
+LOSSES = "losses.jsonl"
 DEAD_LETTERS_BYTES = 10_000_000
 LONGEST_LINE = 1 << 20
 LARGEST = 1 << 53
 
 
+def letters_file(output: str) -> str:
+    """Return where, in the journal, is what *output* refused."""
+    return f"dead-letters/{output}.jsonl"
+
+
 def losses(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield what was lost so far: cause, readings, and where known at, first, last, undelivered."""
-    for entry in read_json(folder / "losses.jsonl"):
+    for entry in read_json(folder / LOSSES):
         match entry:
             case {"cause": str(), "readings": int(count)} if is_number(count) and has_time(entry):
                 yield entry
@@ -27,7 +34,7 @@ def losses(folder: Path) -> Iterator[dict[str, Any]]:
 
 def dead_letters(folder: Path, output: str) -> Iterator[dict[str, Any]]:
     """Yield what *output* refused: at, reason, reading."""
-    for entry in read_json(folder / "dead-letters" / f"{output}.jsonl"):
+    for entry in read_json(folder / letters_file(output)):
         match entry:
             case {"at": str(), "reason": str(), "reading": str()} if has_time(entry):
                 yield entry
@@ -47,7 +54,7 @@ def has_time(entry: Mapping[str, Any]) -> bool:
 
 def append_dead_letters(folder: Path, output: str, reasons: Mapping[bytes, str]) -> int:
     """Note refused readings with their reasons; return how many no longer fit. Raise OSError."""
-    file = folder / "dead-letters" / f"{output}.jsonl"
+    file = folder / letters_file(output)
     left = len(reasons)
     for line, reason in reasons.items():
         if file.exists() and file.stat().st_size > DEAD_LETTERS_BYTES:
@@ -59,13 +66,13 @@ def append_dead_letters(folder: Path, output: str, reasons: Mapping[bytes, str])
 
 def take_dead_letters(folder: Path, output: str) -> Path:
     """Put the list of what *output* refused aside, so that new ones begin another; return it."""
-    file = folder / "dead-letters" / f"{output}.jsonl"
+    file = folder / letters_file(output)
     return file.rename(file.with_suffix(".resent"))
 
 
 def append_json(file: Path, entry: dict[str, Any]) -> None:
     """Append a line; one that a power cut has torn before it is ended first. Raise OSError."""
-    file.parent.mkdir(exist_ok=True)
+    need_folder(file.parent)
     entry = {"at": utc(time.time() * 1000), **entry}
     with file.open("ab+") as lines:
         if lines.tell():

@@ -1,5 +1,6 @@
 """Reading the log: from a place on, all of it, or its end; also while it is being written."""
 
+import logging
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -8,8 +9,11 @@ from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from collector.journal import frames
-from collector.journal.segments import NAME, Log, Segment
+from collector.journal.layout import Segment, find_readable
+from collector.journal.segments import Log
 from collector.reading import time_ms
+
+log = logging.getLogger(__name__)
 
 Record = tuple[int, bytes]
 
@@ -60,9 +64,7 @@ class Reader:
 
     def take_open(self, segment: Segment, taken: list[Record], limit: int) -> None:
         try:
-            with segment.path.open("rb") as file:
-                file.seek(self.offset)
-                data = file.read(segment.size - self.offset)
+            data = segment.read(self.offset)
         except FileNotFoundError:
             self.segment = None
             return
@@ -141,27 +143,23 @@ def times_of(segment: Segment) -> tuple[int, int] | None:
 def read_segment(segment: Segment) -> Iterator[Record]:
     """Yield the records of one segment, which may be deflated by its writer at any moment."""
     try:
-        data = segment.path.read_bytes()
-    except FileNotFoundError:
-        segment = replace(segment, path=segment.path.with_suffix(".z"))
-        if not segment.path.exists():
-            return  # it was dropped
-        data = segment.path.read_bytes()
+        try:
+            data = segment.path.read_bytes()
+        except FileNotFoundError:
+            segment = replace(segment, path=segment.path.with_suffix(".z"))
+            if not segment.path.exists():
+                return  # it was dropped
+            data = segment.path.read_bytes()
+    except OSError as error:
+        log.warning(
+            "%s cannot be read: %s; what is in it is left out", segment.path, error.strerror
+        )
+        return
     for frame in frames.scan(data, number=segment.first):
         if segment.closed:
             yield from enumerate(frames.inflate(frame), frame.number)
         else:
             yield frame.number, frame.body
-
-
-def find_readable(folder: Path) -> list[Segment]:
-    matches = [(path, NAME.fullmatch(path.name)) for path in sorted(folder.iterdir())]
-    found = {
-        int(match[1]): Segment(path, int(match[1]), int(match[2]), 0)
-        for path, match in matches
-        if match
-    }
-    return [found[first] for first in sorted(found)]
 
 
 def newest(folder: Path, limit: int) -> Iterator[Record]:

@@ -1,48 +1,34 @@
 """An append-only log of numbered records on disk, in segments: the ground the journal stands on.
 
-    0000000000000001-1763654400000.log    the open segment: one frame a record
-    0000000000000001-1763654400000.z      a closed one: deflated blocks of records
-
-A name says the first record's number and time. Every segment but the last is closed; one that
-a crash left open is closed by the next start. Times only serve to find a place in the log.
+Every segment but the last is closed; one that a crash left open is closed by the next start. While
+the disk takes nothing, what comes is held in memory, in segments that are written down later.
 The end of a closed segment says which times it holds, so that readers can leave it out.
 """
 
 import os
-import re
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain, pairwise
 from pathlib import Path
 
 from collector.files import sync_folder
 from collector.journal import frames
+from collector.journal.layout import Segment, end_of, find_segments, gaps, write_at, write_blocks
+from collector.journal.places import need_folder
 from collector.reading import time_ms
 
-NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
 SEGMENT_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One file of the log: number and time of its first record, and its size in bytes."""
-
-    path: Path
-    first: int
-    first_ms: int
-    size: int
-
-    @property
-    def closed(self) -> bool:
-        return self.path.suffix == ".z"
+NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 class Log:
     """Records in *folder*. One thread or several may append; readers follow on their own.
 
-    *lost* is called with (cause, first number, last number) for records found damaged.
+    *lost* is called with (cause, first number, last number) for records found damaged. While it is
+    *holding*, the disk takes nothing and what comes is held in memory, until ``sync`` succeeds.
     """
 
     def __init__(
@@ -61,10 +47,16 @@ class Log:
         self.unsynced: dict[Path, int] = {}
         self.unreadable: set[Path] = set()
         self.file: int | None = None
+        self.holding = False
+        self.syncing = threading.Lock()
 
     def open(self, least: int = 1) -> None:
-        """Find the segments and the next number, which is at least *least*; mend the end."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Find the segments and the next number, which is at least *least*; mend the end.
+
+        Raise OSError; it can be used all the same.
+        """
+        self.next_number = least
+        need_folder(self.folder)
         self.segments = find_segments(self.folder)
         after = self.mend_tail() if self.segments else least
         self.next_number = max(least, after)
@@ -78,16 +70,14 @@ class Log:
             data = last.path.read_bytes()
         except OSError:
             return self.leave_unreadable(last)
-        after, end = last.first, 0
-        for frame in frames.scan(data, number=last.first):
-            after = frame.number + (len(frames.inflate(frame)) if last.closed else 1)
-            end = frame.end
+        after, end = end_of(last, data)
         if last.closed:
             return after
         if torn := frames.count_torn(data[end:]):
             self.lost("torn", after, after + torn - 1)
-        self.file = os.open(last.path, os.O_RDWR | os.O_CLOEXEC)
-        os.ftruncate(self.file, end)
+        with suppress(OSError):  # what the disk does not let us mend is left, and a new one begun
+            self.file = os.open(last.path, os.O_RDWR | os.O_CLOEXEC)
+            os.ftruncate(self.file, end)
         self.segments[-1] = replace(last, size=end)
         return after + torn
 
@@ -98,63 +88,159 @@ class Log:
         return after
 
     def append(self, bodies: Sequence[bytes], at_ms: int) -> int:
-        """Write *bodies* at the end and return the number of the first. Raise OSError.
+        """Put *bodies* at the end and return the number of the first. Raise OSError.
 
         Either all of them are in the log afterwards, or none is.
         """
         with self.grown:
-            if self.file is None or self.segments[-1].size >= self.segment_bytes:
-                self.begin_segment(at_ms)
-            assert self.file is not None
             number = self.next_number
             data = b"".join(frames.pack(number + i, body) for i, body in enumerate(bodies))
+            self.hold(data, at_ms) if self.holding else self.write(data, at_ms)
             last = self.segments[-1]
-            try:
-                written = 0
-                while written < len(data):
-                    written += os.pwrite(self.file, data[written:], last.size + written)
-            except OSError:
-                os.ftruncate(self.file, last.size)
-                raise
             self.segments[-1] = replace(last, size=last.size + len(data))
             self.next_number = number + len(bodies)
             self.grown.notify_all()
             return number
 
+    def write(self, data: bytes, at_ms: int) -> None:
+        if self.file is None or self.segments[-1].size >= self.segment_bytes:
+            self.begin_segment(at_ms)
+        assert self.file is not None
+        size = self.segments[-1].size
+        try:
+            write_at(self.file, data, size)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self.file, size)
+            raise
+
     def begin_segment(self, at_ms: int) -> None:
-        path = self.folder / f"{self.next_number:016d}-{max(at_ms, 0):013d}.log"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        if self.file is not None:
-            self.unsynced[self.segments[-1].path] = self.file
+        path = self.path_at(at_ms)
+        need_folder(self.folder)
+        file = os.open(path, NEW, 0o640)
+        self.put_file_aside()
         self.file = file
         self.segments.append(Segment(path, self.next_number, at_ms, 0))
 
+    def path_at(self, at_ms: int) -> Path:
+        """Return the file of a segment that begins with the next record."""
+        return self.folder / f"{self.next_number:016d}-{max(at_ms, 0):013d}.log"
+
+    def put_file_aside(self) -> None:
+        """Leave the file that was being written to the next ``sync``."""
+        if self.file is not None:
+            self.unsynced[self.segments[-1].path] = self.file
+            self.file = None
+
+    def hold(self, data: bytes, at_ms: int) -> None:
+        held = self.segments[-1].held if self.segments else None
+        if held is None or len(held) >= self.segment_bytes:
+            self.put_file_aside()
+            if self.segments and not self.segments[-1].size:  # it could only just be begun
+                self.segments.pop()
+            held = bytearray()
+            self.segments.append(Segment(self.path_at(at_ms), self.next_number, at_ms, 0, held))
+        held.extend(data)
+
+    def drop_held(self, most: int) -> tuple[int, int] | None:
+        """Where more than *most* bytes are held, forget the oldest; return its numbers."""
+        with self.grown:
+            held = self.waiting
+            if len(held) < 2 or self.held_bytes <= most:  # noqa: PLR2004  one is being filled
+                return None
+            self.segments.remove(held[0])
+            return held[0].first, held[1].first - 1
+
+    @property
+    def waiting(self) -> list[Segment]:
+        """The segments that are held in memory."""
+        return [each for each in self.segments if each.held is not None]
+
+    @property
+    def held(self) -> int:
+        """How many records are held in memory."""
+        return self.next_number - self.waiting[0].first if self.waiting else 0
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(each.size for each in self.waiting)
+
     def sync(self) -> None:
-        """Force all that was appended so far onto the disk. Raise OSError."""
+        """Force all that was appended so far onto the disk, and what is held. Raise OSError."""
+        with self.syncing:
+            try:
+                self.force()
+                for segment in self.waiting:
+                    self.store(segment)
+            except OSError:
+                self.holding = True
+                raise
+
+    def force(self) -> None:
         with self.grown:
             done, self.unsynced = list(self.unsynced.values()), {}
             current = os.dup(self.file) if self.file is not None else None
-            written = self.next_number
+            written = self.next_number - self.held
+        faults = []
         for file in [*done, *([] if current is None else [current])]:
             try:
                 os.fdatasync(file)
+            except OSError as error:
+                faults.append(error)
             finally:
                 os.close(file)
+        if faults:
+            raise faults[0]
         if done:
             sync_folder(self.folder)
         self.synced_number = written
+        with self.grown:
+            self.holding = self.held > 0
+
+    def store(self, segment: Segment) -> None:
+        """Write a segment that is held in memory to the disk, where it goes on. Raise OSError."""
+        held = segment.held
+        assert held is not None
+        need_folder(self.folder)
+        file = os.open(segment.path, NEW, 0o640)
+        try:
+            size = len(held)
+            write_at(file, held[:size], 0)
+            os.fdatasync(file)
+            with self.grown:
+                self.go_on_in(file, segment, size)
+        except OSError:
+            os.close(file)
+            raise
+
+    def go_on_in(self, file: int, segment: Segment, size: int) -> None:
+        """Let *file* be what is held of *segment*, of which *size* bytes are in it already."""
+        whole = next((each for each in self.segments if each.held is segment.held), None)
+        if whole is None or whole.held is None:  # it was dropped meanwhile
+            self.unsynced[segment.path] = file
+            self.delete(segment.path)
+            return
+        write_at(file, whole.held[size:], size)
+        if whole is self.segments[-1]:
+            self.file, self.holding = file, False
+        else:
+            self.unsynced[segment.path] = file
+        self.segments[self.segments.index(whole)] = replace(whole, held=None)
 
     def close(self) -> None:
-        self.sync()
-        with self.grown:
-            if self.file is not None:
-                os.close(self.file)
-                self.file = None
+        """Force all onto the disk and let go of it. Raise OSError."""
+        try:
+            self.sync()
+        finally:
+            with self.grown:
+                if self.file is not None:
+                    os.close(self.file)
+                    self.file = None
 
     def close_segments(self) -> None:
         """Deflate every segment that is complete, one after the other. Raise OSError."""
         for segment in list(self.segments[:-1]):
-            if not segment.closed and segment.path not in self.unreadable:
+            if segment.held is None and not (segment.closed or segment.path in self.unreadable):
                 self.deflate_segment(segment)
 
     def deflate_segment(self, segment: Segment) -> None:
@@ -165,21 +251,13 @@ class Log:
             self.unreadable.add(segment.path)
             return
         found = list(frames.scan(data, number=segment.first))
-        self.tell_gaps(segment, found)
+        for gap in gaps(segment.first, found, self.first_after(segment)):
+            self.lost("damaged", *gap)
         target = segment.path.with_suffix(".z")
         draft = segment.path.with_suffix(".new")
-        try:
-            with draft.open("wb") as file:
-                for block in frames.deflate(iter(found)):
-                    file.write(block)
-                if times := [time_ms(frame.body) for frame in found]:
-                    file.write(frames.pack_times(min(times), max(times)))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
-        size = draft.stat().st_size
+        times = [time_ms(frame.body) for frame in found]
+        span = [frames.pack_times(min(times), max(times))] if times else []
+        size = write_blocks(draft, chain(frames.deflate(iter(found)), span))
         with self.grown:
             if segment not in self.segments:  # dropped meanwhile
                 draft.unlink()
@@ -200,33 +278,27 @@ class Log:
             os.close(file)
         path.unlink(missing_ok=True)
 
-    def tell_gaps(self, segment: Segment, found: Sequence[frames.Frame]) -> None:
-        expected = segment.first
-        for frame in found:
-            if frame.number > expected:
-                self.lost("damaged", expected, frame.number - 1)
-            expected = frame.number + 1
-        if expected < self.first_after(segment):
-            self.lost("damaged", expected, self.first_after(segment) - 1)
-
     def first_after(self, segment: Segment) -> int:
         """Return the first number that is no longer in *segment*."""
         later = [each.first for each in self.segments if each.first > segment.first]
         return min(later, default=self.next_number)
 
     def drop_oldest(self) -> tuple[int, int] | None:
-        """Delete the oldest segment that is not being written; return its first and last number."""
+        """Delete the oldest segment that is not being written; return its first and last number.
+
+        Raise OSError.
+        """
         with self.grown:
-            if len(self.segments) < 2:  # noqa: PLR2004  one is being written
+            if len(self.segments) < 2 or self.segments[0].held is not None:  # noqa: PLR2004  one is being written
                 return None
+            self.delete(self.segments[0].path)
             oldest = self.segments.pop(0)
-            after = self.segments[0].first
-        self.delete(oldest.path)
-        return oldest.first, after - 1
+            return oldest.first, self.segments[0].first - 1
 
     @property
     def size(self) -> int:
-        return sum(segment.size for segment in self.segments)
+        """How many bytes are on the disk."""
+        return sum(segment.size for segment in self.segments if segment.held is None)
 
     @property
     def first_number(self) -> int:
@@ -248,20 +320,3 @@ class Log:
             if following.first_ms > at_ms:
                 return segment.first
         return segments[-1].first if segments else self.next_number
-
-
-def find_segments(folder: Path) -> list[Segment]:
-    """List the segments of *folder* in order, clearing away what a crash left half-done."""
-    found: dict[int, Segment] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix == ".new":
-            path.unlink()
-        match = NAME.fullmatch(path.name)
-        if match is None:
-            continue
-        segment = Segment(path, int(match[1]), int(match[2]), path.stat().st_size)
-        twin = found.get(segment.first)
-        if twin is not None:
-            twin.path.unlink()
-        found[segment.first] = segment
-    return [found[first] for first in sorted(found)]

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from collector import files
+from collector.journal.places import delete, need_file, need_folder
 
 NAME = re.compile(r"(\d{16})-(\d{13})")
 KEPT_EVERY_MS = 6 * 3_600_000
@@ -51,14 +52,15 @@ class Snapshots:
     def read(self) -> None:
         """Find the newest whole snapshot; without one the derivation begins with the oldest."""
         for path in self.folder.glob(".*.new"):  # of a run that was killed
-            path.unlink(missing_ok=True)
+            delete(path)
+            need_file(path)
         whole = filter(None, (read(path) for path in reversed(self.paths())))
         self.current = next(whole, Snapshot())
 
     def paths(self) -> list[Path]:
         """Return the files of all snapshots, oldest reading first."""
         entries = self.folder.iterdir() if self.folder.is_dir() else []
-        return sorted(each for each in entries if NAME.fullmatch(each.name))
+        return sorted(each for each in entries if NAME.fullmatch(each.name) and each.is_file())
 
     def begin(self, number: int, at_ms: float) -> None:
         """Let a new derivation begin at *number*, for good. Raise OSError."""
@@ -115,7 +117,7 @@ def unneeded(paths: list[Path], first_number: int) -> list[Path]:
 
 
 def write(folder: Path, snapshot: Snapshot, at_ms: float, *, durable: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    need_folder(folder)
     text = f"{snapshot.end} {snapshot.state}".encode()
     path = folder / f"{snapshot.number:016d}-{max(round(at_ms), 0):013d}"
     files.replace(path, b"%s#%010d\n" % (text, zlib.crc32(text)), mode=0o640, durable=durable)

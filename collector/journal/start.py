@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from collector.files import sync_folder
-from collector.journal.cursor import Cursor, cursor_file, unless_full
+from collector.journal.cursor import Cursor, cursor_file
 from collector.journal.journal import Journal
+from collector.journal.places import need_folder
 from collector.journal.reader import Reader
 from collector.journal.segments import Log
 from collector.reading import time_ms
@@ -39,15 +40,17 @@ def place_new(journal: Journal, since_ms: Mapping[str, int | None]) -> list[str]
     *since_ms* has for each output the time from which on it gets readings, None for the newest.
     The cursors are forced onto the disk: a power cut must not make an output new again.
     """
-    oldest = begins_at_oldest(journal.folder)
-    new = [name for name in since_ms if is_new(journal.folder, name)]
+    oldest, new = False, list[str]()
+    with journal.disk.using("cursors"):
+        oldest = begins_at_oldest(journal.folder)
+        new = [name for name in since_ms if is_new(journal.folder, name)]
     for name in new:
         at_ms = 0 if oldest and since_ms[name] is None else since_ms[name]
         number = journal.log.next_number if at_ms is None else first_since(journal.log, at_ms)
         journal.cursors.put(name, Cursor(number))
     if new or oldest:
-        with unless_full():
-            marker_in(journal.folder).parent.mkdir(exist_ok=True)
+        with journal.disk.using("cursors"):
+            need_folder(marker_in(journal.folder).parent)
             marker_in(journal.folder).touch()
             for name in new:
                 force(cursor_file(journal.folder, name))

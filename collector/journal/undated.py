@@ -3,9 +3,11 @@
 undated/BOOT/    a log like any other; that of an earlier boot can never be dated
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from collector.journal.losses import Losses
+from collector.journal.places import need_folder
 from collector.journal.reader import read_all
 from collector.journal.segments import Log
 from collector.reading import time_ms
@@ -29,8 +31,9 @@ def drop_before(undated: Log, number: int) -> None:
 def forget_others(folder: Path, boot: str, losses: Losses) -> None:
     """Drop the readings of earlier boots whose clock never became right, and count them."""
     parent = folder / "undated"
-    for each in sorted(parent.iterdir()) if parent.is_dir() else []:
-        if each.name != boot:
+    need_folder(parent)
+    for each in sorted(parent.iterdir()):
+        if each.name != boot and each.is_dir():
             count = sum(1 for _ in read_all(each))
             remove(each)
             if count:
@@ -43,7 +46,9 @@ def date(line: bytes, offset_ms: int) -> bytes:
 
 
 def remove(folder: Path) -> None:
+    """Delete a log; what is not a file in it stays, and its folder. Raise OSError."""
     for file in folder.iterdir() if folder.is_dir() else []:
-        file.unlink()
-    if folder.is_dir():
+        if not file.is_dir():
+            file.unlink()
+    with suppress(OSError):
         folder.rmdir()

@@ -75,8 +75,10 @@ def serve_at(door: socket.socket, answer: Answer, stop: threading.Event) -> None
                 continue
             try:
                 connection, _ = door.accept()
-            except TimeoutError:
+            except OSError as error:  # nobody came, or no file is left to talk through
                 free.release()
+                if not isinstance(error, TimeoutError):
+                    stop.wait(SEE_STOP_WITHIN_S)
                 continue
             threading.Thread(target=attend, args=(connection,), name="client", daemon=True).start()
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from collector.clock import Clock
 from collector.contract import Derivation, Ticking
-from collector.journal.cursor import unless_full
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader, Record
 from collector.journal.snapshots import LARGEST_BYTES, Snapshot
@@ -145,7 +144,7 @@ class Deriving:
                 self.health.passed_ms = time_ms(records[-1][1])
         if self.clock.monotonic_ms() >= self.snapshot_due_ms:
             self.take_snapshot()
-        with unless_full():
+        with self.journal.disk.using(f"derivations/{self.name}"):
             self.put_snapshot()
         return len(records) == TAKEN_AT_ONCE
 
@@ -198,7 +197,7 @@ class Deriving:
         now_ms = round(self.clock.monotonic_ms() + frame.offset_ms) if frame.dated else None
         with self.journal.lock:
             if not self.journal.try_append(self.journal.log, self.unstored, now_ms):
-                raise OSError("the disk is full")
+                raise OSError("the disk takes nothing now")
         with self.lock:
             self.health.made += len(self.unstored)
         self.unstored = []

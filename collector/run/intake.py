@@ -110,7 +110,7 @@ class Intake:
             self.broken(each, error)
             return
         ended_ms = self.clock.monotonic_ms()
-        if self.keep(own, ours, slot, frame) and not self.remember(each):
+        if self.keep(each, own, ours, slot) and not self.remember(each):
             return
         self.answered(each, accepted)
         with self.lock:
@@ -118,14 +118,17 @@ class Intake:
             each.health.duration_s = (ended_ms - started_ms) / 1000
             each.health.lateness_s.append((started_ms + frame.offset_ms - slot) / 1000)
 
-    def keep(self, own: Sequence[bytes], ours: Sequence[bytes], slot: int, frame: Frame) -> bool:
+    def keep(self, each: Feed, own: Sequence[bytes], ours: Sequence[bytes], slot: int) -> bool:
         """Journal readings; those with times of their *own* are dated, whatever our clock says.
 
-        Return False where the disk is full and some are lost.
+        Return False where the disk does not take them all; a source that remembers brings its
+        own again.
         """
-        came_ms = slot if frame.dated else None
-        kept = not own or self.journal.append(own, at_ms=came_ms)
-        return (not ours or self.journal.append(ours, dated=frame.dated)) and kept
+        assert self.frame
+        dated, again = self.frame.dated, each.remembering is not None
+        came_ms = slot if dated else None
+        kept = not own or self.journal.append(own, at_ms=came_ms, hold=not again)
+        return (not ours or self.journal.append(ours, dated=dated)) and kept
 
     def remember(self, each: Feed) -> bool:
         """Let a source hear that its readings are journalled; return False where it fails."""

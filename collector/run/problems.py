@@ -43,6 +43,9 @@ def problems(status: Status) -> list[str]:
         f"{count} readings were lost since the start: {cause}"
         for cause, count in status.journal.dropped_lately.items()
     ]
+    found += [f"{place}: {reason}" for place, reason in status.journal.faults.items()]
+    if status.journal.held:
+        found.append(f"{status.journal.held} readings are only in memory until the disk takes them")
     return found
 
 

@@ -45,7 +45,6 @@ class Service:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
         journal = config.data_dir / "journal"
-        journal.mkdir(parents=True, exist_ok=True)
         self.clock = clock or Clock(config.main.clock.trust, journal / "trusted-boot")
         names = list(config.outputs), list(config.derivations)
         self.journal = Journal(journal, self.clock.boot, *names)

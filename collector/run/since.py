@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from collector.config import Config
 from collector.contract import BadOption
 from collector.journal import start
-from collector.journal.cursor import unless_full
 from collector.journal.journal import Journal
 from collector.scalars import NotAccepted, seconds_of
 
@@ -61,7 +60,7 @@ def place_derivations(config: Config, journal: Journal, now_ms: float) -> None:
             at_ms = since_ms(options.since, now_ms, config.main.timezone)
             later = journal.log.next_number
             number = later if at_ms is None else start.first_since(journal.log, at_ms)
-            with unless_full():
+            with journal.disk.using(f"derivations/{name}"):
                 journal.snapshots[name].begin(number, now_ms)
             log.info("%s: new, %d readings to begin with", name, later - number)
 

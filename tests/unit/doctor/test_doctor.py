@@ -299,6 +299,15 @@ def test_a_journal_that_is_nearly_full_warns(case):
     assert told.what == "7,200 readings of 12 h in 9.0 MB of at most 10.0 MB"
 
 
+def test_a_disk_that_takes_nothing_is_an_error_with_its_reason(case):
+    faults = {"/data/journal/log": "Input/output error: back up now and replace the card or disk"}
+    told = only(journal.taken, case(status=a_status(journal=JournalStatus(held=12, faults=faults))))
+    assert told.severity == "error"
+    assert told.what.startswith("/data/journal/log: Input/output error: back up now")
+    assert "12 readings are only in memory" in told.why
+    assert only(journal.taken, case(status=a_status())).severity == "ok"
+
+
 def test_losses_are_told_by_cause_and_only_new_ones_warn(case):
     opened = case()
     long_ago = utc((datetime.now(UTC) - timedelta(days=90)).timestamp() * 1000)
