@@ -4,10 +4,13 @@ The commands of ``backup/`` read the one and write the other.
 """
 
 import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from collector.options import option
 from collector.scalars import Bytes, Seconds
@@ -22,6 +25,8 @@ OVERDUE = {
     "upload": timedelta(hours=26),
     "rehearsal": timedelta(days=15),
 }
+LARGEST_STATE = 1 << 20
+LARGEST = 1 << 63
 SMALL = 0.5  # of its predecessor's size: a bucket is gone, or half a database
 
 
@@ -106,15 +111,56 @@ class Run:
 
 
 def read_runs(folder: Path) -> dict[str, Run]:
-    """Return what is known of each task; one that never ran is missing."""
+    """Return what is known of each task; one that never ran, or makes no sense, is missing.
+
+    Raise OSError.
+    """
     try:
-        document = json.loads((folder / "state.json").read_bytes())
-        return {
-            task: Run(**{**run, "damaged": tuple(run.get("damaged", ()))})
-            for task, run in document.items()
-        }
-    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        with open(folder / "state.json", "rb", opener=at_once) as file:
+            document = json.loads(file.read(LARGEST_STATE))
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
+    runs = document.items() if isinstance(document, dict) else ()
+    return {task: found for task, run in runs if (found := run_of(run))}
+
+
+def at_once(name: str, flags: int) -> int:
+    """Open a file, also a pipe, without waiting for anybody."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def run_of(document: Any) -> Run | None:
+    """Read how a task last ended; None where a disk has changed what was written."""
+    if not isinstance(document, dict) or not document.keys() <= SENSIBLE.keys():
+        return None
+    if not all(SENSIBLE[name](value) for name, value in document.items()):
+        return None
+    return Run(**{**document, "damaged": tuple(document.get("damaged", ()))})
+
+
+def is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def is_time(value: Any) -> bool:
+    with suppress(ValueError):
+        return value is None or (
+            isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+        )
+    return False
+
+
+SENSIBLE: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("done_at", "failed_at", "first_at"), is_time),
+    **dict.fromkeys(("id", "error", "left_out"), is_text),
+    **dict.fromkeys(("size", "size_before", "new_bytes"), is_size),
+    "took_s": lambda value: type(value) in {int, float} and 0 <= value < LARGEST,
+    "damaged": lambda value: isinstance(value, list) and all(type(each) is str for each in value),
+}
 
 
 def alarms(runs: dict[str, Run], now: datetime, *, off_site: bool) -> list[str]:

@@ -1,8 +1,11 @@
 """The source that tells how the backups are."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backup.state import record, record_failure
 from collector.backup_options import Run
@@ -64,5 +67,51 @@ def test_what_cannot_be_read_is_silence_with_its_reason(tmp_path):
         read(tmp_path)
 
 
+def test_neither_deep_nesting_nor_a_pipe_is_a_state(tmp_path):
+    (tmp_path / "state.json").write_bytes(b"[" * 100_000)
+    assert read(tmp_path)[0].values == {"backup_alarm": 1.0}
+    (tmp_path / "state.json").unlink()
+    os.mkfifo(tmp_path / "state.json")
+    assert read(tmp_path)[0].values == {"backup_alarm": 1.0}
+
+
 def test_every_quantity_is_in_the_catalogue():
     assert set(Backups.quantities) <= catalogue().keys()
+
+
+WHOLE = Run(ago(minutes=10), "20261120T115000Z", 5000, 4000, 700, first_at=ago(days=9))
+
+
+@given(st.integers(0, 10_000), st.integers(0, 7), st.booleans())
+def test_a_state_that_a_disk_has_changed_is_read_or_missing_and_never_a_bug(
+    tmp_path_factory, place, bit, cut
+):
+    folder = tmp_path_factory.mktemp("backups")
+    record(folder, "backup", WHOLE)
+    record(folder, "upload", WHOLE)
+    data = bytearray((folder / "state.json").read_bytes())
+    place %= len(data)
+    data[place] ^= 1 << bit
+    (folder / "state.json").write_bytes(data[:place] if cut else data)
+    (reading,) = read(folder)
+    assert all(0 <= value < 2**63 for value in reading.values.values())
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        b'{"done_at": 5}',
+        b'{"size": 1e999, "done_at": "2026-11-20T11:00:00+00:00"}',
+        b'{"size": "5", "done_at": "2026-11-20T11:00:00+00:00"}',
+        b'{"size": %s}' % (b"9" * 5000),
+        b'{"done_at": "2026-11-20T11:00:00"}',
+        b'{"damaged": "x"}',
+    ],
+)
+def test_a_run_that_makes_no_sense_hides_no_other(tmp_path, run):
+    record(tmp_path, "upload", WHOLE)
+    state = tmp_path / "state.json"
+    state.write_bytes(b'{"backup": %s, %s' % (run, state.read_bytes().lstrip(b"{")))
+    (reading,) = read(tmp_path)
+    assert reading.values["backup_alarm"] == 1.0
+    assert "backup_age" not in reading.values
