@@ -16,6 +16,7 @@ from collector.errors import SecretMissing
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 NAME_RULE = "small letters, digits and '-', beginning with a letter or digit"
 CREDENTIAL = "secrets_"  # systemd names each file of LoadCredential=secrets:FOLDER so
+known: set[str] = set()  # every value that this process has read, so that it can be hidden
 ABSENT = {"", "none"}  # systemd hands over 'none' where there is no file (SetCredential=)
 
 
@@ -60,6 +61,13 @@ class Secret:
         return f"ENERGY_MONITOR_{self.name.upper().replace('-', '_')}"
 
     def look(self) -> str | None:
+        """Return the value, which is ``known`` from then on. Raise SecretMissing."""
+        value = self.look_in_places()
+        if value is not None and value not in ABSENT:
+            known.add(value)
+        return value
+
+    def look_in_places(self) -> str | None:
         nothing: str | None = None
         for file in self.files():
             try:

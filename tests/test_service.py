@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -38,6 +39,33 @@ def test_it_reads_answers_and_stops_within_five_seconds(tmp_path):
         assert time.monotonic() - began < 5
     assert len(stored(tmp_path)) >= 3
     assert not (tmp_path / "control.sock").exists()
+
+
+def test_a_storm_of_signals_ends_it_once_and_well(tmp_path):
+    file = configure(tmp_path, HOUSE)
+    with collector(file) as process:
+        wait_for_reads(tmp_path, "house", 3)
+        while process.poll() is None:
+            process.send_signal(random.choice([signal.SIGTERM, signal.SIGINT]))
+        assert process.returncode == 0
+    assert len(stored(tmp_path)) >= 3
+
+
+def test_a_systemd_that_does_not_listen_holds_nothing_up(tmp_path):
+    file = configure(tmp_path, HOUSE)
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(address)
+        deaf.setblocking(False)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    other.sendto(b"x", address)
+        with collector(file, NOTIFY_SOCKET=address, WATCHDOG_USEC="soon") as process:
+            wait_for_reads(tmp_path, "house", 3)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
 
 
 @pytest.mark.slow

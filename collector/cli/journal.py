@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collector.journal.reader import Record
 
 WHOLE = re.compile(rb"(?<==)-?[0-9]++(?![.e])")  # a source may give a value without a fraction
-RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 16 MiB, and holds others up
+RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 2 MiB, and holds others up
 
 
 @click.group()

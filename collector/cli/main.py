@@ -55,18 +55,25 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ConfigFault as error:
             for fault in error.faults:
-                click.echo(fault, err=True)
+                click.echo(shown(fault), err=True)
             count = len(error.faults)
             click.secho(f"{count} fault{'s' * (count > 1)} found", fg="red", err=True)
             sys.exit(EXIT_CONFIG)
         except EnergyMonitorError as error:
-            click.secho(str(error), fg="red", err=True)
+            click.secho(shown(error), fg="red", err=True)
             sys.exit(EXIT_JOURNAL if isinstance(error, JournalFault) else 1)
         except BrokenPipeError:  # click ends quietly where nobody reads on
             raise
         except OSError as error:
-            click.secho(sentence(error), fg="red", err=True)
+            click.secho(shown(sentence(error)), fg="red", err=True)
             sys.exit(1)
+
+
+def shown(message: object) -> str:
+    """Return a message without a secret that a server echoed, and without control characters."""
+    from collector.safe_text import escape, hide  # noqa: PLC0415  only where something is wrong
+
+    return escape(hide(str(message)), keep="\n")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

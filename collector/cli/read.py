@@ -18,6 +18,7 @@ from collector.reading import Reading
 from collector.run import wiring
 from collector.run.feed import Feed
 from collector.run.intake import Intake
+from collector.safe_text import safe
 from collector.status import titled
 
 
@@ -82,7 +83,7 @@ def read_on(intake: Intake, options: SourceOptions, *, as_json: bool) -> None:
         try:
             print_readings(read_now(intake), options, as_json=as_json)
         except (ReadFault, SecretMissing) as error:
-            click.secho(f"{intake.feeds[0].name}: {error}", fg="yellow", err=True)
+            click.secho(safe(f"{intake.feeds[0].name}: {error}"), fg="yellow", err=True)
         time.sleep(options.every)
 
 

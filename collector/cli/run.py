@@ -11,6 +11,7 @@ import click
 from collector.cli.arguments import config_option
 from collector.config import load
 from collector.run.service import Service
+from collector.safe_text import SafeFormatter
 
 
 @click.command()
@@ -32,12 +33,12 @@ def log_to_stderr() -> None:
     if "JOURNAL_STREAM" in os.environ:
         handler.setFormatter(Priorities("%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-class Priorities(logging.Formatter):
+class Priorities(SafeFormatter):
     """Begins every line with the priority that systemd-journald reads (sd-daemon, man 3)."""
 
     LEVELS: ClassVar = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}

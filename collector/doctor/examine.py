@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from collector.doctor import (
     backups,
@@ -22,6 +23,7 @@ from collector.doctor import (
 )
 from collector.doctor.case import Case
 from collector.doctor.finding import SEVERITIES, CannotTell, Finding, Severity
+from collector.safe_text import escape, hide
 
 Check = Callable[[Case], Iterable[Finding]]
 
@@ -70,10 +72,18 @@ class Examination(threading.Thread):
     def wait(self, seconds: float) -> list[Finding]:
         """Return what was found by then."""
         self.join(max(seconds, 0))
-        found = list(self.found)
+        found = [safe(each) for each in self.found]
         if self.is_alive():
             found.append(Finding("unknown", f"the check '{self.name}' takes too long: left out"))
         return found
+
+
+def safe(finding: Finding) -> Finding:
+    """Return *finding* without a secret that a server echoed, and without control characters."""
+    what, why, mend = (
+        escape(hide(each), keep="\n") for each in (finding.what, finding.why, finding.mend)
+    )
+    return replace(finding, what=what, why=why, mend=mend)
 
 
 def examine(

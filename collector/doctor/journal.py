@@ -136,7 +136,7 @@ def dead_letters(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 f"{name}: {len(refused):,} readings were refused for ever, the last on "
-                f"{minute(last['at'])}: {last['reason']}",
+                f"{minute(str(last.get('at', '?')))}: {last.get('reason', '?')}",
                 "They are set aside, so that the others get through.",
                 f"energy-monitor journal dead-letters {name}    # --resend when it is mended",
             )

@@ -1,23 +1,18 @@
 """Takes every secret out of a text, whatever way it came in."""
 
-import base64
-import json
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 from collector.doctor.case import Case
 from collector.errors import EnergyMonitorError, SecretMissing
-
-MARK = "[redacted]"
-SHORTEST = 4  # fewer characters stand in every text, and keep nothing secret
-SHORTEST_LINE = 16  # of a secret with several, such as a private key
+from collector.safe_text import MARK, pattern_of
 
 # What looks like a secret, though it is none that we know: one that was replaced since, or that
-# stands where it should not.
+# stands where it should not. Each takes time in proportion to the text: what is matched begins at
+# one place of a word, and nothing is tried again.
 SUSPICIOUS = (
-    (re.compile(r"(?<=://)[^/@\s]+(?=@)"), MARK),  # user and password in an address
+    (re.compile(r"(?<=://)[^/@\s]++(?=@)"), MARK),  # user and password in an address
     (re.compile(r"(?i)(?<=sig=)[^&\s\"']+"), MARK),  # the signature in an Azure address
     (
         re.compile(r"(?i)\b((?:authorization: *)?(?:token|bearer|basic) )[\w+/.=-]{20,}"),
@@ -25,7 +20,8 @@ SUSPICIOUS = (
     ),
     (
         re.compile(
-            r"(?i)([\w-]*(?:token|tokn|password|passwd|secret|api[_-]?key)[\w-]*[\"']? *[:=] *)"
+            r"(?i)(?<![\w-])((?=[\w-]*(?:token|tokn|password|passwd|secret|api[_-]?key))"
+            r"[\w-]++[\"']? *+[:=] *)"
             r"(?!!secret|secret |/run/|/etc/|\[redacted\])(\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]\"']+)"
         ),
         rf"\1{MARK}",
@@ -68,9 +64,7 @@ class Redactor:
     """Replaces *values*, in every spelling that a text may hold them in, and what looks alike."""
 
     def __init__(self, values: set[str]) -> None:
-        spelled = {spelling for value in values for spelling in spellings(value)}
-        longest_first = sorted(spelled, key=lambda each: (-len(each), each))
-        self.secrets = re.compile("|".join(map(re.escape, longest_first))) if spelled else None
+        self.secrets = pattern_of(frozenset(values))
 
     def __call__(self, text: str) -> str:
         if self.secrets:
@@ -78,17 +72,3 @@ class Redactor:
         for pattern, replacement in SUSPICIOUS:
             text = pattern.sub(replacement, text)
         return text
-
-
-def spellings(value: str) -> set[str]:
-    """Return *value* as it may stand in addresses, JSON, headers and logs, whole and in parts."""
-    parts = {value, value.partition(":")[2]}  # of 'user:password'
-    parts |= set(re.findall(r"sig=([^&\s]+)", value))
-    parts |= {line for line in value.splitlines() if len(line) >= SHORTEST_LINE}
-    found = set()
-    for part in parts:
-        found |= {part, quote(part, safe=""), quote(part), quote_plus(part)}
-        found |= {json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1]}
-        found |= {repr(part)[1:-1], base64.b64encode(part.encode()).decode()}
-        found |= {base64.b64encode(f"admin:{part}".encode()).decode()}
-    return {each for each in found if len(each) >= SHORTEST}

@@ -23,6 +23,7 @@ CONNECT_S = 5.0
 ANSWER_S = 5.0
 KEEPALIVE_S = 15  # a broker that is silent for twice as long is away; paho waits so long for TLS
 LARGEST_MESSAGE = 65_536
+LARGEST_PACKET = 2 * LARGEST_MESSAGE  # a topic and properties too; older brokers know no limit
 STOP_WITHIN_S = 0.25  # how long the thread waits for bytes before it looks whether to stop
 OTHER_VERSION = 132  # "unsupported protocol version"; paho tells 1 of MQTT 3.1.1 in these words too
 LOGIN = (134, 135, 138)  # bad user name or password, not authorised, banned
@@ -104,6 +105,14 @@ class Broker:
         client.on_disconnect = self.on_disconnect
         client.on_subscribe = self.on_subscribe
         client.on_message = self.on_message
+        receive = client._sock_recv  # noqa: SLF001  paho takes 256 MB, and has no door before that
+
+        def receive_some(size: int) -> bytes:
+            if size > LARGEST_PACKET:
+                raise OverflowError(f"a message of {size} bytes")
+            return receive(size)
+
+        client._sock_recv = receive_some  # type: ignore[assignment,method-assign]  # noqa: SLF001  see above
         return client
 
     def connect(self, client: "Client", user: str, password: str) -> None:

@@ -18,6 +18,7 @@ ANSWER_S = 5.0
 LONGEST_LINE = 1024
 LONGEST_VALUE = 65_536  # what is longer is passed over
 LARGEST_ANSWER = 16_000_000
+ELEMENT_BYTES = 100  # in memory, whatever it is
 MOST_ELEMENTS = 200_000
 DEEPEST = 6
 AT_ONCE = 65_536
@@ -91,6 +92,7 @@ class RedisLine:
         return found
 
     def answer(self, depth: int) -> Answer:
+        self.room -= ELEMENT_BYTES
         line = self.line()
         kind, rest = line[:1], line[1:]
         if kind == b"-" and depth == DEEPEST:
@@ -114,8 +116,9 @@ class RedisLine:
             return self.take(size + 2)[:-2]
         left = size + 2
         while left:
-            self.room = LARGEST_ANSWER
-            left -= len(self.take(min(left, AT_ONCE)))
+            piece = self.take(min(left, AT_ONCE))
+            self.room += len(piece)  # it takes no memory
+            left -= len(piece)
         return None
 
     def elements(self, size: int, depth: int) -> list[Answer]:
@@ -142,9 +145,11 @@ class RedisLine:
         return taken
 
     def receive(self) -> None:
+        if time.monotonic() > self.until_s:
+            raise DeviceSilent(f"{self.url}: no complete answer in time")
         piece = self.tcp.receive_some(AT_ONCE, self.until_s)
         if not piece:
-            raise DeviceSilent(f"{self.url}:  no complete answer in time")
+            raise DeviceSilent(f"{self.url}: no complete answer in time")
         self.come += piece
 
 

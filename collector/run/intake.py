@@ -30,6 +30,7 @@ LONGEST_PAUSE_AWAY_MS = 5_000
 NEW_WAITS_MS = 10_000
 SILENT_WAITS_MS = 300_000
 STUCK_AFTER_MS = 30_000
+AHEAD_MS = 1_000  # more than the times of readings are rounded
 
 
 class Intake:
@@ -110,7 +111,7 @@ class Intake:
             self.broken(each, error)
             return
         ended_ms = self.clock.monotonic_ms()
-        if self.keep(each, own, ours, slot) and not self.remember(each):
+        if self.keep(each, own, ours, frame) and not self.remember(each):
             return
         self.answered(each, accepted)
         with self.lock:
@@ -118,17 +119,16 @@ class Intake:
             each.health.duration_s = (ended_ms - started_ms) / 1000
             each.health.lateness_s.append((started_ms + frame.offset_ms - slot) / 1000)
 
-    def keep(self, each: Feed, own: Sequence[bytes], ours: Sequence[bytes], slot: int) -> bool:
+    def keep(self, each: Feed, own: Sequence[bytes], ours: Sequence[bytes], frame: Frame) -> bool:
         """Journal readings; those with times of their *own* are dated, whatever our clock says.
 
         Return False where the disk does not take them all; a source that remembers brings its
         own again.
         """
-        assert self.frame
-        dated, again = self.frame.dated, each.remembering is not None
-        came_ms = slot if dated else None
+        came_ms = round(each.tried_ms + frame.offset_ms) if frame.dated else None
+        again = each.remembering is not None
         kept = not own or self.journal.append(own, at_ms=came_ms, hold=not again)
-        return (not ours or self.journal.append(ours, dated=dated)) and kept
+        return (not ours or self.journal.append(ours, dated=frame.dated)) and kept
 
     def remember(self, each: Feed) -> bool:
         """Let a source hear that its readings are journalled; return False where it fails."""
@@ -158,13 +158,16 @@ class Intake:
 
     def answered(self, each: Feed, readings: Sequence[Reading]) -> None:
         missed, each.failures = each.failures, 0
+        offset_ms = self.frame.offset_ms if self.frame else 0
+        now_ms = self.clock.monotonic_ms() + offset_ms + AHEAD_MS
         with self.lock:
             health = each.health
             for reading in readings:
                 latest = health.latest.get(reading.device)
-                if latest is None or reading.at_ms >= latest.at_ms:
+                if latest is None or is_later(reading.at_ms, latest.at_ms, now_ms):
                     health.latest[reading.device] = reading
-                health.last_ms = max(health.last_ms, reading.at_ms)
+                if is_later(reading.at_ms, health.last_ms, now_ms):
+                    health.last_ms = reading.at_ms
             was, health.state, health.last_error = health.state, "alive", ""
             if was == "alive":
                 return
@@ -231,6 +234,11 @@ class Intake:
         if skipped and each.answers:
             with self.lock:
                 each.health.skipped += skipped
+
+
+def is_later(at_ms: int, other_ms: int, now_ms: float) -> bool:
+    """Was *at_ms* after *other_ms*, or is that of before the clock was set back?"""
+    return at_ms >= other_ms or at_ms <= now_ms < other_ms
 
 
 def after(each: Feed, slot: int) -> int:

@@ -5,7 +5,7 @@ on the control socket. They meet only in the journal.
 """
 
 import logging
-import os
+import queue
 import signal
 import socket
 import threading
@@ -25,7 +25,7 @@ from collector.run.health import resident_memory
 from collector.run.intake import Intake
 from collector.run.since import place_derivations, place_outputs
 from collector.run.status import backlogs_of, status_of
-from collector.run.systemd import notify
+from collector.run.systemd import notify, watchdog_s
 from collector.run.wiring import build, new_health
 from collector.secrets import credentials
 from collector.status import Status
@@ -50,6 +50,7 @@ class Service:
         self.journal = Journal(journal, self.clock.boot, *names)
         self.health = new_health(config, self.clock.wall_ms())
         self.stop = threading.Event()
+        self.woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal may interrupt its put
         self.broken = False
         self.threads: list[threading.Thread] = []
         self.kept_s = time.monotonic()
@@ -64,7 +65,7 @@ class Service:
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; return the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop.set())
+            signal.signal(number, lambda *_: self.woken.put(None))
         self.journal.open()
         place_outputs(self.config, self.journal, self.clock.wall_ms())
         place_derivations(self.config, self.journal, self.clock.wall_ms())
@@ -72,8 +73,11 @@ class Service:
         log.info("%d sources, %d outputs", len(self.config.sources), len(self.config.outputs))
         notify("READY=1")
         self.watch()
+        self.stop.set()
         notify("STOPPING=1")
         self.end()
+        for number in (signal.SIGTERM, signal.SIGINT):  # another must not spoil a good end
+            signal.signal(number, signal.SIG_IGN)
         return 1 if self.broken else 0
 
     def begin(self, door: socket.socket) -> None:
@@ -109,7 +113,7 @@ class Service:
                     exc_info=True,
                 )
                 self.broken = True
-                self.stop.set()
+                self.woken.put(None)
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         self.threads.append(thread)
@@ -117,9 +121,9 @@ class Service:
 
     def watch(self) -> None:
         """Feed systemd's watchdog while every line has read or declared its devices silent."""
-        every_s = int(os.environ.get("WATCHDOG_USEC", "20000000")) / 1e6 / 2
+        every_s = watchdog_s() / 2
         last_status = ""
-        while not self.stop.wait(min(every_s, 10)):
+        while not self.is_woken(min(every_s, 10)):
             now_ms = self.clock.monotonic_ms()
             stuck = [each.feeds[0].name for each in self.intakes if now_ms > each.expected_by_ms]
             if time.monotonic() - self.kept_s > JOURNAL_STUCK_AFTER_S:
@@ -130,6 +134,14 @@ class Service:
             status = self.status_line()
             notify("WATCHDOG=1" if status == last_status else f"WATCHDOG=1\nSTATUS={status}")
             last_status = status
+
+    def is_woken(self, within_s: float) -> bool:
+        """Wait for a signal, or for a thread that broke."""
+        try:
+            self.woken.get(timeout=within_s)
+        except queue.Empty:
+            return False
+        return True
 
     def status_line(self) -> str:
         with self.health.lock:

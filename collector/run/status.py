@@ -14,6 +14,7 @@ from collector.run.health import (
     resident_memory,
 )
 from collector.run.problems import backups, problems
+from collector.safe_text import safe
 from collector.status import (
     ClockStatus,
     DerivationStatus,
@@ -54,7 +55,7 @@ def status_of(config: Config, health: Health, journal: Journal, clock: Clock) ->
             resident_memory=memory,
             backups=ages_s,
         )
-    return replace(status, problems=(*problems(status), *alarms))
+    return replace(status, problems=(*problems(status), *map(safe, alarms)))
 
 
 def backlogs_of(
@@ -76,8 +77,8 @@ def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
         failures=source.failures,
         skipped=source.skipped,
         out_of_range=source.out_of_range,
-        last_out_of_range=source.last_out_of_range,
-        last_error=source.last_error,
+        last_out_of_range=safe(source.last_out_of_range),
+        last_error=safe(source.last_error),
         latest={
             device: LatestReading(
                 kind=each.kind,
@@ -107,7 +108,7 @@ def output_status(output: OutputHealth, backlog: int, backlog_s: float) -> Outpu
         state=output.state,
         since_ms=round(output.since_ms),
         last_delivery_ms=round(output.last_ms),
-        last_error=output.last_error,
+        last_error=safe(output.last_error),
         delivered=output.delivered,
         refused=output.refused,
         backlog=backlog,
@@ -123,7 +124,7 @@ def derivation_status(
         label=derivation.label,
         state=derivation.state,
         since_ms=round(derivation.since_ms),
-        last_error=derivation.last_error,
+        last_error=safe(derivation.last_error),
         made=derivation.made,
         backlog=max(next_number - derivation.number, 0),
         backlog_s=behind_s(derivation, next_number, now_ms),

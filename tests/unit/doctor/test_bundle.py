@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import tempfile
 from contextlib import contextmanager
@@ -16,8 +18,9 @@ from click.testing import CliRunner
 from collector.cli.main import main
 from collector.doctor import bundle, configuration, examine, secrets
 from collector.doctor.case import open_case
-from collector.doctor.redact import MARK, Redactor
+from collector.doctor.redact import Redactor
 from collector.errors import EnergyMonitorError
+from collector.safe_text import MARK
 from collector.status import LatestReading
 from tests.fakes.doctor_case import (
     COMPOSE,
@@ -131,6 +134,16 @@ def test_a_text_without_secrets_is_left_as_it_is():
         "/dev/serial/by-id/usb-Silicon_Labs_CP2102_USB_to_UART_Bridge_Controller_0001-if00-port0\n"
     )
     assert Redactor({"abc", ""})(text) == text
+
+
+@pytest.mark.parametrize("word", ["a", "-", "token", "secret-", "abcd_-", "://", "a b", "sig="])
+def test_taking_secrets_out_takes_time_in_proportion_to_the_text(word):
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (10, 10)); "
+        "from collector.doctor.redact import Redactor; "
+        f"Redactor({{'s3cr3t-token-abcdefgh'}})({word!r} * (200_000 // {len(word)}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_bundle_that_cannot_be_written_says_why(case, tmp_path):

@@ -73,6 +73,13 @@ def test_an_error_of_ours_is_told_and_logged_and_stops_nothing(served, answer, c
     assert control.ask(path, {"ask": "x"}) == {"you asked": "x"}
 
 
+def test_a_request_that_is_too_large_is_not_even_read(served, monkeypatch):
+    monkeypatch.setattr(control, "MAX_REQUEST", 1000)
+    path, _ = served
+    assert "at most 1000 bytes" in say(path, b"[" + b"{}," * 400 + b"{}]\n")["error"]
+    assert control.ask(path, {"ask": "x"}) == {"you asked": "x"}
+
+
 def test_clients_that_idle_do_not_keep_others_waiting(served):
     path, _ = served
     idle = [connect(path) for _ in range(control.CLIENTS_AT_ONCE - 1)]

@@ -314,6 +314,18 @@ def test_a_step_of_the_clock_goes_on_at_once_on_the_new_full_second(clock, journ
     assert stored(journal)[: len(before)] == before
 
 
+def test_after_the_clock_was_set_back_the_newest_is_what_is_read_now(clock, journal):
+    meter = Meter(clock)
+    feeds = feeds_of(meter)
+    intake = Intake(feeds, journal, clock, threading.Lock())
+    intake.run(Turns(12))
+    clock.step(-3600)
+    intake.run(Turns(12))
+    now_ms, health = clock.wall_ms(), feeds[0].health
+    assert now_ms - 2000 < health.latest["mains"].at_ms <= now_ms
+    assert now_ms - 2000 < health.last_ms <= now_ms
+
+
 class Archive(Meter):
     """A source that tells of hours long ago, and asks whether that is kept."""
 

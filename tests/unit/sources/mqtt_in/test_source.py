@@ -547,3 +547,18 @@ def test_what_talks_at_a_broker_is_found_as_a_configuration(broker, tmp_path, mo
     assert "no device of a known kind" in nothing.stderr
     away = CliRunner().invoke(main, ["scan", "--line", "mqtt://127.0.0.1:1"])
     assert "cannot be reached" in away.output
+
+
+def test_a_message_that_is_far_too_long_is_not_taken():
+    accepted, announced = b"\x20\x03\x00\x00\x00", b"\x30\xff\xff\xff\x7f"
+    with Loopback([accepted, announced, *([bytes(65536)] * 4000)]) as server:
+        broker = mqtt.Broker(server.line.replace("tcp", "mqtt"), lambda *_: None)
+        with pytest.raises(LineAway, match="a message of 268435455 bytes"):
+            open_and_check(broker)
+        broker.close()
+
+
+def open_and_check(broker):
+    broker.open(["a"])
+    wait_for(lambda: broker.fault, "the message is refused")
+    broker.check()

@@ -414,6 +414,17 @@ def test_an_answer_that_does_not_end_is_waited_for_only_so_long(answer, monkeypa
         RedisLine(server.line).open("", "", 0)
 
 
+def test_an_answer_that_goes_on_and_on_is_left_in_time(monkeypatch):
+    monkeypatch.setattr(redis, "ANSWER_S", 0.3)
+    monkeypatch.setattr(redis, "ELEMENT_BYTES", 0)
+    monkeypatch.setattr(redis, "MOST_ELEMENTS", 10**9)
+    with (
+        Loopback([b"*999999999\r\n", *([b"$-1\r\n" * 9000] * 9000)]) as server,
+        pytest.raises(DeviceSilent, match="no complete answer"),
+    ):
+        RedisLine(server.line).open("", "", 0)
+
+
 def test_an_answer_may_come_byte_by_byte():
     with Loopback(byte_by_byte(b"*3\r\n$3\r\na\r\n\r\n:-5\r\n$-1\r\n")) as server:
         line = RedisLine(server.line)
@@ -422,9 +433,10 @@ def test_an_answer_may_come_byte_by_byte():
         line.close()
 
 
-def test_an_answer_is_not_kept_without_end(monkeypatch):
-    monkeypatch.setattr(redis, "LARGEST_ANSWER", 100)
-    with Loopback(b"*20\r\n" + b"$8\r\n12345678\r\n" * 20) as server:
+@pytest.mark.parametrize("each", [b"$80\r\n" + b"x" * 80 + b"\r\n", b"*0\r\n", b"$-1\r\n"])
+def test_an_answer_is_not_kept_without_end(monkeypatch, each):
+    monkeypatch.setattr(redis, "LARGEST_ANSWER", 1000)
+    with Loopback(b"*20\r\n" + each * 20) as server:
         line = RedisLine(server.line)
         line.tcp.open()
         with pytest.raises(FrameDamaged, match="at once"):
