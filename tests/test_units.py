@@ -60,6 +60,13 @@ def test_every_service_that_a_timer_starts_is_there():
         assert "Persistent=yes" in timer.read_text(), timer.name
 
 
+def test_what_a_timer_starts_every_day_or_hour_logs_only_what_is_wrong():
+    quiet = {"StandardOutput=null", "SyslogLevel=notice", "LogLevelMax=notice"}
+    for timer in SYSTEMD.glob("*.timer"):
+        if re.search(r"OnCalendar=(hourly|\*-\*-\*)", timer.read_text()):
+            assert quiet <= set(timer.with_suffix(".service").read_text().splitlines())
+
+
 def test_every_secret_of_the_stack_is_copied_for_the_container_that_reads_it():
     compose = (SYSTEMD.parent / "docker-compose.yml").read_text()
     readers = re.findall(r"(?m)^  ([\w-]+): \{file: .*\} # (\d+)$", compose)

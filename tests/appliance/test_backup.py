@@ -121,7 +121,12 @@ def blank(machine, fresh):
 
 
 def start(machine, task):
-    """Have systemd do *task*, and return what was said of it."""
+    """Have systemd do *task* aloud, and return what was said of it."""
+    loud = "/run/systemd/system/energy-monitor-.service.d"
+    lines = "[Service]\\nStandardOutput=journal\\nLogLevelMax=info\\n"
+    machine.run(
+        f"mkdir -p {loud} && printf '{lines}' > {loud}/loud.conf && systemctl daemon-reload"
+    )
     machine.run(f"systemctl start energy-monitor-{task}")
     invocation = property_of(machine, f"energy-monitor-{task}", "InvocationID")
     return machine.run(f"journalctl --output cat _SYSTEMD_INVOCATION_ID={invocation}").stdout

@@ -150,7 +150,7 @@ class Opower:
             self.history_from_ms = at_ms + ASK_AGAIN_MS
             self.tell(f"no history now: {answer}")
             return None
-        log.info("%s: %s to %s: %d intervals", self.name, *map(day, window), len(answer))
+        log.debug("%s: %s to %s: %d intervals", self.name, *map(day, window), len(answer))
         return answer
 
     def readings(self, told: Iterable[Interval], at_ms: int) -> list[Reading]:
