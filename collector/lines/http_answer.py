@@ -1,6 +1,7 @@
 """One connection to a web server, and what comes over it: an answer, or a fault that says why."""
 
 import http.client
+import re
 import select
 import socket
 import ssl
@@ -24,6 +25,7 @@ MOST_BYTES = 4_000_000
 SLOWEST = 1_000  # bytes a second, below which a large body is given up
 PIECE = 1 << 16
 LONGEST_REASON = 200
+CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 Headers = Mapping[str, str] | http.client.HTTPMessage
 BROKEN = (OSError, ValueError, http.client.HTTPException, ReadFault)
 
@@ -72,9 +74,20 @@ class Limits:
     most_bytes: int = MOST_BYTES
 
 
+class Response(http.client.HTTPResponse):
+    """An answer whose chunks have plain sizes: Python also takes -5 and 0x1_0."""
+
+    def _read_next_chunk_size(self) -> int:
+        size = self.fp.readline(PIECE).partition(b";")[0].strip()
+        if not CHUNK_SIZE.fullmatch(size):
+            raise ValueError("a chunk without a size")
+        return int(size, 16)
+
+
 class Connection(http.client.HTTPConnection):
     """A connection that is made by hand, so that every part of it has an end."""
 
+    response_class = Response
     auto_open = 0
 
     def __init__(self, where: Place, limits: Limits) -> None:

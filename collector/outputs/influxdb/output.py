@@ -72,7 +72,7 @@ class Answer:
     @property
     def blamed(self) -> int:
         """How many lines the message says are at fault, as far as it does."""
-        dropped = re.search(r"dropped=(\d+)", self.said)
+        dropped = re.search(r"dropped=([0-9]{1,9})(?!\w)", self.said)
         return max(int(dropped[1]) if dropped else 0, self.said.count("unable to parse '"))
 
 
@@ -244,6 +244,7 @@ def newest_in(answer: Answer) -> int | None:
         result = json.loads(answer.said)["results"][0]
         if answer.status != HTTPStatus.OK or "error" in result or "statement_id" not in result:
             return None
-        return max((int(each["values"][0][0]) for each in result.get("series", ())), default=0)
-    except (ValueError, LookupError, TypeError, RecursionError):
+        times = [each["values"][0][0] for each in result.get("series", ())]
+        return max(times, default=0) if all(type(each) is int for each in times) else None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

@@ -130,6 +130,16 @@ def test_what_is_no_http_is_damaged(said):
         http.get(server.line.replace("tcp:", "http:"))
 
 
+@pytest.mark.parametrize("size", [b"-5", b"0x5", b"1_0", b"+5", b"", b"5" * 5000, b"\xd9\xa3"])
+def test_a_chunk_without_a_plain_size_is_damaged(size):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    wrong = Loopback(head + size + b"\r\n12345\r\n0\r\n\r\n")
+    with wrong, pytest.raises(FrameDamaged):
+        http.get(f"http://127.0.0.1:{wrong.port}/")
+    with Loopback(head + b"5;why=not\r\n12345\r\n0\r\n\r\n") as server:
+        assert http.get(f"http://127.0.0.1:{server.port}/").body == b"12345"
+
+
 def test_nobody_there_is_away():
     with serving(lambda _: Reply()) as server:
         url = server.url

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 from collector.contract import OutputOptions
 from collector.journal.journal import Journal
@@ -27,7 +28,8 @@ def test_a_day_without_events_logs_next_to_nothing(tmp_path, caplog):
     intake = Intake(feeds_of(Meter(clock), Meter(clock, "solar")), journal, clock, lock)
     options = OutputOptions(type="influxdb")
     health = OutputHealth()
-    delivery = Delivery("history", Database(), options, journal, clock, health, lock)
+    database: Any = Database()
+    delivery = Delivery("history", database, options, journal, clock, health, lock)
     begun_ms = clock.wall_ms()
     while clock.wall_ms() < begun_ms + DAY_MS:
         intake.run(Turns(4))

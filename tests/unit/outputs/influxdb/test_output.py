@@ -1,3 +1,4 @@
+import json
 import re
 import socket
 import ssl
@@ -7,11 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.contract import BadOption, Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.lines.serial import Lines
-from collector.outputs.influxdb.output import FAILURES_BEFORE_SEARCH, InfluxDB, InfluxDBOptions
+from collector.outputs.influxdb.output import (
+    FAILURES_BEFORE_SEARCH,
+    Answer,
+    InfluxDB,
+    InfluxDBOptions,
+    newest_in,
+)
 from collector.reading import Reading, encode
 from collector.secrets import Secret
 from tests.fakes.http_answers import Asked, HttpAnswers, Reply, serving
@@ -597,3 +606,32 @@ def test_an_address_in_ipv6_is_reached(tmp_path):
         influx.write(batch_of(1))
         thread.join()
         influx.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+TIMES = st.builds(
+    lambda at: {"results": [{"statement_id": 0, "series": [{"values": [[at]]}]}]}, JSON
+)
+
+
+@given(st.integers(), st.text() | st.one_of(JSON, TIMES).map(json.dumps))
+def test_any_answer_is_understood_or_not_and_never_a_bug(status, said):
+    answer = Answer(status, said)
+    assert newest_in(Answer(200, said)) is None or isinstance(newest_in(Answer(200, said)), int)
+    assert answer.blamed >= 0
+    assert isinstance(answer.blames_lines, bool)
+
+
+@pytest.mark.parametrize(
+    ("number", "blamed"), [("3", 3), ("9" * 5000, 0), ("-5", 0), ("0x10", 0), ("1e400", 0)]
+)
+def test_only_a_plain_number_says_how_many_lines_are_at_fault(number, blamed):
+    assert Answer(400, f"partial write: dropped={number}").blamed == blamed
+
+
+def test_a_time_that_is_no_number_is_none():
+    said = '{"results": [{"statement_id": 0, "series": [{"values": [[1e400]]}]}]}'
+    assert newest_in(Answer(200, said)) is None
