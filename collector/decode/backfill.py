@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector import files
+from collector.decode.once import Once
 from collector.reading import Reading, encode
 
 log = logging.getLogger(__name__)
@@ -153,6 +154,7 @@ class Memory:
         self.name = name
         self.file = file
         self.of = of
+        self.once = Once(log)
         self.progress: Progress | None = None
         self.returned: Progress | None = None
         self.is_journalled = False
@@ -166,7 +168,10 @@ class Memory:
             try:
                 save(self.file, self.progress)
             except OSError as error:
-                log.warning("%s: %s cannot be written: %s", self.name, self.file, error.strerror)
+                reason = f"{self.file} cannot be written: {error.strerror}"
+                self.once.warning("file", f"{self.name}: {reason}")
+            else:
+                self.once.warning("file", "")
         self.returned, self.is_journalled = None, False
         return self.progress
 

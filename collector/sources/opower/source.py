@@ -210,7 +210,7 @@ class Opower:
 
     def check_refused(self, login: "Login", at_ms: int) -> None:
         """Raise DeviceRefused where just this login has been refused a short time ago."""
-        with suppress(OSError, ValueError, LookupError, TypeError):
+        with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             was = json.loads(self.refused.read_bytes())
             until_ms = int(was["at_ms"]) + LEAVE_ALONE_MS
             same = fingerprint(login, bytes.fromhex(was["salt"])) == was["login"]

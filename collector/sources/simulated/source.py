@@ -24,6 +24,9 @@ NAMES = {
 }
 
 
+LASTS_MS = 30 * 365 * 86_400_000
+
+
 house = cache(House)  # what several sources read is the same house
 
 
@@ -69,18 +72,22 @@ class Simulated:
             message = f"{options.timezone!r} is not a time zone (example: Europe/Rome)"
             raise BadOption("timezone", message) from error
         self.begins_ms = self.house.day(self.house.built).midnight * 1000
+        self.ends_ms = self.begins_ms + LASTS_MS
         self.quantities = tuple(self.values(self.begins_ms / 1000))
         # To add up the days until now takes longer than a slot, and none is due yet.
-        self.values(max(time.time(), self.begins_ms / 1000))
+        if self.begins_ms < time.time() * 1000 < self.ends_ms:
+            self.values(time.time())
 
     def open(self) -> None:
         """Do nothing: there is no line."""
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
-        """Return what was measured at *at_ms*. Raise DeviceSilent before the house was built."""
+        """Return what was measured at *at_ms*. Raise DeviceSilent while there is no house."""
         if at_ms < self.begins_ms:
             msg = f"the house does not exist before {self.house.built}: is the clock right?"
             raise DeviceSilent(msg)
+        if at_ms >= self.ends_ms:  # to add up a century of days takes minutes
+            raise DeviceSilent(f"the house of {self.house.built} is gone: is the clock right?")
         return [Reading(self.kind, self.name, at_ms, self.values(at_ms / 1000))]
 
     def close(self) -> None:

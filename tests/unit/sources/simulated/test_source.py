@@ -59,8 +59,9 @@ def test_every_value_can_be_stored_and_lies_in_its_range(part):
 
 
 def test_a_clock_that_is_not_right_yet_finds_no_house():
-    with pytest.raises(DeviceSilent, match="is the clock right"):
-        source().read(5_000, frozenset({"voltage"}))
+    for at_ms in (5_000, 4_102_444_800_000):  # 1970 and 2100
+        with pytest.raises(DeviceSilent, match="is the clock right"):
+            source().read(at_ms, frozenset({"voltage"}))
     first_ms = int(HOUSE.day(date(2026, 1, 1)).midnight * 1000)
     assert source().read(first_ms, frozenset({"active_energy"}))[0].values["active_energy"] == 0
 
