@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from collector.options import option
-from collector.scalars import Bytes, Seconds
+from collector.scalars import Bytes, FilePath, Seconds
 from collector.secrets import Secret
 
 Task = Literal["backup", "upload", "verify", "rehearsal"]
@@ -46,10 +46,10 @@ class KeepOptions:
 class BackupOptions:
     """Where backups are kept, for how long, and who can read them."""
 
-    folder: str = option(
+    folder: FilePath = option(
         "folder for the backups, ideally on another disk than the database",
         example="/mnt/usb/backups",
-        default="/var/lib/energy-monitor/backups",
+        default=FilePath("/var/lib/energy-monitor/backups"),
     )
     keep: KeepOptions = field(
         default_factory=KeepOptions, metadata={"help": "how many backups stay in the folder"}
@@ -67,10 +67,10 @@ class BackupOptions:
         example="!secret influxdb-admin-token",
         default=None,
     )
-    grafana: str = option(
+    grafana: FilePath = option(
         "Grafana's database; skipped if the file does not exist",
         example="/var/lib/grafana/grafana.db",
-        default="/var/lib/docker/volumes/energy-monitor_grafana/_data/grafana.db",
+        default=FilePath("/var/lib/docker/volumes/energy-monitor_grafana/_data/grafana.db"),
     )
     upload_rate: Bytes = option(
         "upload limit per second (0 = unlimited)",

@@ -4,9 +4,10 @@
 accepted and the likely spelling. It touches neither a device nor the network.
 """
 
+import os
 import zoneinfo
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +16,18 @@ import yaml
 from collector import registry
 from collector.backup_options import BackupOptions
 from collector.contract import DerivationOptions, OutputOptions, SourceOptions
-from collector.errors import ConfigFault
-from collector.options import Faults, Place, option, parse, read_given, read_mapping, read_options
+from collector.options import Faults, Place, option, parse, read_anyway, read_given, read_mapping
 from collector.reading import NAME, NAME_RULE
-from collector.scalars import Bytes, NotAccepted, Seconds, did_you_mean, read_text, scalar, shown
+from collector.scalars import (
+    Bytes,
+    FilePath,
+    NotAccepted,
+    Seconds,
+    did_you_mean,
+    read_text,
+    scalar,
+    shown,
+)
 from collector.secrets import Secret
 
 DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
@@ -86,15 +95,15 @@ class MainOptions:
         example="Europe/Rome",
         default="UTC",
     )
-    data_dir: str = option(
+    data_dir: FilePath = option(
         "folder for the journal and the state of the collector",
         example="/var/lib/energy-monitor",
-        default="/var/lib/energy-monitor",
+        default=FilePath("/var/lib/energy-monitor"),
     )
-    runtime_dir: str = option(
+    runtime_dir: FilePath = option(
         "folder for the socket of 'energy-monitor status'",
         example="/run/energy-monitor",
-        default="/run/energy-monitor",
+        default=FilePath("/run/energy-monitor"),
     )
     clock: ClockOptions = field(
         default_factory=ClockOptions, metadata={"help": "when the time can be trusted"}
@@ -127,6 +136,22 @@ class Config:
     def secrets(self) -> Path:
         return self.file.parent / "secrets"
 
+    def moved(self, file: Path) -> "Config":
+        """Return this configuration as it will read at *file*: relative paths count from there."""
+        main = self.main
+
+        def at(path: FilePath) -> FilePath:
+            inside = os.path.relpath(path, self.file.parent)
+            return FilePath(str(file.parent / inside)) if path.is_relative else path
+
+        backup = replace(
+            main.backup, folder=at(main.backup.folder), grafana=at(main.backup.grafana)
+        )
+        data_dir, runtime_dir = at(main.data_dir), at(main.runtime_dir)
+        return replace(
+            self, main=replace(main, data_dir=data_dir, runtime_dir=runtime_dir, backup=backup)
+        )
+
     def secrets_named(self) -> Iterator[tuple[str, Secret]]:
         """Yield the place and the name of every secret that the collector needs."""
         for group in COMMON:
@@ -142,15 +167,26 @@ class Config:
 
 def load(file: Path) -> Config:
     """Read the configuration *file*. Raise ConfigFault with every fault in it."""
+    config = read(file)
+    config.faults.raise_found()
+    return config
+
+
+def read(file: Path) -> Config:
+    """Read the configuration *file*, with a stand-in for what is wrong; *faults* has what it is.
+
+    With it ``wiring.check`` finds also the faults that only building everything shows.
+    """
     faults = Faults()
     entries: dict[str, tuple[Place, yaml.Node]] = {}
     named: dict[str, dict[str, tuple[Place, yaml.Node]]] = {group: {} for group in GROUPS}
     gather(file, entries, named, faults, depth=0)
-    main = read_main(file, entries, faults)
+    main = read_main(entries, faults)
     read = {
         group: {
-            name: read_plugin(group, place, node, faults)
+            name: options
             for name, (place, node) in named[group].items()
+            if (options := read_plugin(group, place, node, faults)) is not None
         }
         for group in GROUPS
     }
@@ -161,8 +197,6 @@ def load(file: Path) -> Config:
         faults.add(
             Place(str(file), "sources"), None, "no source is configured: nothing would be read"
         )
-    if faults.found:
-        raise ConfigFault(sorted(faults.found, key=lambda fault: (fault.file, fault.line)))
     return Config(file, main, faults=faults, **read)
 
 
@@ -175,7 +209,7 @@ def gather(
 ) -> None:
     """Collect the keys of *file* and of the files it imports, reporting what stands twice."""
     place = Place(str(file), "")
-    root = parse(file, faults)
+    root = parse(file, faults, in_part=True)
     if root is None:
         return
     for key, node in read_mapping(root, place, faults).items():
@@ -219,35 +253,30 @@ def import_files(
                 gather(inner, entries, named, faults, depth + 1)
 
 
-def read_main(
-    file: Path, entries: dict[str, tuple[Place, yaml.Node]], faults: Faults
-) -> MainOptions:
+def read_main(entries: dict[str, tuple[Place, yaml.Node]], faults: Faults) -> MainOptions:
     """Read what stands at the top of the file, next to sources and outputs."""
     known = {*MainOptions.__dataclass_fields__, *GROUPS, "import"}
-    nodes = []
+    values: dict[str, Any] = {}
     for key, (place, node) in entries.items():
         if key in MainOptions.__dataclass_fields__:
-            mark = node.start_mark
-            nodes.append((yaml.ScalarNode("tag:yaml.org,2002:str", key, mark, mark), node))
+            values |= read_given(MainOptions, {key: node}, Place(place.file, ""), faults)
         else:
             hint = did_you_mean(key, known) or f"; known: {', '.join(sorted(known))}"
             faults.add(place, node, f"unknown option{hint}")
-    mark = yaml.Mark(str(file), 0, 0, 0, None, 0)
-    root = yaml.MappingNode("tag:yaml.org,2002:map", nodes, mark, mark)
-    main: MainOptions | None = read_options(MainOptions, root, Place(str(file), ""), faults)
-    if "timezone" in entries and entries["timezone"][1].value:
-        check_timezone(*entries["timezone"], faults)
-    return main or MainOptions()
+    if "timezone" in values and not is_timezone(*entries["timezone"], faults):
+        del values["timezone"]
+    return MainOptions(**values)
 
 
-def check_timezone(place: Place, node: yaml.Node, faults: Faults) -> None:
-    if not isinstance(node, yaml.ScalarNode):
-        return  # told by its type
+def is_timezone(place: Place, node: yaml.Node, faults: Faults) -> bool:
+    """Tell whether there is such a time zone; where there is none, that is a fault."""
     try:
         zoneinfo.ZoneInfo(str(node.value))
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         near = did_you_mean(str(node.value), zoneinfo.available_timezones())
         faults.add(place, node, f"{shown(node)} is not a time zone (example: Europe/Rome){near}")
+        return False
+    return True
 
 
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:
@@ -269,4 +298,4 @@ def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> An
         faults.add(place.at("type"), entries.pop("type"), str(error))
         read_given(COMMON[group], entries, place, faults)
         return None
-    return read_options(plugin.Options, node, place, faults)
+    return read_anyway(plugin.Options, node, place, faults)

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,20 +16,21 @@ from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
-from collector.errors import Fault
+from collector.errors import ConfigFault, Fault
 from collector.scalars import (
     SCALARS,
+    FilePath,
+    InputPath,
     NotAccepted,
     check_limits,
     did_you_mean,
     read_choice,
+    read_path,
     read_secret,
     shown,
 )
 from collector.secrets import Secret
-
-LARGEST_FILE = 1_000_000
-DEEPEST = 50  # libyaml builds nested nodes on the stack of the thread, without a limit
+from collector.syntax import LARGEST_FILE, Mistake, compose, compose_anyway, mistake_of
 
 
 def option(
@@ -64,10 +65,14 @@ class Place:
 
 
 class Faults:
-    """Collects mistakes, and remembers what was read: the line of every value, and the files."""
+    """Collects mistakes, and remembers what was read: the line of every value, and the files.
+
+    At each path of *stand_ins* a wrong value was replaced, so that nothing more is said of it.
+    """
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
+        self.stand_ins: set[str] = set()
         self.lines: dict[str, tuple[str, int]] = {}
         self.files: list[Path | Traversable] = []
 
@@ -76,16 +81,41 @@ class Faults:
         self.found.append(Fault(place.file, line, place.path, message))
 
     def add_later(self, path: str, message: str) -> None:
-        """Add a mistake found after reading, at the line of *path* or of what it stands in."""
+        """Add a mistake found after reading, at the line of *path* or of what it stands in.
+
+        A mistake of what only stands in for a wrong value is left out.
+        """
+        if self.is_stand_in(path):
+            return
         known = path
         while known and known not in self.lines:
             known = known.rpartition(".")[0]
         file, line = self.lines.get(known, ("", 0))
         self.found.append(Fault(file, line, path, message))
 
+    def add_mistakes(self, place: Place, mistakes: Iterable[Mistake]) -> None:
+        for line, reason in mistakes:
+            self.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
 
-def parse(file: Path | Traversable, faults: Faults) -> yaml.Node | None:
-    """Parse *file* into YAML nodes; None, with a fault, where it is missing or no YAML."""
+    def raise_found(self) -> None:
+        """Raise ConfigFault where there is a mistake, with all of them in their order."""
+        if self.found:
+            raise ConfigFault(sorted(self.found, key=lambda fault: (fault.file, fault.line)))
+
+    def is_stand_in(self, path: str) -> bool:
+        """Tell whether a value at *path*, around it or in it only stands in for a wrong one."""
+        return any(within(path, each) or within(each, path) for each in self.stand_ins)
+
+
+def within(path: str, around: str) -> bool:
+    return f"{path}.".startswith(f"{around}.")
+
+
+def parse(file: Path | Traversable, faults: Faults, *, in_part: bool = False) -> yaml.Node | None:
+    """Parse *file* into YAML nodes; None, with a fault, where it is missing or no YAML.
+
+    *in_part* leaves out entries that are not YAML, each with a fault, and parses the others.
+    """
     place = Place(str(file), "")
     text = ""
     try:
@@ -93,42 +123,19 @@ def parse(file: Path | Traversable, faults: Faults) -> yaml.Node | None:
             data = opened.read(LARGEST_FILE + 1)
         faults.files.append(file)
         text = data.decode("utf-8")
-        root = compose(text)
+        root, mistakes = compose_anyway(text) if in_part else (compose(text), [])
     except UnicodeDecodeError as error:
         faults.add(place, None, f"is not UTF-8 text: byte {error.start}")
     except (OSError, ValueError) as error:
         faults.add(place, None, f"cannot be read: {getattr(error, 'strerror', None) or error}")
     except yaml.YAMLError as error:
-        line, reason = why_no_yaml(error, text)
-        faults.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
+        faults.add_mistakes(place, [mistake_of(error, text)])
     else:
-        if root is None:
+        faults.add_mistakes(place, mistakes)
+        if root is None and not mistakes:
             faults.add(place, None, "is empty")
         return root
     return None
-
-
-def why_no_yaml(error: yaml.YAMLError, text: str) -> tuple[int, str]:
-    """Return the line, or 0, and the reason why *text* is no YAML: a tab before all else. Pure."""
-    mark = getattr(error, "problem_mark", None)
-    line = mark.line + 1 if mark else 0
-    for number, each in enumerate(text.splitlines()[:line], start=1):
-        if "\t" in each[: len(each) - len(each.lstrip())]:
-            return number, "the line begins with a tab; use spaces"
-    return line, str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-
-
-def compose(text: str) -> yaml.Node | None:
-    """Return the root of the YAML in *text*. Raise YAMLError, ValueError where it is too much."""
-    if len(text) > LARGEST_FILE:
-        raise ValueError(f"it is larger than {LARGEST_FILE / 1e6:.0f} MB")
-    depth = 0
-    for event in yaml.parse(text, yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-    return yaml.compose(text, yaml.CSafeLoader)
 
 
 def read_mapping(node: yaml.Node, place: Place, faults: Faults) -> dict[str, yaml.Node]:
@@ -157,21 +164,64 @@ def hints_of(cls: type) -> dict[str, Any]:
 def read_options(cls: type, node: yaml.Node, place: Place, faults: Faults) -> Any:
     """Read a mapping into the options dataclass *cls*; None where anything in it is wrong."""
     before = len(faults.found)
-    entries = read_mapping(node, place, faults)
-    if len(faults.found) > before and not entries:
+    values, _ = read_whole(cls, node, place, faults)
+    return cls(**values) if len(faults.found) == before else None
+
+
+def read_anyway(cls: type, node: yaml.Node, place: Place, faults: Faults) -> Any:
+    """Read a mapping into the options dataclass *cls*, with a stand-in for each wrong value.
+
+    None where it is no mapping, or where nothing can stand in.
+    """
+    values, wrong = read_whole(cls, node, place, faults)
+    faults.stand_ins.update(place.at(name).path for name in wrong)
+    try:
+        return cls(**values, **{name: stand_in(cls, name) for name in wrong})
+    except NotAccepted:
         return None
+
+
+def read_whole(
+    cls: type, node: yaml.Node, place: Place, faults: Faults
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values in a mapping, and the names of the options of *cls* that are wrong."""
+    entries = read_mapping(node, place, faults)
     known = {each.name: each for each in dataclasses.fields(cls)}
+    if not isinstance(node, yaml.MappingNode):
+        return {}, list(known)
     for key, value in entries.items():
         if key not in known:
             hint = did_you_mean(key, known) or f"; known: {', '.join(sorted(known))}"
             faults.add(place.at(key), value, f"unknown option{hint}")
     values = read_given(cls, entries, place, faults)
+    wrong = [name for name in entries if name in known and name not in values]
     for name, each in known.items():
         if name not in entries and each.default is MISSING and each.default_factory is MISSING:
             example = each.metadata.get("example")
             hint = f", for example '{name}: {example}'" if example is not None else ""
             faults.add(place, node, f"{name!r} is missing{hint}")
-    return cls(**values) if len(faults.found) == before else None
+            wrong.append(name)
+    return values, wrong
+
+
+def stand_in(cls: type, name: str, *, by_example: bool = False) -> Any:
+    """Return what stands in for a wrong value of the option *name*: its default or its example.
+
+    Raise NotAccepted where there is none.
+    """
+    each = {each.name: each for each in dataclasses.fields(cls)}[name]
+    if by_example:
+        pass
+    elif each.default is not MISSING:
+        return each.default
+    elif each.default_factory is not MISSING:
+        return each.default_factory()
+    example = each.metadata.get("example")
+    if example is None:
+        raise NotAccepted(f"{name!r} has no example")
+    text = example if isinstance(example, str) else yaml.safe_dump(example)
+    node: Any = yaml.compose(text)
+    return read_value(hints_of(cls)[name], node, Place("", name), Faults(), {})
 
 
 def read_given(
@@ -185,11 +235,15 @@ def read_given(
     for each in dataclasses.fields(cls):
         if each.name in entries:
             node, inner = entries[each.name], place.at(each.name)
+            before = len(faults.found)
             try:
                 hint = hints_of(cls)[each.name]
-                values[each.name] = read_value(hint, node, inner, faults, each.metadata)
+                value = read_value(hint, node, inner, faults, each.metadata)
             except NotAccepted as error:
                 faults.add(inner, node, str(error))
+            else:
+                if len(faults.found) == before:
+                    values[each.name] = value
     return values
 
 
@@ -208,6 +262,8 @@ def read_value(
         return read_compound(hint, node, place, faults, limits)
     if hint is Secret:
         return read_secret(node, Path(place.file).parent / "secrets")
+    if hint in (FilePath, InputPath):
+        return read_path(hint, node, Path(place.file).parent)
     if hint not in SCALARS:
         return read_options(hint, node, place, faults)
     value = SCALARS[hint](node)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -23,6 +23,24 @@ class Bytes(int):
 
 class Label(str):
     """A name for people: one line in any script."""
+
+    __slots__ = ()
+
+
+class FilePath(str):
+    """A file or folder; a relative one counts from the configuration file it stands in."""
+
+    __slots__ = ("is_relative",)
+    is_relative: bool
+
+    def __new__(cls, text: str, *, is_relative: bool = False) -> Self:
+        made = super().__new__(cls, text)
+        made.is_relative = is_relative
+        return made
+
+
+class InputPath(FilePath):
+    """A file or folder that is only read, so that it must be there; or a URL."""
 
     __slots__ = ()
 
@@ -173,6 +191,14 @@ def read_secret(node: yaml.Node, folder: Path) -> Secret:
         msg = f"{node.value!r} is not a name of a secret: {NAME_RULE}"
         raise NotAccepted(msg)
     return Secret(node.value, folder)
+
+
+def read_path(kind: type[FilePath], node: yaml.Node, folder: Path) -> FilePath:
+    """Return the path that stands in *node*, a relative one from *folder*."""
+    text = read_text(node)
+    if "://" in text:
+        return kind(text)
+    return kind(str(folder.absolute() / text), is_relative=not Path(text).is_absolute())
 
 
 SCALARS: dict[Any, Callable[[yaml.Node], Any]] = {

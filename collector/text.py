@@ -63,6 +63,11 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / size:.0f} {unit}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of what *noun* names: 1 reading, 2,400 readings."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def amount(size: float) -> str:
     """Write an amount of data: 512 B, 4.2 kB, 1.3 MB."""
     for unit in ("B", "kB", "MB"):

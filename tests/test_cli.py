@@ -91,6 +91,12 @@ def test_the_help_lists_every_command_with_a_sentence_that_is_not_cut_off():
         assert typed(name, "--help").exit_code == 0
 
 
+def test_an_unknown_command_gets_the_likely_one():
+    shown = typed("chekc")
+    assert shown.exit_code == 2
+    assert "there is no command 'chekc'; did you mean 'check'?" in shown.stderr
+
+
 def test_the_help_imports_no_command():
     script = "import sys, collector.cli.main; print(*(m for m in sys.modules if 'collector' in m))"
     done = subprocess.run(
@@ -118,7 +124,7 @@ def test_an_error_of_the_system_is_a_sentence_with_the_way_out(tmp_path, monkeyp
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied", "/etc/energy-monitor/x")
 
-    monkeypatch.setattr("collector.cli.check.load", denied)
+    monkeypatch.setattr("collector.cli.check.read", denied)
     shown = typed("check", "--config", tmp_path / "config.yaml")
     assert shown.exit_code == 1
     assert shown.stderr.startswith("/etc/energy-monitor/x: Permission denied: try 'sudo energy-mon")
@@ -432,7 +438,7 @@ def test_the_demo_tells_of_a_reading_whose_lateness_is_not_known_yet():
     values = {"active_power": 1.0, "voltage": 230.0, "active_energy": 1.0}
     mains = SourceStatus(latest={"mains": LatestReading(values=values)})
     answer = Status(sources={"mains": mains}, journal=JournalStatus(readings=1))
-    assert "0 skipped, 1 readings in the journal" in demo.sentence(answer)
+    assert "0 skipped, 1 reading in the journal" in demo.sentence(answer)
 
 
 # Setting up InfluxDB

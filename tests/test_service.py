@@ -116,7 +116,7 @@ def test_systemd_is_told_ready_and_its_watchdog_is_fed(tmp_path):
             assert door.recv(1000) == b"READY=1"
             told = [door.recv(1000).decode() for _ in range(3)]
         assert told[0].startswith("WATCHDOG=1\nSTATUS=")
-        assert "1 of 1 sources alive" in "".join(told)
+        assert "1 of 1 source alive" in "".join(told)
         rest = door.recv(1000)
         while rest.startswith(b"WATCHDOG"):
             rest = door.recv(1000)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from collector.cli.arguments import config_option
-from collector.config import load
+from collector.config import read
 from collector.run import since, wiring
 
 
@@ -14,13 +14,14 @@ from collector.run import since, wiring
 def check(file: Path) -> None:
     """Look for mistakes in the configuration, all of them at once.
 
-    Touches no device and no network. Exit status 78 when something is wrong.
+    Touches no device and no network. Exit status 78 when something is wrong. What can stand in
+    the file is in docs/reference.md, and config.example.yaml shows every option.
 
     \b
     Example:
       energy-monitor check --config config.yaml
     """
-    loaded = load(file)
+    loaded = read(file)
     for advice in wiring.check(loaded):
         click.secho(f"advice: {advice}", fg="yellow", err=True)
     click.secho(f"{file}: no faults", fg="green")

@@ -9,6 +9,7 @@ import click
 from collector import __version__
 from collector.cli.arguments import sentence
 from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
+from collector.text import counted
 
 COMMANDS = {
     "backup": "Make, list, verify, upload and rotate backups.",
@@ -46,6 +47,17 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"collector.cli.{name}"), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from collector.scalars import did_you_mean  # noqa: PLC0415  only then needed
+
+        name = args[0]
+        if name not in COMMANDS and name[:1].isalnum():
+            near = did_you_mean(name, COMMANDS) or "; 'energy-monitor --help' lists them"
+            ctx.fail(f"there is no command {name!r}{near}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
@@ -56,8 +68,7 @@ class Commands(click.Group):
         except ConfigFault as error:
             for fault in error.faults:
                 click.echo(shown(fault), err=True)
-            count = len(error.faults)
-            click.secho(f"{count} fault{'s' * (count > 1)} found", fg="red", err=True)
+            click.secho(f"{counted(len(error.faults), 'fault')} found", fg="red", err=True)
             sys.exit(EXIT_CONFIG)
         except EnergyMonitorError as error:
             click.secho(shown(error), fg="red", err=True)

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 from collector import registry
 from collector.config import COMMON, MainOptions
 from collector.quantity import catalogue
-from collector.scalars import Bytes, Label, Seconds
+from collector.scalars import Bytes, FilePath, InputPath, Label, Seconds
 from collector.secrets import Secret
 from collector.sources.modbus.devicemap import MapFile
 
@@ -33,6 +33,8 @@ PATTERN_OF_BYTES = r"^[0-9.]+ *[kKMGT]?[bB]$"
 
 SCHEMAS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
+    FilePath: {"type": "string", "minLength": 1},
+    InputPath: {"type": "string", "minLength": 1},
     Label: {"type": "string", "minLength": 1, "maxLength": 60},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
@@ -43,7 +45,8 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,99}$"},
 }
 WORDS = {
-    str: "text", Label: "text", bool: "true or false", int: "whole number", float: "number",
+    str: "text", FilePath: "path", InputPath: "path", Label: "text",
+    bool: "true or false", int: "whole number", float: "number",
     Seconds: "duration", Bytes: "size", Secret: "`!secret` name",
 }  # fmt: skip
 
@@ -151,7 +154,8 @@ def pages() -> Iterator[str]:
     yield "# Reference\n"
     yield "Made from the code by `python -m collector.cli.reference`; do not edit.\n"
     yield "Durations are written with their unit (`500ms`, `10s`, `5m`, `1h`, `7d`), sizes likewise"
-    yield "(`100 MB`, `2 GB`), and secrets by name (`!secret influxdb-token`).\n"
+    yield "(`100 MB`, `2 GB`), and secrets by name (`!secret influxdb-token`). A relative path"
+    yield "counts from the configuration file that it stands in.\n"
     yield "## Top of the file\n"
     yield from option_table(MainOptions)
     for group, common in COMMON.items():

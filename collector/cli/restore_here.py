@@ -96,7 +96,7 @@ def config_in_force(chosen: Chosen, file: Path, *, replace: bool) -> Config:
     if f"config/{file.name}" in chosen.manifest.files and (replace or not file.exists()):
         with tempfile.TemporaryDirectory() as folder:
             put_back(chosen, "config", Path(folder))
-            return config.load(Path(folder) / file.name)
+            return config.load(Path(folder) / file.name).moved(file)
     if not file.exists():
         raise BackupFault(f"there is no {file}, and backup {chosen.id} does not hold it either")
     return config.load(file)

@@ -10,7 +10,7 @@ import click
 from collector.clock import utc
 from collector.reading import Reading
 from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
-from collector.text import amount, duration, in_unit, labelled_table, number, table
+from collector.text import amount, counted, duration, in_unit, labelled_table, number, table
 
 NONE: Mapping[str, str] = {}
 STATE_COLOURS = {
@@ -49,7 +49,7 @@ def status(answer: Status) -> str:
         heads = ["OUTPUT", "STATE", "BACKLOG", "BEHIND", "LAST", "DELIVERED", "REFUSED"]
         parts += [labelled_table(heads, rows, right=range(2, 7)), ""]
     parts.append(
-        f"journal: {journal.readings} readings, {amount(journal.bytes)}, "
+        f"journal: {counted(journal.readings, 'reading')}, {amount(journal.bytes)}, "
         f"{duration(journal.days * 86400)}"
     )
     if answer.backups:

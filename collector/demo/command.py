@@ -19,7 +19,7 @@ from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
 from collector.run import control
 from collector.status import Status
-from collector.text import duration, in_unit, labelled_table
+from collector.text import counted, duration, in_unit, labelled_table
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
 CONFIG = """\
@@ -180,7 +180,7 @@ def draw(answer: Status) -> None:
     journal = answer.journal
     head = (
         f"Energy Monitor demo   {time.strftime('%H:%M:%S')}   "
-        f"{journal.readings} readings in the journal   Ctrl-C ends"
+        f"{counted(journal.readings, 'reading')} in the journal   Ctrl-C ends"
     )
     lines = [head[:columns], "", *live(answer).splitlines()]
     sys.stdout.write("\033[H" + "".join(f"{line}\033[K\n" for line in lines[: rows - 1]) + "\033[J")
@@ -202,7 +202,7 @@ def sentence(answer: Status) -> str:
         f"{time.strftime('%H:%M:%S')}  {values['active_power']:.0f} W  "
         f"{values['voltage']:.1f} V  {values['active_energy'] / 1000:.2f} kWh  "
         f"{mains.reads} reads, {mains.failures} failed, {mains.skipped} skipped, "
-        f"{lateness}{answer.journal.readings} readings in the journal"
+        f"{lateness}{counted(answer.journal.readings, 'reading')} in the journal"
     )
 
 

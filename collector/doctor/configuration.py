@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from collector.config import load
+from collector.config import load, read
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import Finding
 from collector.errors import ConfigFault
@@ -13,11 +13,11 @@ from collector.run.feed import Feed
 def form(case: Case) -> Iterator[Finding]:
     """Tell every fault, those of the form and those that only building everything shows."""
     faults = case.faults
-    if case.config is not None:
-        try:
-            feeds(case)
-        except ConfigFault as error:
-            faults = error.faults
+    try:
+        config = read(case.file)
+        wiring.build(config, wiring.new_health(config))
+    except ConfigFault as error:
+        faults = error.faults
     why = "The service does not start with it; one that runs goes on as it was configured."
     mend = mend_of(case)
     for fault in faults:

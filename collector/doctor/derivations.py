@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from collector.doctor.case import Case
 from collector.doctor.finding import Finding, labelled
 from collector.status import DerivationStatus
-from collector.text import duration
+from collector.text import counted, duration
 
 SLACK_S = 60
 
@@ -34,11 +34,12 @@ def finding(name: str, each: DerivationStatus) -> Finding:
     if each.backlog_s > SLACK_S:
         return Finding(
             "warning",
-            f"{name}: {each.backlog:,} readings behind, {duration(each.backlog_s)}",
+            f"{name}: {counted(each.backlog, 'reading')} behind, {duration(each.backlog_s)}",
             "What it computes appears late.",
             "sudo energy-monitor doctor    # again, in a minute",
         )
-    return Finding("ok", f"{name}: {each.state}, {each.made:,} readings since the service started")
+    made = counted(each.made, "reading")
+    return Finding("ok", f"{name}: {each.state}, {made} since the service started")
 
 
 CHECKS = (deriving,)

@@ -12,7 +12,7 @@ from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.journal import notes
 from collector.journal.layout import NAME
-from collector.text import amount, duration
+from collector.text import amount, counted, duration
 
 LOOK_AT_CARD = "sudo dmesg | grep -iE 'mmc|i/o error|ext4'    # and have a spare card"
 NEARLY = 0.8  # of ``journal.max_size``
@@ -54,7 +54,7 @@ def size(case: Case) -> Iterator[Finding]:
     if case.status:
         held = case.status.journal
         span = f" of {duration(held.days * 86_400)}" if held.days else ""
-        what = f"{held.readings:,} readings{span} in {what}"
+        what = f"{counted(held.readings, 'reading')}{span} in {what}"
     if taken > NEARLY * limit:
         yield Finding(
             "warning",

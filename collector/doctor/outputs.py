@@ -14,7 +14,7 @@ from collector.errors import ReadFault
 from collector.lines import http
 from collector.lines.http_answer import Answer
 from collector.status import JournalStatus, OutputStatus
-from collector.text import duration
+from collector.text import counted, duration
 
 BETWEEN_SAMPLES_S = 2.0  # a backlog goes out batch after batch: this sees several
 SLACK_S = 30
@@ -53,7 +53,7 @@ def each_output(case: Case) -> Iterator[Finding]:
         else:
             yield Finding(
                 "ok",
-                f"{name}: delivering, {output.backlog:,} readings to go; "
+                f"{name}: delivering, {counted(output.backlog, 'reading')} to go; "
                 f"{output.delivered:,} since the service started",
             )
 
@@ -84,7 +84,7 @@ def catching_up(
     """Tell how far an output is behind, and by two samples when it will not be any more."""
     seconds = (after_ms - before_ms) / 1000
     gain = (before.backlog - after.backlog) / seconds
-    behind = f"{name}: {after.backlog:,} readings behind, {duration(after.backlog_s)}"
+    behind = f"{name}: {counted(after.backlog, 'reading')} behind, {duration(after.backlog_s)}"
     if not after.backlog:
         return Finding("ok", f"{name}: delivering; no backlog any more")
     if gain > 0:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from collector.errors import EnergyMonitorError
-from collector.options import DEEPEST, LARGEST_FILE, compose, why_no_yaml
+from collector.syntax import DEEPEST, LARGEST_FILE, compose, mistake_of
 
 MOST_NODES = 100_000  # aliases of YAML make much of little
 MERGE = "tag:yaml.org,2002:merge"
@@ -79,7 +79,7 @@ def read_yaml(file: Path) -> Part:
         nodes = itertools.count()
         return Part(file.name, "", plain(root, nodes, 0) if root else None)
     except yaml.YAMLError as error:
-        line, reason = why_no_yaml(error, text)
+        line, reason = mistake_of(error, text)
         place = f"{file}:{line}" if line else f"{file}"
         raise Malformed(f"{place}: is not YAML: {reason}") from None
     except ValueError as error:

@@ -22,6 +22,13 @@ NETWORK_SCHEMES = ("socket", "rfc2217")
 ACCEPTED = "/dev/serial/by-id/…, /dev/…, socket://HOST:PORT or rfc2217://HOST:PORT"
 PARITY_LETTERS = {"none": "N", "even": "E", "odd": "O"}
 
+# fmt: off
+Baudrate = Literal[
+    300, 600, 1200, 1800, 2400, 4800, 9600, 14400, 19200, 28800, 38400, 57600, 76800, 115200,
+    230400, 460800, 500000, 576000, 921600, 1000000,
+]
+# fmt: on
+
 TICK_S = 0.01  # how long a read waits for more: the exactness of every time-out above it
 WRITE_TIMEOUT_S = 2  # a request leaves any port at once, unless its driver hangs
 DEAD_PEER_MS = 10_000  # a serial server that acknowledges nothing for so long is gone
@@ -31,8 +38,8 @@ DEAD_PEER_MS = 10_000  # a serial server that acknowledges nothing for so long i
 class SerialOptions:
     """How characters are sent; what is not given is as the device leaves its factory."""
 
-    baudrate: int | None = option(
-        "bits per second, as set in the device", example=9600, default=None, low=300, high=1_000_000
+    baudrate: Baudrate | None = option(
+        "bits per second, as set in the device", example=9600, default=None
     )
     parity: Literal["none", "even", "odd"] | None = option(
         "parity, as set in the device", example="even", default=None

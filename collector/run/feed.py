@@ -52,17 +52,27 @@ class Feed:
         return -1 if self.answers else self.failures
 
 
-def feed(name: str, source: Source, options: SourceOptions, health: SourceHealth) -> Feed:
-    """Sort a source's quantities into groups by their intervals. Raise BadOption."""
+def feed(
+    name: str,
+    source: Source,
+    options: SourceOptions,
+    health: SourceHealth,
+    offered: Collection[str] | None = None,
+) -> Feed:
+    """Sort a source's quantities, or those *offered*, into groups by their intervals.
+
+    Raise BadOption.
+    """
+    offered = source.quantities if offered is None else offered
     known = catalogue()
     unknown = [quantity for quantity in source.quantities if quantity not in known]
     if unknown:
         raise BadOption("type", f"it reads {unknown[0]!r}, which is not in the catalogue")
-    wanted = pick("quantities", options.quantities, source) or list(source.quantities)
+    wanted = pick("quantities", options.quantities, offered) or list(offered)
     left = dict.fromkeys(wanted)
     groups = []
     for number, each in enumerate(options.read):
-        chosen = pick(f"read.{number}.quantities", each.quantities, source)
+        chosen = pick(f"read.{number}.quantities", each.quantities, offered)
         for quantity in chosen:
             if quantity not in wanted:
                 message = f"{quantity!r} is not among those that 'quantities' names"
@@ -72,28 +82,34 @@ def feed(name: str, source: Source, options: SourceOptions, health: SourceHealth
             left.pop(quantity, None)
     if left:
         groups.append(Group(round(options.every * 1000), frozenset(left)))
-    check_rename(options.rename, wanted, source)
+    check_rename(options.rename, wanted, offered)
     return Feed(name, source, groups, options.rename, health)
 
 
-def check_rename(rename: Mapping[str, str], wanted: Collection[str], source: Source) -> None:
+def check_rename(
+    rename: Mapping[str, str], wanted: Collection[str], offered: Collection[str]
+) -> None:
     """Raise BadOption where a new name is not free, or not of the same unit."""
     known = catalogue()
     for old, new in rename.items():
         if new in wanted and new not in rename:
-            raise BadOption("rename", f"{new!r} is read as well; exclude it with 'quantities'")
-        if old not in source.quantities:
-            raise BadOption("rename", f"{old!r} is not read by this source")
+            raise BadOption(
+                f"rename.{old}", f"{new!r} is read as well; exclude it with 'quantities'"
+            )
+        if old not in offered:
+            raise BadOption(f"rename.{old}", f"{old!r} is not read by this source")
         if new not in known or known[new].unit != known[old].unit:
-            raise BadOption("rename", f"{new!r} is no quantity in {known[old].unit or 'no unit'}")
+            raise BadOption(
+                f"rename.{old}", f"{new!r} is no quantity in {known[old].unit or 'no unit'}"
+            )
         if list(rename.values()).count(new) > 1:
             raise BadOption(
-                "rename", f"{new!r} is the new name of two quantities: one would be lost"
+                f"rename.{old}", f"{new!r} is the new name of two quantities: one would be lost"
             )
 
 
-def pick(option: str, patterns: Sequence[str], source: Source) -> list[str]:
+def pick(option: str, patterns: Sequence[str], offered: Collection[str]) -> list[str]:
     try:
-        return matching(patterns, source.quantities)
+        return matching(patterns, offered)
     except QuantityNotKnown as error:
         raise BadOption(option, str(error)) from error

@@ -90,9 +90,11 @@ def quantities(texts: tuple[str, ...]) -> set[bytes] | None:
 
 
 def check_devices(rename: Mapping[str, str]) -> None:
-    for name in (*rename, *rename.values()):
-        if not NAME.fullmatch(name):
-            raise BadOption("rename.devices", f"{name!r} is not a name: {NAME_RULE}")
+    for old, new in rename.items():
+        for name in (old, new):
+            if NAME.fullmatch(name):
+                continue
+            raise BadOption(f"rename.devices.{old}", f"{name!r} is not a name: {NAME_RULE}")
     check_distinct("rename.devices", rename)
 
 
@@ -103,24 +105,28 @@ def check_quantities(rename: Mapping[str, str]) -> None:
             if name not in quantities:
                 hint = did_you_mean(name, quantities)
                 message = f"{name!r} is not a quantity of the catalogue{hint}"
-                raise BadOption("rename.quantities", message)
+                raise BadOption(f"rename.quantities.{old}", message)
         unit = quantities[old].unit
         if quantities[new].unit != unit:
             message = f"{new!r} is not a quantity in {unit or 'no unit'}, as {old!r} is"
-            raise BadOption("rename.quantities", message)
+            raise BadOption(f"rename.quantities.{old}", message)
     check_distinct("rename.quantities", rename)
 
 
 def check_distinct(option: str, rename: Mapping[str, str]) -> None:
-    for new in rename.values():
+    for old, new in rename.items():
         if list(rename.values()).count(new) > 1:
-            raise BadOption(option, f"{new!r} is the new name of two quantities: one would be lost")
+            raise BadOption(
+                f"{option}.{old}", f"{new!r} is the new name of two quantities: one would be lost"
+            )
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
     for name, value in tags.items():
         if name in OWN_TAGS or name in catalogue():
-            raise BadOption("tags", f"{name!r} has a meaning of its own: choose another name")
+            raise BadOption(
+                f"tags.{name}", f"{name!r} has a meaning of its own: choose another name"
+            )
         for word in (name, value):
             if not NAME.fullmatch(word):
-                raise BadOption("tags", f"{word!r} is not a plain word: {NAME_RULE}")
+                raise BadOption(f"tags.{name}", f"{word!r} is not a plain word: {NAME_RULE}")

@@ -29,6 +29,7 @@ from collector.run.systemd import notify, watchdog_s
 from collector.run.wiring import build, new_health
 from collector.secrets import credentials
 from collector.status import Status
+from collector.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,11 @@ class Service:
         place_outputs(self.config, self.journal, self.clock.wall_ms())
         place_derivations(self.config, self.journal, self.clock.wall_ms())
         self.begin(control.listen(self.config.socket))
-        log.info("%d sources, %d outputs", len(self.config.sources), len(self.config.outputs))
+        log.info(
+            "%s, %s",
+            counted(len(self.config.sources), "source"),
+            counted(len(self.config.outputs), "output"),
+        )
         notify("READY=1")
         self.watch()
         self.stop.set()
@@ -147,7 +152,8 @@ class Service:
         with self.health.lock:
             alive = sum(each.state == "alive" for each in self.health.sources.values())
         backlog = max((self.journal.backlog(name) for name in self.outputs), default=0)
-        return f"{alive} of {len(self.health.sources)} sources alive, {backlog} readings to deliver"
+        sources = counted(len(self.health.sources), "source")
+        return f"{alive} of {sources} alive, {counted(backlog, 'reading')} to deliver"
 
     def keep(self) -> None:
         """Force the journal onto the disk in time, and now and then tidy it."""

@@ -2,27 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.config import Config
 from collector.contract import (
     Advising,
-    BadOption,
     Context,
     Derivation,
+    DerivationOptions,
     Output,
     OutputOptions,
     Source,
+    SourceOptions,
     Timed,
 )
-from collector.errors import ConfigFault, SecretMissing
+from collector.errors import SecretMissing
 from collector.lines.serial import Lines
+from collector.options import within
 from collector.quantity import catalogue
 from collector.registry import find
+from collector.run.attempt import attempt
 from collector.run.feed import Feed, feed
 from collector.run.health import DerivationHealth, Health, OutputHealth, SourceHealth
+from collector.run.paths import check_paths
 from collector.run.selection import Selection
 from collector.run.since import since_ms
 from collector.secrets import Secret
@@ -41,33 +46,68 @@ class Built(NamedTuple):
 
 def build(config: Config, health: Health) -> Built:
     """Make every source, derivation and output. Raise ConfigFault with every fault."""
+    built = build_anyway(config, health)
+    config.faults.raise_found()
+    return built
+
+
+def build_anyway(config: Config, health: Health) -> Built:
+    """Make what can be made; *faults* of *config* has why the others cannot."""
     lines = Lines()
     feeds: dict[str, list[Feed]] = defaultdict(list)
     outputs = {}
     for name, options in config.sources.items():
-        try:
-            source: Source = find("sources", options.type)(
-                name, options, context(config, name, lines)
-            )
-            feeds[source.line].append(feed(name, source, options, health.sources[name]))
-        except BadOption as error:
-            config.faults.add_later(f"sources.{name}.{error.option}", str(error))
-        except ConfigFault as error:  # of a device map of the owner's
-            config.faults.found += error.faults
+        if each := build_source(config, name, options, lines, health.sources[name]):
+            feeds[each.source.line].append(each)
     for name, options in config.outputs.items():
-        try:
-            output: Output = find("outputs", options.type)(
-                name, options, context(config, name, lines)
-            )
-            since_ms(options.since, 0, config.main.timezone)
-            Selection(options)
+        path = f"outputs.{name}"
+        output, _ = attempt(config.faults, path, options, maker(config, "outputs", name, lines))
+        attempt(config.faults, path, options, partial(check_since, config))
+        attempt(config.faults, path, options, Selection)
+        if output:
             outputs[name] = (output, options)
-        except BadOption as error:
-            config.faults.add_later(f"outputs.{name}.{error.option}", str(error))
-    derivations = build_derivations(config, lines)
-    if config.faults.found:
-        raise ConfigFault(config.faults.found)
-    return Built(feeds, derivations, outputs)
+    return Built(feeds, build_derivations(config, lines), outputs)
+
+
+def build_source(
+    config: Config, name: str, options: SourceOptions, shared: Lines, health: SourceHealth
+) -> Feed | None:
+    """Make a source and sort its quantities; add what is wrong to the faults."""
+    faults, path, cls = config.faults, f"sources.{name}", find("sources", options.type)
+    common = {each.name for each in fields(SourceOptions)}
+
+    def make(options: SourceOptions) -> Source:
+        wrong = [each for each in vars(options) if each not in common and replaced(each)]
+        lines = Lines() if wrong else shared  # what stands in takes no address on a line
+        source: Source = cls(name, options, context(config, name, lines))
+        return source
+
+    def replaced(option: str) -> bool:
+        return any(within(each, f"{path}.{option}") for each in faults.stand_ins)
+
+    source, options = attempt(faults, path, options, make)
+    if not source:
+        return None
+    required = [each.name for each in fields(options) if has_no_default(each)]
+    offered = catalogue() if any(map(replaced, required)) else source.quantities
+    made, _ = attempt(
+        faults, path, options, lambda options: feed(name, source, options, health, offered)
+    )
+    return made
+
+
+def has_no_default(option: "Field[Any]") -> bool:
+    return option.default is MISSING and option.default_factory is MISSING
+
+
+def maker(config: Config, group: str, name: str, lines: Lines) -> Callable[[Any], Any]:
+    """Return what makes the output or derivation *name* out of its options."""
+    cls = find(group, getattr(config, group)[name].type)
+    return lambda options: cls(name, options, context(config, name, lines))
+
+
+def check_since(config: Config, options: OutputOptions | DerivationOptions) -> None:
+    since_ms(options.since, 0, config.main.timezone)
 
 
 def build_derivations(config: Config, lines: Lines) -> dict[str, Callable[[], Derivation]]:
@@ -75,16 +115,13 @@ def build_derivations(config: Config, lines: Lines) -> dict[str, Callable[[], De
     made: dict[str, Derivation] = {}
     makers: dict[str, Callable[[], Derivation]] = {}
     for name, options in config.derivations.items():
-        maker = partial(
-            find("derivations", options.type), name, options, context(config, name, lines)
-        )
-        try:
-            since_ms(options.since, 0, config.main.timezone)
-            made[name], makers[name] = maker(), maker
-        except BadOption as error:
-            config.faults.add_later(f"derivations.{name}.{error.option}", str(error))
+        path, make = f"derivations.{name}", maker(config, "derivations", name, lines)
+        attempt(config.faults, path, options, partial(check_since, config))
+        derivation, _ = attempt(config.faults, path, options, make)
+        if not derivation:
             continue
-        if unknown := sorted(set(made[name].quantities) - set(catalogue())):
+        made[name], makers[name] = derivation, partial(make, options)
+        if unknown := sorted(set(derivation.quantities) - set(catalogue())):
             message = f"it makes {unknown[0]!r}, which is not in the catalogue"
             config.faults.add_later(f"derivations.{name}.type", message)
     if circle := circle_of(made):
@@ -133,15 +170,15 @@ def new_health(config: Config, now_ms: float = 0) -> Health:
 
 
 def check(config: Config) -> list[str]:
-    """Build every source and output and look for their secrets; return advice in sentences.
+    """Build every source and output, look for their secrets and files; return advice in sentences.
 
-    Raise ConfigFault with every fault.
+    Raise ConfigFault with every fault, those that *config* was read with too.
     """
-    feeds = build(config, new_health(config)).feeds
+    feeds = build_anyway(config, new_health(config)).feeds
     for place, secret in config.secrets_named():
         check_secret(config, place, secret)
-    if config.faults.found:
-        raise ConfigFault(config.faults.found)
+    check_paths(config)
+    config.faults.raise_found()
     return list(dict.fromkeys(advice for line in feeds.values() for advice in advise(line)))
 
 

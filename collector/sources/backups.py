@@ -12,6 +12,7 @@ from collector.contract import Context, SourceOptions
 from collector.errors import DeviceSilent
 from collector.options import option
 from collector.reading import Reading
+from collector.scalars import FilePath
 
 AGES = {"backup_age": "backup", "upload_age": "upload", "rehearsal_age": "rehearsal"}
 
@@ -20,7 +21,7 @@ AGES = {"backup_age": "backup", "upload_age": "upload", "rehearsal_age": "rehear
 class BackupsOptions(SourceOptions):
     """The backups of this machine: how old, how large, and whether no damage in them."""
 
-    folder: str = option(
+    folder: FilePath = option(
         "folder of the backups: 'backup.folder' above",
         example="/mnt/usb/backups",
         default="/var/lib/energy-monitor/backups",

@@ -256,7 +256,7 @@ def test_a_quantity_may_be_given_another_name_in_the_same_unit(kind, house):
     assert feed("it", source, renamed, SourceHealth()).rename == {old: new}
     with pytest.raises(BadOption, match="is no quantity in") as bad:
         feed("it", source, replace(options, rename={old: other}), SourceHealth())
-    assert bad.value.option == "rename"
+    assert bad.value.option == f"rename.{old}"
 
 
 # A device that is not there

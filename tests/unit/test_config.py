@@ -1,6 +1,7 @@
 """The configuration: every fault at once, each with its place and what would be right."""
 
 import contextlib
+import dataclasses
 
 import pytest
 import yaml
@@ -8,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector import registry
-from collector.config import MainOptions, load
+from collector.config import MainOptions, load, read
 from collector.errors import ConfigFault
+from collector.options import stand_in
 from collector.run.wiring import check
 
 GOOD = """\
@@ -99,6 +101,124 @@ outputs:
         assert any(fault.startswith(each) for fault in found), (each, found)
     assert len(found) == len(wanted) + 1  # 'model' is missing
     assert "abc123" not in "\n".join(found)
+
+
+def checked(tmp_path, text):
+    """Return the places of every fault that 'check' finds, with their lines."""
+    with pytest.raises(ConfigFault) as caught:
+        check(read(written(tmp_path, text)))
+    return [f"{each.line} {each.path or each.message}" for each in caught.value.faults]
+
+
+def test_no_mistake_hides_another_in_one_run_of_check(tmp_path):
+    text = """\
+timezone: Europe/Rom
+data_dir: config.yaml/data
+sources:
+  mains:
+    type: modbus
+    line: dev/ttyUSB0
+    model: orno-we-999
+    address: one
+    serial: {baudrate: 9601}
+    quantities: [voltag]
+    read:
+      - {quantities: [activ_power], every: 10s}
+      - {quantities: [frequenzy], every: 10s}
+    rename: {voltage: current, current: warp}
+  no_colon:
+    type: modbus
+    line /dev/ttyUSB0
+    every: 1s
+  plugs:
+    type: mqtt_in
+    line: tcp://host
+    ca: broker.pem
+    password: !secret nowhere
+    devices:
+      a: {model: tasmoda}
+      b: {topic: b/#, quantities: {powr: x}}
+  meter: {type: green_button, path: ./no.xml, usage_point: [}
+  gas: {type: green_button, path: ./no.xml, every: soon}
+outputs:
+  history:
+    type: influxdb
+    url: htp://host
+    bucket: energy
+    token: !secret token
+    since: yesterday
+    rename: {quantities: {volts: voltage}}
+    tags: {site: x}
+"""
+    assert checked(tmp_path, text) == [
+        "1 timezone",
+        "2 data_dir",
+        "6 sources.mains.line",
+        "7 sources.mains.model",
+        "8 sources.mains.address",
+        "9 sources.mains.serial.baudrate",
+        "10 sources.mains.quantities",
+        "12 sources.mains.read.0.quantities",
+        "13 sources.mains.read.1.quantities",
+        "14 sources.mains.rename.voltage",
+        "14 sources.mains.rename.current",
+        "17 is not YAML: could not find expected ':'",
+        "21 sources.plugs.line",
+        "22 sources.plugs.ca",
+        "23 sources.plugs.password",
+        "25 sources.plugs.devices.a.model",
+        "26 sources.plugs.devices.b.topic",
+        "26 sources.plugs.devices.b.quantities.powr",
+        "27 is not YAML: did not find expected node content",
+        "28 sources.gas.every",
+        "28 sources.gas.path",
+        "32 outputs.history.url",
+        "34 outputs.history.token",
+        "35 outputs.history.since",
+        "36 outputs.history.rename.quantities.volts",
+        "37 outputs.history.tags.site",
+    ]
+
+
+def test_what_stands_in_for_a_wrong_value_is_no_fault_of_its_neighbours(tmp_path):
+    text = """\
+sources:
+  first: {type: modbus, line: /dev/ttyUSB0, model: orno-we-515, address: 1}
+  second: {type: modbus, line: /dev/ttyUSB0, model: orno-we-515, address: x}
+  third: {type: modbus, line: /dev/ttyUSB0, model: orno-we-515, serial: {parity: evn}, address: 2}
+  fourth: {type: mqtt_in, line: mqtt://host, devices: {a: {model: tasmoda}}}
+"""
+    found = checked(tmp_path, text)
+    assert [each.partition(" ")[2] for each in found] == [
+        "sources.second.address",
+        "sources.third.serial.parity",
+        "sources.fourth.devices.a.model",
+    ]
+
+
+def test_relative_paths_count_from_the_configuration_file(tmp_path, monkeypatch):
+    house = tmp_path / "house"
+    house.mkdir()
+    text = "data_dir: ./data\nruntime_dir: run\nbackup: {folder: backups}\n"
+    sources = "sources:\n  grid: {type: green_button, path: grid.xml}\n"
+    (house / "grid.xml").touch()
+    file = written(house, text + sources)
+    monkeypatch.chdir("/")
+    config = load(file)
+    assert config.data_dir == house / "data"
+    assert config.socket == house / "run" / "control.sock"
+    assert config.main.backup.folder == str(house / "backups")
+    assert check(config) == []
+    moved = config.moved(tmp_path / "other" / "config.yaml")
+    assert moved.data_dir == tmp_path / "other" / "data"
+
+
+@pytest.mark.parametrize("group", ["sources", "outputs"])
+def test_every_option_that_is_required_has_something_to_stand_in(group):
+    for name in registry.names(group):
+        cls = registry.find(group, name).Options
+        for each in dataclasses.fields(cls):
+            stand_in(cls, each.name)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.options import DEEPEST, LARGEST_FILE, Faults, parse
+from collector.options import Faults, parse
 from collector.scalars import NotAccepted, read_bytes, read_int, read_text, seconds_of
+from collector.syntax import DEEPEST, LARGEST_FILE
 
 
 def parsed(tmp_path, data):

@@ -21,7 +21,7 @@ from collector.decode.intervals import Interval
 from collector.errors import DeviceRefused, LineAway, ReadFault
 from collector.options import option
 from collector.reading import Reading, encode
-from collector.scalars import Seconds
+from collector.scalars import InputPath, Seconds
 from collector.sources.green_button import meaning as green_button
 from collector.sources.green_button import unpack
 from collector.sources.green_button.meaning import Series
@@ -40,7 +40,7 @@ PATIENCE_S = 600.0
 class GreenButtonOptions(SourceOptions):
     """A utility's meter from the Green Button files (ESPI XML) that its customers may download."""
 
-    path: str = option(
+    path: InputPath = option(
         "the file, or a folder: every file in it that ends in .xml, .gz or .zip is read, also one "
         "that is added later; one folder per house",
         example="/var/lib/energy-monitor/green-button",

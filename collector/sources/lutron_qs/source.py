@@ -25,7 +25,7 @@ from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.lines.tcp import CONNECT_S
 from collector.options import option
 from collector.reading import Reading
-from collector.scalars import Seconds
+from collector.scalars import InputPath, Seconds
 from collector.secrets import Secret
 from collector.sources.lutron_qs import database as lutron_db
 from collector.sources.lutron_qs import discover, fetch, protocol
@@ -65,7 +65,7 @@ class LutronOptions(SourceOptions):
         pattern=r"[!-~]+",
     )
     password: Secret = option("password of that login", example="!secret lutron-password")
-    database: str = option(
+    database: InputPath = option(
         "its database: an http:// URL, or a file beside the configuration (default: "
         "http://HOST/DbXmlInfo.xml)",
         example="http://192.168.2.9/DbXmlInfo.xml",

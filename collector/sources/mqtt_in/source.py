@@ -21,7 +21,7 @@ from collector.errors import DeviceRefused, DeviceSilent
 from collector.lines.mqtt import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
 from collector.options import option
 from collector.reading import Reading
-from collector.scalars import Seconds
+from collector.scalars import InputPath, Seconds
 from collector.secrets import Secret
 from collector.sources.mqtt_in import discover
 from collector.sources.mqtt_in.forms import Form, forms_of, is_offline
@@ -48,7 +48,7 @@ class MQTTOptions(SourceOptions):
     password: Secret | None = option(
         "password of that login", example="!secret mqtt-password", default=None
     )
-    ca: str = option(
+    ca: InputPath = option(
         "with mqtts: file beside the configuration with the CA certificate of the broker "
         "(default: the CAs of the system)",
         example="broker-ca.pem",

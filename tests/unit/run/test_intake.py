@@ -151,12 +151,16 @@ def test_a_quantity_is_stored_under_its_new_name(clock, journal):
     ("options", "place", "message"),
     [
         ({"quantities": ("activ_power",)}, "quantities", "did you mean 'active_power'"),
-        ({"rename": {"voltage": "current"}}, "rename", "no quantity in V"),
-        ({"rename": {"frequency": "current"}}, "rename", "not read by this source"),
-        ({"rename": {"active_power": "voltage"}}, "rename", "'voltage' is read as well"),
+        ({"rename": {"voltage": "current"}}, "rename.voltage", "no quantity in V"),
+        ({"rename": {"frequency": "current"}}, "rename.frequency", "not read by this source"),
+        (
+            {"rename": {"active_power": "voltage"}},
+            "rename.active_power",
+            "'voltage' is read as well",
+        ),
         (
             {"rename": dict.fromkeys(("active_power", "reactive_power"), "active_power_import")},
-            "rename",
+            "rename.active_power",
             "the new name of two",
         ),
         (

@@ -13,6 +13,7 @@ from collector.contract import Context
 from collector.errors import DeviceSilent
 from collector.lines.serial import Lines
 from collector.quantity import catalogue
+from collector.scalars import FilePath
 from collector.sources.backups import Backups, BackupsOptions
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -24,7 +25,7 @@ def ago(**time):
 
 
 def read(folder, quantities=Backups.quantities):
-    options = BackupsOptions(type="backups", folder=str(folder))
+    options = BackupsOptions(type="backups", folder=FilePath(str(folder)))
     source = Backups("backups", options, Context("home", Lines(), folder, folder))
     source.open()
     readings = source.read(AT_MS, frozenset(quantities))
