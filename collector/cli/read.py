@@ -1,8 +1,8 @@
-"""``energy-monitor read``: the values of one source now, without the service."""
+"""``energy-monitor read``: the values of one source now, of the running service or by itself."""
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,11 +15,12 @@ from collector.contract import Raw, Source, SourceOptions
 from collector.errors import EnergyMonitorError, LineAway, ReadFault, SecretMissing
 from collector.journal.journal import Journal
 from collector.reading import Reading
-from collector.run import wiring
+from collector.run import control, wiring
 from collector.run.feed import Feed
 from collector.run.intake import Intake
 from collector.safe_text import safe
-from collector.status import titled
+from collector.status import LatestReading, SourceStatus, titled
+from collector.text import duration
 
 
 @click.command()
@@ -31,7 +32,8 @@ from collector.status import titled
 def read(name: str, watch: bool, raw: bool, as_json: bool, file: Path) -> None:
     """Read one source now and print its values.
 
-    The service must not be using the same port at that moment.
+    Where the service runs it has the port, and what it read last is printed. --raw needs the port:
+    stop the service for it.
 
     \b
     Examples:
@@ -47,6 +49,9 @@ def read_source(config: Config, name: str, *, watch: bool, raw: bool, as_json: b
 
     Raise EnergyMonitorError where there is no such source or it does not answer.
     """
+    if not raw and name in config.sources and (source := running(config, name)):
+        print_latest(config, name, source, watch=watch, as_json=as_json)
+        return
     intake = find_intake(config, name)
     (each,) = intake.feeds
     options = config.sources[name]
@@ -64,6 +69,62 @@ def read_source(config: Config, name: str, *, watch: bool, raw: bool, as_json: b
         click.echo()
     finally:
         each.source.close()
+
+
+def running(config: Config, name: str) -> SourceStatus | None:
+    """Return what the running service knows of a source; None without service or source.
+
+    Raise NotAllowed, NoAnswer, EnergyMonitorError.
+    """
+    try:
+        return control.status(config.socket).sources.get(name)
+    except control.NotAllowed:
+        raise
+    except control.NotRunning:
+        return None
+
+
+def print_latest(
+    config: Config, name: str, source: SourceStatus | None, *, watch: bool, as_json: bool
+) -> None:
+    """Print what the running service read last, and with *watch* each that comes.
+
+    Raise EnergyMonitorError where it has read nothing, or does not answer any more.
+    """
+    printed: Mapping[str, LatestReading] = {}
+    options = config.sources[name]
+    try:
+        while source:
+            if not source.latest and not watch:
+                why = source.last_error or "nothing was read yet; try again in a moment"
+                raise EnergyMonitorError(f"{titled(name, options.label)}: {why}")
+            latest = {
+                device: each
+                for device, each in source.latest.items()
+                if each != printed.get(device)
+            }
+            if latest:
+                readings = [
+                    Reading(each.kind, device, each.at_ms, each.values)
+                    for device, each in latest.items()
+                ]
+                print_readings(readings, options, as_json=as_json)
+            printed = source.latest
+            if not watch:
+                if source.state in {"silent", "away", "failed"}:
+                    tell_old(name, source)
+                return
+            time.sleep(options.every)
+            source = running(config, name)
+        raise EnergyMonitorError("the service has stopped")
+    except KeyboardInterrupt:
+        click.echo()
+
+
+def tell_old(name: str, source: SourceStatus) -> None:
+    """Say that what is printed is not of now."""
+    text = f"{name} is {source.state}, last read {duration(source.age_s)} ago: {source.last_error}"
+    click.secho(text.removesuffix(": "), fg="yellow", err=True)
 
 
 def find_intake(config: Config, name: str) -> Intake:

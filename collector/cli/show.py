@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from collector.clock import utc
+from collector.live import main_figures
 from collector.reading import Reading
 from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
 from collector.text import amount, counted, duration, in_unit, labelled_table, number, table
@@ -39,6 +40,8 @@ def status(answer: Status) -> str:
         ),
         "",
     ]
+    if figures := main_figures(answer):
+        parts += [figures, ""]
     if answer.derivations:
         rows = [derivation_row(name, each) for name, each in answer.derivations.items()]
         heads = ["DERIVATION", "STATE", "BACKLOG", "BEHIND", "MADE"]

@@ -17,9 +17,10 @@ import click
 
 from collector.demo import heatpump, lights, meter, vedirect
 from collector.errors import EnergyMonitorError
+from collector.live import draw
 from collector.run import control
 from collector.status import Status
-from collector.text import counted, duration, in_unit, labelled_table
+from collector.text import counted
 
 OURS = "# The demo's house. The real thing differs in the line, and has outputs.\n"
 CONFIG = """\
@@ -150,7 +151,7 @@ def show_until(
             log = (folder / "collector.log").read_text(encoding="utf-8")
             raise EnergyMonitorError(f"the collector has stopped:\n{log}")
         if terminal:
-            draw(answer)
+            draw(head_of(answer), answer)
         else:
             click.echo(sentence(answer))
         time.sleep(max(0, min(1 if terminal else LINE_EVERY_S, end - time.monotonic())))
@@ -174,17 +175,10 @@ def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> Status:
         time.sleep(0.1)
 
 
-def draw(answer: Status) -> None:
-    """Draw the table over the one before, without flicker, cut to the terminal's size."""
-    columns, rows = os.get_terminal_size()
-    journal = answer.journal
-    head = (
-        f"Energy Monitor demo   {time.strftime('%H:%M:%S')}   "
-        f"{counted(journal.readings, 'reading')} in the journal   Ctrl-C ends"
-    )
-    lines = [head[:columns], "", *live(answer).splitlines()]
-    sys.stdout.write("\033[H" + "".join(f"{line}\033[K\n" for line in lines[: rows - 1]) + "\033[J")
-    sys.stdout.flush()
+def head_of(answer: Status) -> str:
+    readings = counted(answer.journal.readings, "reading")
+    now = time.strftime("%H:%M:%S")
+    return f"Energy Monitor demo   {now}   {readings} in the journal   Ctrl-C ends"
 
 
 def sentence(answer: Status) -> str:
@@ -204,22 +198,3 @@ def sentence(answer: Status) -> str:
         f"{mains.reads} reads, {mains.failures} failed, {mains.skipped} skipped, "
         f"{lateness}{counted(answer.journal.readings, 'reading')} in the journal"
     )
-
-
-def live(answer: Status) -> str:
-    """Set out the newest values of every device: device, quantity, value, unit, age, lateness."""
-    rows = []
-    for source in answer.sources.values():
-        late = source.lateness_s
-        lateness = f"{late.median * 1000:.1f} ms" if late else ""
-        for device, reading in source.latest.items():
-            age_s = (answer.now_ms - reading.at_ms) / 1000
-            for quantity, value in reading.values.items():
-                rows.append(
-                    [
-                        *(device, quantity, *in_unit(quantity, value)),
-                        *(duration(age_s), lateness, reading.label),
-                    ]
-                )
-    heads = ["DEVICE", "QUANTITY", "VALUE", "UNIT", "AGE", "LATE"]
-    return labelled_table(heads, rows, right=(2, 4, 5))

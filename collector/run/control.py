@@ -37,6 +37,10 @@ class NotRunning(EnergyMonitorError):
     """No service answers on the socket."""
 
 
+class NotAllowed(NotRunning):
+    """A service may be there, and this user may not ask it."""
+
+
 def listen(path: Path) -> socket.socket:
     """Return the Unix socket *path*, ready for clients to connect to. Raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +157,7 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
                 answer: dict[str, Any] = json.loads(lines.readline(MAX_ANSWER))
     except PermissionError as error:
         msg = f"no permission to ask the service at {path}: try 'sudo energy-monitor …'"
-        raise NotRunning(msg) from error
+        raise NotAllowed(msg) from error
     except (TimeoutError, BlockingIOError) as error:
         msg = (
             f"the service at {path} is running, but did not answer within {ANSWER_WITHIN_S} s; "

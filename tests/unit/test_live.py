@@ -1,0 +1,53 @@
+"""What people see of the newest readings."""
+
+import os
+import re
+
+import pytest
+
+from collector import live
+from collector.status import Lateness, LatestReading, SourceStatus, Status
+from collector.text import width
+
+VALUES = {"voltage": 230.1, "active_power": -412.0, "active_power_demand_max": 9.0}
+
+
+def answer_of(values=VALUES, label="", **more):
+    latest = {"mains.string1": LatestReading(values=values, label=label, at_ms=1000)}
+    source = SourceStatus(latest=latest, lateness_s=Lateness(median=0.0012))
+    return Status(sources={"mains": source, "new": SourceStatus()}, now_ms=2500, **more)
+
+
+@pytest.mark.parametrize(
+    ("values", "figure"),
+    [
+        (VALUES, "mains.string1  active_power   -412  W     1.5 s"),
+        (
+            {"battery_voltage": 26.0, "state_of_charge": 97.0},
+            "mains.string1  state_of_charge     97",
+        ),
+        ({"flow_rate": 3.0}, "mains.string1  flow_rate      3"),
+    ],
+)
+def test_the_main_figure_of_a_device_is_what_says_most(values, figure):
+    assert figure in live.main_figures(answer_of(values))
+
+
+def test_devices_without_a_reading_have_no_table():
+    assert live.main_figures(Status(sources={"new": SourceStatus()})) == ""
+
+
+@pytest.mark.parametrize("label", ["", "Wohnzimmer und Küche im Erdgeschoss", "台所" * 20])
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_table_of_values_fits_the_terminal(label, columns):
+    lines = live.live(answer_of(label=label), columns).splitlines()
+    assert all(width(each) <= columns for each in lines)
+    assert "-412" in lines[2] or columns < 80
+
+
+def test_what_does_not_fit_the_height_is_counted(monkeypatch, capsys):
+    monkeypatch.setattr(os, "get_terminal_size", lambda: os.terminal_size((80, 6)))
+    live.draw("home", answer_of({**VALUES, "current": 1.0}))
+    drawn = re.sub(r"\033\[[0-9;]*[A-Za-z]", "", capsys.readouterr().out).splitlines()
+    assert len(drawn) == 5
+    assert drawn[-1] == "… 3 more: make the terminal taller"
