@@ -18,6 +18,8 @@ readonly COMMAND=/usr/local/bin/energy-monitor
 readonly UDEV_RULES=/etc/udev/rules.d/60-energy-monitor.rules
 readonly JOURNALD=/etc/systemd/journald.conf.d/energy-monitor.conf
 readonly ZRAM=/etc/systemd/zram-generator.conf.d/energy-monitor.conf
+readonly DOCKER_KEY=/etc/apt/keyrings/docker.asc
+readonly DOCKER_LIST=/etc/apt/sources.list.d/docker.list
 readonly COLLECTOR=energy-monitor-collector.service
 readonly STACK=energy-monitor-stack.service
 readonly CONTENTS=(
@@ -72,15 +74,20 @@ for name, pin in json.load(open(sys.argv[1]))["default"].items():
     print(name + pin["version"] + marker, *("--hash=" + each for each in pin["hashes"]))
 '
 # One line for each source and output that the collector tells of, such as "source mains alive".
-# A source that is read less than once a minute is left out: nobody waits for it.
+# "before" an upgrade: what reads and delivers. Backups are no measure of a release. "after" it: a
+# source that has read since the start is alive, whatever its device does just now.
 readonly STATES='
 import json, sys
-told = json.load(sys.stdin)
-for name, each in told["sources"].items():
-    if each["state"] != "alive" or told["up_s"] < 60 * each["reads"]:
-        print("source", name, each["state"])
-for name, each in told["outputs"].items():
-    print("output", name, each["state"])
+when = sys.argv[1] if len(sys.argv) > 1 else ""
+answer = json.load(sys.stdin)
+for name, each in answer["sources"].items():
+    state = "alive" if when == "after" and each["reads"] else each["state"]
+    kinds = {reading["kind"] for reading in each["latest"].values()}
+    if when != "before" or (state == "alive" and kinds != {"backup"}):
+        print("source", name, state)
+for name, each in answer["outputs"].items():
+    if when != "before" or each["state"] == "delivering":
+        print("output", name, each["state"])
 '
 
 # --- saying what happens -----------------------------------------------------------------------
@@ -378,12 +385,11 @@ install_docker() {
 
 # Debian 12 has a Compose that is too old.
 add_docker_repository() {
-    local key=/etc/apt/keyrings/docker.asc list=/etc/apt/sources.list.d/docker.list
-    undo+=("rm -f $key $list")
+    undo+=("rm -f $DOCKER_KEY $DOCKER_LIST")
     mkdir -p /etc/apt/keyrings
-    logged /usr/lib/apt/apt-helper download-file https://download.docker.com/linux/debian/gpg $key ||
+    logged /usr/lib/apt/apt-helper download-file https://download.docker.com/linux/debian/gpg $DOCKER_KEY ||
         fail "Docker's own package source cannot be reached; Debian 12 needs it."
-    echo "deb [signed-by=$key] https://download.docker.com/linux/debian bookworm stable" > $list
+    echo "deb [signed-by=$DOCKER_KEY] https://download.docker.com/linux/debian bookworm stable" > $DOCKER_LIST
 }
 
 make_account() {
@@ -521,6 +527,13 @@ start_collector() {
 switch_on() { # UNIT
     if systemctl is-enabled --quiet "$1" 2> /dev/null && systemctl is-active --quiet "$1"; then return 0; fi
     undo+=("systemctl --quiet disable --now $1")
+    # A timer waits until the time can be trusted: this does not.
+    if [[ $1 = *.timer ]]; then
+        logged systemctl --quiet enable "$1"
+        logged systemctl start --no-block "$1"
+        did "$1 is on"
+        return 0
+    fi
     logged systemctl --quiet enable --now "$1" || fail "$1 does not start: $(last_words "$1")"
     did "$1 is running, and starts at every boot"
 }
@@ -534,7 +547,9 @@ last_words() { # [UNIT]
     "${words[@]}" --priority warning 2> /dev/null | grep . || "${words[@]}" 2> /dev/null || true
 }
 
-states() { "$COMMAND" status --json 2> /dev/null | python3 -c "$STATES" 2> /dev/null | sort || true; }
+states() { # [before|after]
+    { "$COMMAND" status --json 2> /dev/null || true; } | python3 -c "$STATES" "${1:-}" 2> /dev/null | sort || true
+}
 
 wait_until() { # SECONDS COMMAND…
     local end=$((SECONDS + $1))
@@ -815,7 +830,7 @@ try_release() { # INSTALLED RELEASE
     rm -rf "$trial.new"
     mkdir "$trial.new"
     echo "$1" > "$trial.new/from"
-    states | grep -E ' (alive|delivering)$' > "$trial.new/well" || true
+    states before > "$trial.new/well"
     undo+=("systemctl start $COLLECTOR")
     systemctl stop "$COLLECTOR"
     keep_journal "$1" "$trial.new"
@@ -857,19 +872,24 @@ renew_stack() { # RELEASE OF BEFORE, RELEASE OF NOW
     systemctl "$how" "$STACK"
 }
 
-# Print what was well and is not any more; nothing when all is well and stays so.
+# Print what was well and is not any more; nothing when all is well and stays so. A source that was
+# not asked yet has time: nobody waits an hour for one that is read every hour.
 find_ill() {
-    local begin=$SECONDS ill id="" before
+    local begin=$SECONDS ill id="" before now
     while :; do
         before=$id
         id=$(systemctl show --property=InvocationID --value "$COLLECTOR")
-        ill=$(sort "$OPT/upgrading/well" | comm -23 - <(states))
-        if [ -z "$ill" ] && [ "$id" = "$before" ] && has_read; then return 0; fi
+        now=$(states after)
+        ill=$(sort "$OPT/upgrading/well" | comm -23 - <(echo "$now"))
+        if [ $((SECONDS - begin)) -ge $SOURCES_WITHIN_S ]; then
+            ill=$(comm -23 <(echo "$ill") <(sed -n 's/^\(source .*\) starting$/\1 alive/p' <<< "$now"))
+        fi
+        if [ -z "$ill" ] && [ -n "$now" ] && [ "$id" = "$before" ]; then return 0; fi
         [ "$(systemctl show --property=NRestarts --value "$COLLECTOR")" -le 3 ] || break
         if [ -n "$ill" ] && ! grep -q '^source' <<< "$ill"; then
             [ $((SECONDS - begin)) -lt $OUTPUTS_WITHIN_S ] || break
         else
-            [ $((SECONDS - begin)) -lt $SOURCES_WITHIN_S ] || break
+            [ $((SECONDS - begin)) -lt $((SOURCES_WITHIN_S + 2 * STAYS_WELL_S)) ] || break
         fi
         sleep $STAYS_WELL_S
     done
@@ -943,12 +963,25 @@ confirm_purge() {
     [ "$answer" = remove ] || fail "Nothing was removed."
 }
 
+# A run before may have removed the release: this folder names the same containers and images.
 remove_stack() {
-    local more=()
-    [ -e "$OPT/current/docker-compose.yml" ] && has_docker || return 0
+    local folder=$OPT/current more=()
+    command -v docker > /dev/null || { remove_volumes && return 0; }
+    if ! docker info > /dev/null 2>&1 && ! { logged systemctl start docker && logged docker info; }; then
+        say "Docker does not run, so its containers of Energy Monitor stay, and what they hold. To remove"
+        say "them: start Docker, and run the same command again."
+        return 0
+    fi
+    [ -e "$folder/docker-compose.yml" ] || folder=$SOURCE
+    [ -e "$folder/docker-compose.yml" ] && has_docker || return 0
     [ "$purge" = no ] || more=(--volumes --rmi all)
     read_stack_settings # in this shell, so that the reason is seen
-    logged compose "$OPT/current" --profile '*' down --remove-orphans "${more[@]}"
+    logged compose "$folder" --profile '*' down --remove-orphans "${more[@]}"
+}
+
+# What Docker left behind when it was removed.
+remove_volumes() {
+    [ "$purge" = no ] || rm -rf /var/lib/docker/volumes/energy-monitor_*
 }
 
 purge_rest() {
@@ -963,6 +996,7 @@ purge_rest() {
     has_docker || groupdel docker 2> /dev/null || true
     [ -z "$packages" ] || say "Debian packages stay, because other programs may use them. To remove them:
     sudo apt-get autoremove --purge $packages"
+    if [[ $packages = *docker-ce* ]]; then say "and their source: sudo rm $DOCKER_KEY $DOCKER_LIST"; fi
 }
 
 main() {

@@ -1,5 +1,7 @@
 """install.sh: its form, and what it says to wrong words. What it does is seen in the lab."""
 
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -128,3 +130,84 @@ def test_settings_of_the_stack_are_never_executed(tmp_path, line):
     assert "accepted: GRAFANA_BIND" in done.stderr
     assert not list(ROOT.glob("evil"))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["stack.env"]
+
+
+def part(*names):
+    """Return the functions and constants of install.sh that *names* lists, as shell."""
+    script = SCRIPT.read_text()
+    found = []
+    for name in names:
+        if name.isupper():
+            pattern = rf"(?ms)^readonly {name}=('.*?^'$|[^'\n]*$)"
+        else:
+            pattern = rf"(?ms)^{name}\(\) \{{(.*?^\}}$|[^\n]*\}}$)"
+        match = re.search(pattern, script)
+        assert match, name
+        found.append(match[0])
+    return "\n".join(found)
+
+
+def shell(text, **options):
+    return subprocess.run(
+        ["bash", "-c", f"set -euo pipefail\n{text}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        **options,
+    )
+
+
+def status_of(reads=1, state="alive", kind="electricity", output="delivering"):
+    latest = {"mains": {"kind": kind}} if reads else {}
+    source = {"state": state, "reads": reads, "latest": latest}
+    return {"sources": {"mains": source}, "outputs": {"history": {"state": output}}}
+
+
+def upgrade_ends(folder, before, after, *, restarts=0):
+    """Return what is ill when a service that was as *before* is *after* an upgrade, and when."""
+    (folder / "energy-monitor").write_text(f"#!/bin/sh\ncat {folder}/status.json\n")
+    (folder / "energy-monitor").chmod(0o755)
+    (folder / "upgrading").mkdir()
+    (folder / "status.json").write_text(json.dumps(before))
+    done = shell(f"""
+OPT={folder} COMMAND={folder}/energy-monitor COLLECTOR=collector
+{part("STATES", "SOURCES_WITHIN_S", "OUTPUTS_WITHIN_S", "STAYS_WELL_S", "states", "find_ill")}
+sleep() {{ SECONDS=$((SECONDS + $1)); }}
+systemctl() {{ case $* in *NRestarts*) echo {restarts} ;; *) echo 7 ;; esac; }}
+last_words() {{ echo silence; }}
+states before > $OPT/upgrading/well
+echo '{json.dumps(after)}' > {folder}/status.json
+echo "ill: $(find_ill)"
+""")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.removeprefix("ill:").strip()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (status_of(), status_of()),
+        (status_of(), status_of(state="silent")),  # it has read: its device is away just now
+        (status_of(), status_of(0, "starting")),  # it is read every hour
+        (status_of(0, "away"), status_of(0, "away")),  # no meter is connected
+        (status_of(kind="backup"), status_of(0, "silent")),
+        (status_of(output="away"), status_of(output="away")),
+    ],
+)
+def test_a_release_that_reads_as_the_one_before_stays(tmp_path, before, after):
+    assert upgrade_ends(tmp_path, before, after) == ""
+
+
+@pytest.mark.parametrize(
+    ("after", "restarts", "why"),
+    [
+        (status_of(0, "silent"), 0, "no longer source mains alive; "),
+        (status_of(0, "failed"), 0, "no longer source mains alive; "),
+        (status_of(output="away"), 0, "no longer output history delivering; "),
+        (status_of(0, "starting"), 4, "no longer source mains alive; "),
+        ({"sources": {}, "outputs": {}}, 0, "no longer output history delivering, source mains"),
+    ],
+)
+def test_a_release_that_reads_or_delivers_no_more_is_left(tmp_path, after, restarts, why):
+    assert upgrade_ends(tmp_path, status_of(), after, restarts=restarts).startswith(why)

@@ -222,7 +222,10 @@ def test_a_broken_release_is_left_again_with_the_reason(machine):
 
 def test_a_release_that_does_not_take_the_configuration_is_not_even_tried(machine):
     pid = property_of(machine, COLLECTOR, "MainPID")
-    unwilling = "\n\ndef load(file):\n    raise ConfigFault([Fault(str(file), 1, 'site', 'no')])\n"
+    unwilling = (
+        "\n\ndef read(file):\n    from collector.errors import ConfigFault, Fault\n"
+        "    raise ConfigFault([Fault(str(file), 1, 'site', 'no')])\n"
+    )
     bring(machine, "unwilling", "0.3.0", {"collector/config.py": unwilling})
     refused = machine.run("/srv/unwilling/install.sh --upgrade", check=False)
     assert refused.returncode != 0
