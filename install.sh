@@ -12,6 +12,7 @@ readonly ETC=/etc/energy-monitor
 readonly DATA=/var/lib/energy-monitor
 readonly BLANK=$ETC/restoring   # here while what is in $ETC was made up and waits for a backup
 readonly RESTORED=$ETC/restored # says from where this machine was restored
+readonly OWN_PACKAGES=$ETC/packages.txt # of the owner's: pip requirements and paths
 readonly UNITS=/etc/systemd/system
 readonly LOG=/var/log/energy-monitor-install.log
 readonly COMMAND=/usr/local/bin/energy-monitor
@@ -24,7 +25,7 @@ readonly COLLECTOR=energy-monitor-collector.service
 readonly STACK=energy-monitor-stack.service
 readonly CONTENTS=(
     collector backup systemd grafana-provisioning docker-compose.yml install.sh
-    pyproject.toml Pipfile.lock README.md LICENSE
+    pyproject.toml Pipfile.lock config.example.yaml README.md LICENSE
 )
 readonly STACK_SETTINGS="GRAFANA_BIND TIMEZONE COMPOSE_PROFILES INFLUXDB_IMAGE COMPOSE_FILE"
 readonly LITTLE_MEMORY_KB=1100000 # a Pi that is sold with 1 GB has a little less
@@ -39,7 +40,7 @@ mode=install
 yes=no purge=no docker=yes demo=no lan=no tune=no
 restore="" settings="" identity="" # where backups are, and the files that let this machine in
 store="" key=""                    # what these hold
-doing="" failure="" remedy="" again=yes logging=no changes=0 placed=0
+doing="" failure="" remedy="" again=yes logging=no changes=0 placed=0 renewed=no
 undo=() # what takes back the step that is being done, should it fail
 
 usage() {
@@ -404,15 +405,35 @@ make_account() {
 }
 
 build_release() {
-    local folder=$OPT/releases/$release each without=""
+    local folder=$OPT/releases/$release each
     step "Release $release" "check the network ('ping python.org') and the clock ('date')"
-    [ "$(fingerprint_in "$release")" != "$fingerprint" ] || return 0
-    undo+=("rm -rf '$folder'")
-    rm -rf "$folder"
-    mkdir -p "$folder"
-    for each in "${CONTENTS[@]}"; do
-        [ ! -e "$SOURCE/$each" ] || cp -r "$SOURCE/$each" "$folder"
-    done
+    if [ "$(fingerprint_in "$release")" != "$fingerprint" ]; then
+        [ "$SOURCE" != "$folder" ] || fail "The release in $folder was changed." "get the project folder again, and run its install.sh"
+        undo+=("rm -rf '$folder'")
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        for each in "${CONTENTS[@]}"; do
+            [ ! -e "$SOURCE/$each" ] || cp -r "$SOURCE/$each" "$folder"
+        done
+        chmod +x "$folder/systemd/energy-monitor" "$folder/install.sh"
+        build_environment "$folder"
+        sync # the fingerprint says that all of it is there: it must be, after a power cut too
+        echo "$fingerprint" > "$folder/fingerprint.new"
+        mv "$folder/fingerprint.new" "$folder/fingerprint"
+        did "built in $folder"
+    elif ! has_its_python "$release"; then
+        say "The system has Python $(python_version) now; the release was built for another."
+        build_environment "$folder"
+        renewed=yes
+        did "built again"
+    fi
+    install_own_packages "$folder"
+}
+
+build_environment() { # RELEASE FOLDER
+    local folder=$1 without=""
+    echo none > "$folder/python"
+    rm -rf "$folder/venv" "$folder/packages.sum"
     # What encrypts backups is built for 64 bits only; the program says so where it is asked to.
     [ "$bits" = 64 ] || without=pyrage
     python3 -c "$REQUIREMENTS" "$folder/Pipfile.lock" "$without" > "$folder/requirements.txt"
@@ -421,10 +442,47 @@ build_release() {
     install_into "$folder" --no-build-isolation --no-deps "$folder"
     logged "$folder/venv/bin/energy-monitor" --version
     rm -rf "$folder/build" "$folder"/*.egg-info
-    sync # the fingerprint says that all of it is there: it must be, after a power cut too
-    echo "$fingerprint" > "$folder/fingerprint.new"
-    mv "$folder/fingerprint.new" "$folder/fingerprint"
-    did "built in $folder"
+    python_version > "$folder/python"
+}
+
+python_version() { python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+# Debian brings another Python with its next version, and of what was built before nothing runs.
+has_its_python() { # RELEASE
+    local folder=$OPT/releases/$1
+    if [ -e "$folder/python" ]; then
+        [ "$(cat "$folder/python")" = "$(python_version)" ]
+    else
+        [ -d "$folder/venv/lib/python$(python_version)" ]
+    fi
+}
+
+# Beside each release, within its versions: what the owner added (docs/add-a-source.md).
+install_own_packages() { # RELEASE FOLDER
+    local sum=""
+    [ ! -e "$OWN_PACKAGES" ] || sum=$(own_packages_sum)
+    [ "$sum" != "$(cat "$1/packages.sum" 2> /dev/null || true)" ] || return 0
+    rm -f "$1/packages.sum"
+    [ -n "$sum" ] || return 0
+    remedy="correct $OWN_PACKAGES: a pip requirement or a path on each line; a path counts from $ETC"
+    sed -n 's/^\([^ ]*==[^ ]*\).*/\1/p' "$1/requirements.txt" > "$1/constraints.txt"
+    logged env -C "$ETC" "$1/venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir \
+        --root-user-action ignore --constraint "$1/constraints.txt" --requirement "$OWN_PACKAGES"
+    echo "$sum" > "$1/packages.sum"
+    renewed=yes
+    did "installed beside it: what $OWN_PACKAGES lists"
+}
+
+# The same for the same list and the same contents of the folders in it.
+own_packages_sum() {
+    local line
+    {
+        cat "$OWN_PACKAGES"
+        while IFS= read -r line || [ -n "$line" ]; do
+            [[ -n $line && $line != [#-]* ]] || continue
+            (cd "$ETC" && [ -e "$line" ] && find "$line" -type f ! -name '*.pyc' -printf '%p %s %T@\n' | sort) || true
+        done < "$OWN_PACKAGES"
+    } | sha256sum | cut -c 1-16
 }
 
 install_into() { # RELEASE FOLDER, ARGUMENTS OF pip install…
@@ -518,6 +576,7 @@ start_collector() {
     fi
     place_files
     systemctl --quiet enable energy-monitor-settle.service
+    [ "$renewed" = no ] || systemctl try-restart "$COLLECTOR"
     switch_on "$COLLECTOR"
     wait_until 30 has_read || fail "The collector reads nothing: $(last_words)"
     wait_until 10 has_tried_all || true
@@ -578,8 +637,10 @@ place_files() {
     [ "$placed" -eq 0 ] || systemctl daemon-reload
     place "$from/60-energy-monitor.rules" "$UDEV_RULES" reload_udev
     place "$from/journald.conf" "$JOURNALD" systemctl restart systemd-journald
-    if [ "$(readlink "$COMMAND")" != "$OPT/current/venv/bin/energy-monitor" ]; then
-        ln -sfn "$OPT/current/venv/bin/energy-monitor" "$COMMAND"
+    local command=$from/energy-monitor
+    [ -e "$command" ] || command=$OPT/current/venv/bin/energy-monitor # of a release before
+    if [ "$(readlink "$COMMAND")" != "$command" ]; then
+        ln -sfn "$command" "$COMMAND"
         placed=$((placed + 1))
     fi
     [ "$placed" -eq 0 ] || did "$placed files installed: services, rules, $COMMAND"
@@ -786,7 +847,13 @@ upgrade() {
     installed=$(current_release)
     [ -n "$installed" ] || fail "Nothing is installed yet." "sudo ./install.sh"
     if [ "$(fingerprint_in "$installed")" = "$fingerprint" ]; then
-        say "Nothing to do: release $installed is installed already."
+        release=$installed
+        build_release
+        if [ "$renewed" = yes ]; then
+            start_collector
+        else
+            say "Nothing to do: release $installed is installed already."
+        fi
         return 0
     fi
     docker=no
@@ -796,7 +863,7 @@ upgrade() {
     build_release
     accept_configuration
     [ "$docker" = no ] || fetch_new_images
-    back_up_first
+    back_up_first "$installed"
     try_release "$installed"
     remove_old_releases "$installed"
     report
@@ -815,8 +882,12 @@ fetch_new_images() {
     fetch_images "$OPT/releases/$release"
 }
 
-back_up_first() {
+back_up_first() { # INSTALLED RELEASE
     systemctl is-enabled --quiet energy-monitor-backup.timer 2> /dev/null || return 0
+    if ! has_its_python "$1"; then
+        say "Release $1 was built for another Python and makes no backup: the last one is what there is."
+        return 0
+    fi
     step "Backup" "journalctl -u energy-monitor-backup"
     logged systemctl start energy-monitor-backup.service ||
         fail "The backup before the upgrade failed. Nothing was changed: $(last_words energy-monitor-backup.service)"

@@ -211,3 +211,83 @@ def test_a_release_that_reads_as_the_one_before_stays(tmp_path, before, after):
 )
 def test_a_release_that_reads_or_delivers_no_more_is_left(tmp_path, after, restarts, why):
     assert upgrade_ends(tmp_path, status_of(), after, restarts=restarts).startswith(why)
+
+
+def own_packages(folder, times=1):
+    """Install what packages.txt lists; return what pip was asked, and how often that was new."""
+    for each in ("etc", "release/venv/bin"):
+        (folder / each).mkdir(parents=True, exist_ok=True)
+    pip = folder / "release/venv/bin/pip"
+    pip.write_text(f'#!/bin/sh\necho "$PWD $*" >> {folder}/asked\n')
+    pip.chmod(0o755)
+    (folder / "release/requirements.txt").write_text("click==8.1 ; python_version > '3' --hash=x\n")
+    again = f"{part('logged')}\nprogress() {{ cat > /dev/null; }}\ndid() {{ echo did; }}\n"
+    done = shell(
+        f"ETC={folder}/etc OWN_PACKAGES={folder}/etc/packages.txt LOG={folder}/log\n{again}"
+        f"{part('install_own_packages', 'own_packages_sum')}\n"
+        + f"install_own_packages {folder}/release\n"
+        * times
+    )
+    assert done.returncode == 0, done.stderr
+    asked = folder / "asked"
+    return asked.read_text() if asked.exists() else "", done.stdout.count("did")
+
+
+def test_packages_of_the_owner_are_installed_once_and_again_when_they_change(tmp_path):
+    assert own_packages(tmp_path) == ("", 0)
+    (tmp_path / "etc/pool").mkdir()
+    (tmp_path / "etc/pool/pool.py").touch()
+    (tmp_path / "etc/packages.txt").write_text("# mine\n./pool\nopower")
+    asked, changes = own_packages(tmp_path, times=2)
+    assert changes == 1
+    assert asked.startswith(f"{tmp_path}/etc install ")
+    assert f"--requirement {tmp_path}/etc/packages.txt" in asked
+    assert (tmp_path / "release/constraints.txt").read_text() == "click==8.1\n"
+    (tmp_path / "etc/pool/pool.py").write_text("more")
+    assert own_packages(tmp_path)[1] == 1
+    (tmp_path / "etc/packages.txt").unlink()
+    assert own_packages(tmp_path)[1] == 0
+
+
+def test_the_command_says_what_to_do_where_the_system_has_another_python(tmp_path):
+    binaries = tmp_path / "release/venv/bin"
+    binaries.mkdir(parents=True)
+    (tmp_path / "release/systemd").mkdir()
+    command = tmp_path / "energy-monitor"
+    installed = shutil.copy(ROOT / "systemd" / "energy-monitor", tmp_path / "release/systemd")
+    command.symlink_to(installed)
+    (binaries / "energy-monitor").write_text('#!/bin/sh\necho "ran $1"\n')
+    (binaries / "energy-monitor").chmod(0o755)
+    for name in ("python3.98", "python3.99"):
+        (tmp_path / name).touch(0o755)
+    (binaries / "python").symlink_to(tmp_path / "python3.98")
+    (tmp_path / "release/venv/lib/python3.98").mkdir(parents=True)
+    run_it = [str(command), "status"]
+    assert subprocess.check_output(run_it, text=True) == "ran status\n"
+    (binaries / "python").unlink()
+    (binaries / "python").symlink_to(tmp_path / "python3.99")
+    done = subprocess.run(run_it, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"What to do: sudo {tmp_path}/release/install.sh" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "its_own"),
+    [
+        ({"python": "3.99\n"}, True),
+        ({"python": "3.98\n", "venv/lib/python3.99/x": ""}, False),
+        ({"python": "none\n", "venv/lib/python3.99/x": ""}, False),
+        ({"venv/lib/python3.99/x": ""}, True),
+        ({"venv/lib/python3.98/x": ""}, False),
+    ],
+)
+def test_a_release_knows_the_python_that_it_was_built_for(tmp_path, files, its_own):
+    for name, text in files.items():
+        file = tmp_path / "releases/r" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    done = shell(
+        f"OPT={tmp_path}\n{part('has_its_python')}\npython_version() {{ echo 3.99; }}\n"
+        "has_its_python r && echo yes || echo no"
+    )
+    assert done.stdout == ("yes\n" if its_own else "no\n")
