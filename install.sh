@@ -16,6 +16,8 @@ readonly OWN_PACKAGES=$ETC/packages.txt # of the owner's: pip requirements and p
 readonly UNITS=/etc/systemd/system
 readonly LOG=/var/log/energy-monitor-install.log
 readonly COMMAND=/usr/local/bin/energy-monitor
+readonly LOCALTIME=/etc/localtime
+readonly ZONES=/usr/share/zoneinfo
 readonly UDEV_RULES=/etc/udev/rules.d/60-energy-monitor.rules
 readonly JOURNALD=/etc/systemd/journald.conf.d/energy-monitor.conf
 readonly ZRAM=/etc/systemd/zram-generator.conf.d/energy-monitor.conf
@@ -217,12 +219,24 @@ require_support() {
     done
 }
 
+# As measured, with some air: packages and a release; Docker and its images, and what is measured.
 require_space() {
-    local needed_mb=700 free_mb # packages and a release, as measured, and some air
-    if [ "$docker" = yes ] && ! has_docker; then needed_mb=3500; fi # Docker and its images
-    free_mb=$(df --output=avail --block-size=1M /opt | tail -n 1)
-    [ "$free_mb" -ge "$needed_mb" ] ||
-        fail "$((free_mb)) MB are free in /opt; $needed_mb MB are needed." "free some space"
+    local opt_mb=500 var_mb=200
+    if [ "$docker" = yes ] && ! has_docker; then var_mb=3000; fi
+    if [ "$(disk_of /opt)" = "$(disk_of /var/lib)" ]; then
+        require_free /opt $((opt_mb + var_mb))
+    else
+        require_free /opt $opt_mb
+        require_free /var/lib $var_mb
+    fi
+}
+
+disk_of() { df --output=target "$1" | tail -n 1; } # FOLDER
+
+require_free() { # FOLDER MB
+    local free_mb
+    free_mb=$(df --output=avail --block-size=1M "$1" | tail -n 1)
+    [ "$free_mb" -ge "$2" ] || fail "$((free_mb)) MB are free in $1; $2 MB are needed." "free some space"
 }
 
 # InfluxDB and Grafana exist for 64 bits only.
@@ -248,6 +262,18 @@ require_ports() {
 }
 
 has_docker() { docker compose version > /dev/null 2>&1 && systemctl --quiet cat docker > /dev/null 2>&1; }
+
+# The compose file has start_interval (Docker 25) and the contents of files (Compose 2.23).
+require_docker_version() {
+    local engine compose
+    engine=$(docker version --format '{{.Server.Version}}' 2> /dev/null) || engine=0
+    compose=$(docker compose version --short 2> /dev/null) || compose=0
+    if is_at_least 25 "$engine" && is_at_least 2.23.1 "${compose#v}"; then return 0; fi
+    fail "Docker $engine with Compose $compose is too old; Docker 25 and Compose 2.23.1 are needed." \
+        "update Docker as https://docs.docker.com/engine/install/debian/ says, or add --no-docker"
+}
+
+is_at_least() { [ "$(printf '%s\n' "$@" | sort --version-sort | head -n 1)" = "$1" ]; } # LEAST VERSION
 
 own_containers() {
     docker ps --quiet --filter label=com.docker.compose.project=energy-monitor 2> /dev/null || true
@@ -308,22 +334,30 @@ ask_about_backup() {
 
 # A question is asked before anything is done, and only where both answers are good.
 ask_about_memory() {
-    [ "$memory_kb" -le "$LITTLE_MEMORY_KB" ] || return 0
     needs_zram || needs_memory_cgroup || return 0
-    say "1 GB of memory is little for a database. Two settings help: compressed swap in memory, and"
-    say "memory limits for containers (active after a restart)."
+    if has_little_memory; then
+        say "1 GB of memory is little for a database. Compressed swap in memory helps, and memory limits"
+        say "for containers (active after a restart)."
+    else
+        say "This system gives containers no memory limits, so a database could take all of it. A word on"
+        say "the kernel's command line turns them on (active after a restart)."
+    fi
     tune=$yes
     if [ "$yes" = no ] && [ -t 0 ]; then
         local answer
-        read -r -p "    Set both? [Y/n] " answer
+        read -r -p "    Change that? [Y/n] " answer
         case $answer in [nN]*) ;; *) tune=yes ;; esac
     fi
-    [ "$tune" = yes ] || say "Both stay unchanged; 'install.sh --yes' sets them."
+    [ "$tune" = yes ] || say "Nothing of it is changed; 'install.sh --yes' does."
 }
 
-needs_zram() { ! grep -q zram /proc/swaps && [ ! -e "$ZRAM" ]; }
+has_little_memory() { [ "$memory_kb" -le "$LITTLE_MEMORY_KB" ]; }
 
+needs_zram() { has_little_memory && ! grep -q zram /proc/swaps && [ ! -e "$ZRAM" ]; }
+
+# Raspberry Pi OS turns it off; only containers need it.
 needs_memory_cgroup() {
+    [ "$docker" = yes ] || has_little_memory || return 1
     [ -n "$cmdline" ] && ! grep -qw memory /sys/fs/cgroup/cgroup.controllers 2> /dev/null &&
         ! grep -q cgroup_enable=memory "$cmdline"
 }
@@ -354,14 +388,21 @@ has_time_sync() {
 }
 
 apt_install() { # PACKAGE…
-    local missing=() each
+    local missing=() each from
     for each in "$@"; do
         dpkg-query --show --showformat='${Status}' "$each" 2> /dev/null | grep -q ' installed$' ||
             missing+=("$each")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     export DEBIAN_FRONTEND=noninteractive
-    logged apt-get update --quiet -o APT::Update::Error-Mode=any
+    # A source of another program may fail; what is needed comes from Debian's.
+    touch "$LOG"
+    from=$(wc -l < "$LOG")
+    if ! logged apt-get update --quiet -o APT::Update::Error-Mode=any; then
+        tail -n "+$from" "$LOG" | grep -qE '^(Hit|Get):' || fail "No package source can be reached."
+        say "A package source cannot be read (see $LOG); going on with the others."
+        logging=no
+    fi
     # A freshly installed system is busy with updates of its own; they end.
     logged apt-get install --yes --quiet --no-install-recommends -o DPkg::Lock::Timeout=600 \
         "${missing[@]}"
@@ -382,6 +423,7 @@ install_docker() {
     fi
     logged docker info ||
         fail "Docker is installed but not running." "systemctl status docker; journalctl -u docker"
+    require_docker_version
 }
 
 # Debian 12 has a Compose that is too old.
@@ -523,7 +565,16 @@ accepts_configuration() { # RELEASE
         "$OPT/releases/$1/venv/bin/energy-monitor" check > /dev/null
 }
 
-time_zone() { readlink -f /etc/localtime | sed -n 's#^.*/zoneinfo/##p'; }
+# The zone that /etc/localtime links to, or that it is a copy of.
+time_zone() {
+    local zone each
+    zone=$(readlink -f "$LOCALTIME" | sed -n 's#^.*/zoneinfo/##p')
+    for each in $(cat /etc/timezone 2> /dev/null) Etc/UTC $(grep -v '^#' "$ZONES/zone1970.tab" 2> /dev/null | cut -f 3); do
+        [ -z "$zone" ] || break
+        if cmp --silent "$ZONES/$each" "$LOCALTIME"; then zone=$each; fi
+    done
+    echo "${zone:-Etc/UTC}"
+}
 
 beginning() {
     cat << END
@@ -785,14 +836,16 @@ start_backups() {
 tune_memory() {
     [ "$tune" = yes ] || return 0
     step "Memory"
-    place "$OPT/current/systemd/zram-generator.conf" "$ZRAM" did "compressed swap in memory is set up"
+    if needs_zram; then
+        place "$OPT/current/systemd/zram-generator.conf" "$ZRAM" did "compressed swap in memory is set up"
+    fi
     if needs_memory_cgroup; then
         sed '1s/$/ cgroup_enable=memory/' "$cmdline" > "$cmdline.new"
         sync "$cmdline.new"
         mv "$cmdline.new" "$cmdline"
         did "memory limits are enabled in $cmdline"
     fi
-    say "Both work after a restart: sudo reboot"
+    say "This works after a restart: sudo reboot"
 }
 
 report() {
@@ -803,10 +856,32 @@ report() {
         say "Advice: add 'noatime' to / in /etc/fstab. It saves the card many small writes."
     [ "$changes" -gt 0 ] || say "Nothing to do: everything is installed already."
     printf '\nNext: sudo energy-monitor status\n'
-    if systemctl is-enabled --quiet "$STACK" 2> /dev/null; then
-        printf 'Grafana: http://%s:3000, user admin, password: sudo energy-monitor secret show grafana-admin\n' \
-            "$(if grep -qx GRAFANA_BIND=0.0.0.0 $ETC/stack.env; then hostname; else echo 127.0.0.1; fi)"
+    printf 'Configuration: %s; every option: %s\n' "$ETC/config.yaml" "$OPT/current/config.example.yaml"
+    if systemctl is-enabled --quiet "$STACK" 2> /dev/null; then report_grafana; fi
+}
+
+report_grafana() {
+    local address name
+    address=$(own_address)
+    name=$(hostname)
+    if grep -qx GRAFANA_BIND=0.0.0.0 $ETC/stack.env; then
+        printf 'Grafana, from any computer in your network: http://%s:3000\n' "$address"
+        ! systemctl is-active --quiet avahi-daemon || printf '    or http://%s.local:3000\n' "$name"
+    else
+        printf 'Grafana is open to this machine only: http://127.0.0.1:3000\n'
+        printf '    For your network: sudo %s/current/install.sh --lan\n' "$OPT"
+        printf '    For your computer alone: ssh -L 3000:127.0.0.1:3000 %s@%s, then the address above\n' \
+            "${SUDO_USER:-$(id -un)}" "$address"
     fi
+    printf '    user admin, password: sudo energy-monitor secret show grafana-admin\n'
+}
+
+# The address with which this machine goes out; without a way out its name.
+own_address() {
+    local address
+    address=$(ip -4 route get 1.1.1.1 2> /dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p') || true
+    [ -n "$address" ] || address=$(hostname -I 2> /dev/null | cut -d ' ' -f 1) || true
+    echo "${address:-$(hostname)}"
 }
 
 # --- the whole ---------------------------------------------------------------------------------
@@ -879,6 +954,7 @@ accept_configuration() {
 
 fetch_new_images() {
     step "Images of InfluxDB and Grafana" "look at the network"
+    require_docker_version
     fetch_images "$OPT/releases/$release"
 }
 

@@ -291,3 +291,105 @@ def test_a_release_knows_the_python_that_it_was_built_for(tmp_path, files, its_o
         "has_its_python r && echo yes || echo no"
     )
     assert done.stdout == ("yes\n" if its_own else "no\n")
+
+
+@pytest.mark.parametrize(
+    ("made", "zone"),
+    [
+        ("ln -s $ZONES/Europe/Rome $LOCALTIME", "Europe/Rome"),
+        ("cp $ZONES/America/New_York $LOCALTIME", "America/New_York"),
+        ("cp $ZONES/Etc/UTC $LOCALTIME", "Etc/UTC"),
+        ("echo nonsense > $LOCALTIME", "Etc/UTC"),
+        ("true", "Etc/UTC"),
+    ],
+)
+def test_the_time_zone_is_found_also_where_it_is_a_copy(tmp_path, made, zone):
+    places = f"ZONES=/usr/share/zoneinfo LOCALTIME={tmp_path}/localtime"
+    done = shell(f"{places}\n{made}\n{part('time_zone')}\ntime_zone")
+    assert done.stdout == f"{zone}\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "compose", "accepted"),
+    [
+        ("26.1.5+dfsg1", "2.26.1-4", True),
+        ("25.0.0", "v2.23.1", True),
+        ("20.10.24+dfsg1", "2.26.1", False),
+        ("28.0.1", "2.9.0", False),
+        ("", "", False),
+    ],
+)
+def test_docker_must_understand_the_compose_file(engine, compose, accepted):
+    done = shell(f"""
+docker() {{ case $* in version*) echo '{engine}' ;; *) echo '{compose}' ;; esac; }}
+fail() {{ echo "$*" >&2; exit 1; }}
+{part("require_docker_version", "is_at_least")}
+require_docker_version""")
+    assert (done.returncode == 0) is accepted
+    assert ("is too old; Docker 25 and Compose 2.23.1 are needed" in done.stderr) is not accepted
+
+
+@pytest.mark.parametrize(
+    ("free", "why"),
+    [
+        ({"/opt": ("/", 699)}, "699 MB are free in /opt; 700 MB are needed"),
+        ({"/opt": ("/", 700)}, ""),
+        ({"/opt": ("/", 500), "/var/lib": ("/var", 200)}, ""),
+        ({"/opt": ("/", 499), "/var/lib": ("/var", 200)}, "499 MB are free in /opt; 500 MB"),
+        ({"/opt": ("/", 500), "/var/lib": ("/var", 199)}, "199 MB are free in /var/lib; 200 MB"),
+    ],
+)
+def test_each_disk_needs_room_for_what_lies_on_it(free, why):
+    cases = "\n".join(
+        f"*target*{name}) echo '{disk}' ;; *avail*{name}) echo '{mb}' ;;"
+        for name, (disk, mb) in ({"/var/lib": free["/opt"]} | free).items()
+    )
+    done = shell(f"""
+docker=no
+df() {{ case $* in {cases} esac; }}
+fail() {{ echo "$*" >&2; exit 1; }}
+{part("require_space", "disk_of", "require_free")}
+require_space""")
+    assert done.returncode == bool(why)
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("update", "ending"),
+    [
+        ("echo Hit:1 http://deb.debian.org; echo Err:2 http://elsewhere; return 100", "installed"),
+        ("echo Err:1 http://deb.debian.org; return 100", "No package source can be reached."),
+        ("echo Hit:1 http://deb.debian.org", "installed"),
+    ],
+)
+def test_a_package_source_of_another_program_may_fail(tmp_path, update, ending):
+    done = shell(f"""
+LOG={tmp_path}/log ETC={tmp_path}/etc
+apt-get() {{ if [ $1 = update ]; then {update}; else echo installing; fi; }}
+dpkg-query() {{ return 1; }}
+progress() {{ cat > /dev/null; }}
+say() {{ echo "$1"; }}
+did() {{ echo installed; }}
+fail() {{ echo "$1"; exit 1; }}
+{part("logged", "apt_install")}
+apt_install wanted""")
+    assert done.stdout.splitlines()[-1] == ending, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("bind", "words"),
+    [
+        ("127.0.0.1", ["install.sh --lan", "ssh -L 3000:127.0.0.1:3000 ann@192.168.2.7"]),
+        ("0.0.0.0", ["from any computer in your network: http://192.168.2.7:3000"]),
+    ],
+)
+def test_in_the_end_the_owner_learns_how_to_open_grafana(tmp_path, bind, words):
+    (tmp_path / "stack.env").write_text(f"GRAFANA_BIND={bind}\n")
+    done = shell(f"""
+ETC={tmp_path} OPT=/opt/energy-monitor SUDO_USER=ann
+own_address() {{ echo 192.168.2.7; }}
+systemctl() {{ false; }}
+{part("report_grafana")}
+report_grafana""")
+    for each in [*words, "password: sudo energy-monitor secret show grafana-admin"]:
+        assert each in done.stdout
