@@ -717,7 +717,7 @@ take_files_away() {
     for each in "$UNITS"/energy-monitor-*.{service,timer}; do
         [ ! -e "$each" ] || remove_unit "${each##*/}"
     done
-    rm -rf "$UNITS/energy-monitor-.service.d" "$COMMAND" "$UDEV_RULES" "$JOURNALD"
+    rm -rf "$UNITS/energy-monitor-.service.d" "$COMMAND" "$UDEV_RULES" "$JOURNALD" "${JOURNALD%.conf}-persistent.conf"
     systemctl daemon-reload
     reload_udev
 }

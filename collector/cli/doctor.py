@@ -35,30 +35,34 @@ COUNTED = {
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write a .tar.gz for a bug report, cleared of every secret.",
 )
+@click.option("--mend", is_flag=True, help="Offer to run those commands that are safe to run.")
 @json_option
 @config_option
-def doctor(bundle: Path | None, as_json: bool, file: Path) -> None:
+def doctor(bundle: Path | None, mend: bool, as_json: bool, file: Path) -> None:
     """Look at everything from the meter to the dashboard, and say what to do.
 
     Each finding says what it is, why it matters, and the command that mends it. Nothing is
-    changed, and no device is asked: what the service knows of them is. As root it sees more.
+    changed but by --mend, which asks before each command. No device is asked: what the service
+    knows of them is. As root it sees more.
 
     Exit status: 0 when all is well or there is only advice, 1 with a warning, 2 with an error.
 
     \b
     Examples:
       sudo energy-monitor doctor
+      sudo energy-monitor doctor --mend
       sudo energy-monitor doctor --json | jq '.findings[] | select(.severity == "error")'
       sudo energy-monitor doctor --bundle report.tar.gz
     """
     from collector.doctor import case, examine  # noqa: PLC0415  only this command needs them
+    from collector.doctor.mend import fitted  # noqa: PLC0415
 
     opened = case.open_case(file.absolute())
     found: dict[str, list[Finding]] = {}
     if not as_json:
         click.secho(f"Energy Monitor {__version__}\n", bold=True)
-    for area, findings in examine.examine(opened, examine.AREAS):
-        found[area] = findings
+    for area, seen in examine.examine(opened, examine.AREAS):
+        found[area] = findings = fitted(opened, seen)
         if findings and not as_json:
             click.echo(section(area, findings, columns()))
     if as_json:
@@ -79,7 +83,22 @@ def doctor(bundle: Path | None, as_json: bool, file: Path) -> None:
             f"your adapters.\nLook through it before you send it: tar -xOzf {bundle} | less",
             err=as_json,
         )
+    if mend:
+        offer(each for findings in found.values() for each in findings)
     sys.exit(STATUS[examine.worst(each for findings in found.values() for each in findings)])
+
+
+def offer(findings: Iterable["Finding"]) -> None:
+    """Ask for each safe command whether to run it, and run it."""
+    from collector.doctor import mend  # noqa: PLC0415
+
+    offered = list(mend.safe(findings))
+    if not offered:
+        click.echo("\nno command here is safe to run without you: paste those that you want")
+    for each in offered:
+        click.echo(f"\n{each.what}")
+        if click.confirm(f"run '{each.mend}'?") and (status := mend.run(each.mend)):
+            click.secho(f"it ended with status {status}", fg="red")
 
 
 def columns() -> int:

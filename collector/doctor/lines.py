@@ -43,15 +43,23 @@ def ports(case: Case) -> Iterator[Finding]:
     for line, each in by_line(case).items():
         names = ", ".join(feed.name for feed in each)
         if not line.startswith("/"):
-            yield Finding(
-                "ok", f"{names}: {line} is on the network; 'sources' shows whether it answers"
-            )
+            yield on_network(case, line, each)
         elif not case.machine.at(line).exists():
             yield gone(case.machine, line, names)
         else:
             yield may_open(case.machine, line, names)
             if line.startswith(UNLASTING):
                 yield unlasting(case, line, names)
+
+
+def on_network(case: Case, line: str, each: list[Feed]) -> Finding:
+    """Does a line on the network answer? The service knows; nothing is asked here."""
+    names = ", ".join(feed.name for feed in each)
+    if in_use(case, each):
+        return Finding("ok", f"{names}: {line} answers")
+    if case.status is None:
+        return Finding("unknown", f"{names}: whether {line} answers, only a running service knows")
+    return Finding("unknown", f"{names}: {line} has not answered yet; 'sources' says why")
 
 
 def gone(machine: Machine, line: str, names: str) -> Finding:

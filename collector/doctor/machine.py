@@ -25,6 +25,7 @@ POWER: tuple[tuple[str, str, Severity, Severity, str], ...] = (
     ),
 )
 CMDLINES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
+RELEASE = "/opt/energy-monitor/current"
 JOURNALD = ("usr/lib/systemd", "run/systemd", "etc/systemd")
 
 
@@ -130,7 +131,15 @@ def system_log(case: Case) -> Iterator[Finding]:
         storage == "auto" and case.machine.at("var/log/journal").is_dir()
     )
     if not kept:
-        yield Finding("ok", "the system's log is kept in memory")
+        yield Finding(
+            "advice",
+            "the system's log is kept in memory only",
+            "After a restart nobody can say why the machine restarted, or what failed before.",
+            "printf '[Journal]\\nStorage=persistent\\nSystemMaxUse=200M\\n' | "
+            "sudo install -D -m 644 /dev/stdin "
+            "/etc/systemd/journald.conf.d/energy-monitor-persistent.conf && "
+            "sudo systemctl restart systemd-journald && sudo journalctl --flush",
+        )
     elif limit := settings.get("SystemMaxUse"):
         yield Finding("ok", f"the system's log takes {limit} at most")
     else:
@@ -161,4 +170,22 @@ def journald_settings(root: Path) -> dict[str, str]:
     return settings
 
 
-CHECKS = (memory_groups, swap, power, word_size, system_log)
+def python(case: Case) -> Iterator[Finding]:
+    """Is the Python there that the release was built for? An upgrade of Debian brings another."""
+    built = case.machine.at(f"{RELEASE}/venv/lib")
+    if not built.is_dir():
+        raise CannotTell("no release is installed here: its Python is not checked")
+    name = case.machine.at("usr/bin/python3").resolve().name
+    if (built / name).is_dir():
+        yield Finding("ok", f"the release is built for {name}, which is there")
+        return
+    yield Finding(
+        "error",
+        f"the release is built for {', '.join(sorted(each.name for each in built.iterdir()))}, "
+        f"and the system has {name}",
+        "An upgrade of Debian brought it. After the next start nothing is measured.",
+        f"sudo {RELEASE}/install.sh",
+    )
+
+
+CHECKS = (memory_groups, swap, power, word_size, system_log, python)

@@ -67,7 +67,8 @@ def away(case: Case, name: str, output: OutputStatus) -> Finding:
         "error",
         f"{name}: away for {since}: {output.last_error}",
         f"{output.backlog:,} readings wait for it in the journal{kept}.",
-        mend_login(case, "outputs", name, output.last_error) or mend_server(case, name),
+        mend_login(case, "outputs", name, output.last_error)
+        or mend_server(case, name, output.last_error),
     )
 
 
@@ -103,10 +104,13 @@ def is_ours(case: Case, url: str) -> bool:
     return case.machine.has_stack and urlsplit(url).hostname in LOCAL
 
 
-def mend_server(case: Case, name: str) -> str:
+def mend_server(case: Case, name: str, error: str = "") -> str:
+    """Return what mends a server that takes no readings; one that is starting is left alone."""
     url = getattr(case.config.outputs.get(name), "url", "") if case.config else ""
     if not url:
         return "journalctl -u energy-monitor-collector -n 20"
+    if is_ours(case, url) and str(HTTPStatus.SERVICE_UNAVAILABLE.value) in error:
+        return "sudo docker logs --tail 20 energy-monitor-influxdb-1    # it is still starting"
     return MEND_STACK if is_ours(case, url) else f"curl -i {url}/health    # is it running there?"
 
 
@@ -126,8 +130,12 @@ def reachable(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 f"{name}: {options.url} answered {page.status} when asked for its health",
-                "It is still starting, has a problem, or is not InfluxDB.",
-                mend_server(case, name),
+                "It is still starting, has a problem, or is not InfluxDB."
+                if page.status != HTTPStatus.UNAUTHORIZED
+                else "A proxy before it wants a login of its own, or it is not InfluxDB.",
+                mend_server(case, name, str(page.status))
+                if page.status != HTTPStatus.UNAUTHORIZED
+                else f"curl -i {options.url}/health    # name in 'url' what needs no such login",
             )
 
 

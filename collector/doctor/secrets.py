@@ -85,7 +85,7 @@ def readable_by_others(case: Case) -> Iterator[Finding]:
             "warning",
             f"others than their owner may read {', '.join(map(str, open_ones))}",
             "Everyone who can log in, or breaks into any program here, can read them.",
-            f"sudo chmod -R u=rwX,go= {case.secrets}",
+            f"sudo chmod -R u=rwX,go= {shlex.quote(str(case.secrets))}",
         )
 
 
@@ -178,8 +178,11 @@ def loaded_by_unit(case: Case) -> Iterator[Finding]:
     """Will a collector that is not running be given the secrets when it starts?"""
     if not case.machine.at("run/systemd/system").is_dir():
         raise CannotTell("the collector is not running: its secrets are unknown")
+    unit = case.machine.run(["systemctl", "cat", UNIT])
+    if "[Service]" not in unit:  # a user who may not read it gets the name of the file, or nothing
+        raise CannotTell(f"only root can read the unit {UNIT}", AS_ROOT)
     loads = False
-    for line in case.machine.run(["systemctl", "cat", UNIT]).splitlines():
+    for line in unit.splitlines():
         option, _, value = line.partition("=")
         if option.strip() == "LoadCredential":
             loads = value.strip() == f"secrets:{case.secrets}" or (loads and bool(value.strip()))

@@ -1,6 +1,7 @@
 """The service and its sources: who is read, how long ago, and how well."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from collector.doctor.case import AS_ROOT, RESTART, Case
 from collector.doctor.finding import Finding, labelled
@@ -47,6 +48,25 @@ def each_source(case: Case) -> Iterator[Finding]:
             "The service still runs with the configuration that it was started with.",
             RESTART,
         )
+
+
+def loaded(case: Case) -> Iterator[Finding]:
+    """Has the configuration been changed since the service started?"""
+    if case.status is None or case.config is None:
+        return
+    if set(case.config.sources) != set(case.status.sources):
+        return  # ``each_source`` reports it
+    started_s = case.status.now_ms / 1000 - case.status.up_s
+    for file in case.config.faults.files:
+        changed_s = Path(str(file)).stat().st_mtime
+        if changed_s > started_s + 1:
+            yield Finding(
+                "warning",
+                f"{file} was changed {duration(case.status.now_ms / 1000 - changed_s)} ago, after "
+                "the service had started",
+                "The service still runs with the configuration that it was started with.",
+                f"energy-monitor check && {RESTART}",
+            )
 
 
 def state(case: Case, name: str, source: SourceStatus) -> Finding:
@@ -136,4 +156,4 @@ def quality(name: str, source: SourceStatus) -> Iterator[Finding]:
         )
 
 
-CHECKS = (running, each_source)
+CHECKS = (running, each_source, loaded)

@@ -75,6 +75,7 @@ def containers(case: Case) -> Iterator[Finding]:
         denied = "permission denied" in str(reason).lower()
         raise CannotTell(f"containers: {reason}", AS_ROOT if denied else "") from reason
     if not rows:
+        yield from missing_images(case)
         why = "Nothing is stored or shown while they are not running."
         yield Finding("error", "no container of the stack is there", why, MEND_STACK)
     for service, name, state, status in rows:
@@ -87,6 +88,42 @@ def containers(case: Case) -> Iterator[Finding]:
                 "Docker starts it again when it ends; one that keeps ending says why in its log.",
                 f"sudo docker logs --tail 20 {name}; {MEND_STACK}",
             )
+
+
+def missing_images(case: Case) -> Iterator[Finding]:
+    """Which images of those that always run have not been downloaded?"""
+    for name, image in images_of(case).items():
+        try:
+            case.machine.run(["docker", "image", "inspect", "--format", "{{.Id}}", image])
+        except CannotTell as reason:
+            if "no such image" in str(reason).lower():
+                why = "It could not be downloaded when the stack was started."
+                what = f"{name}: the image {image} has not been downloaded"
+                yield Finding("error", what, why, f"sudo docker pull {image} && {MEND_STACK}")
+
+
+def images_of(case: Case) -> dict[str, str]:
+    """Return the images of the services that no profile switches on. Raise CannotTell."""
+    try:
+        services = yaml.safe_load(case.machine.read(COMPOSE_FILE))["services"]
+        wanted = {
+            name: str(service["image"])
+            for name, service in services.items()
+            if not service.get("profiles")
+        }
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        raise CannotTell(f"{COMPOSE_FILE} is no Compose file: {error}") from error
+    return {name: own_image(case, name) or image_of(image) for name, image in wanted.items()}
+
+
+def own_image(case: Case, name: str) -> str:
+    lines = [line.partition("=") for line in settings(case)]
+    return next((value for key, _, value in lines if key == f"{name.upper()}_IMAGE"), "")
+
+
+def image_of(text: str) -> str:
+    """Return the image in ``${INFLUXDB_IMAGE:-influxdb:2.9.1@sha256:…}``, or in plain text."""
+    return re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", text)
 
 
 def grafana(case: Case) -> Iterator[Finding]:
@@ -125,7 +162,8 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
         if page.status == HTTPStatus.UNAUTHORIZED:
             raise CannotTell(
                 f"Grafana does not accept the password in secret {PASSWORD!r}: it was changed in "
-                "Grafana, so its data sources are not checked"
+                "Grafana, so its data sources are not checked",
+                f"sudo energy-monitor secret set {PASSWORD}    # the one that you gave in Grafana",
             )
         for source in json.loads(page.text):
             health = http.get(
