@@ -5,13 +5,19 @@ BIN = .venv/bin
 
 # pip reads no Pipfile.lock, so its packages are handed over as requirements with their hashes.
 define REQUIREMENTS
-import json
+import json, sys
 lock = json.load(open("Pipfile.lock"))
-for name, pin in {**lock["default"], **lock["develop"]}.items():
+for name, pin in {name: pin for part in sys.argv[1:] for name, pin in lock[part].items()}.items():
     marker = f" ; {pin['markers']}" if "markers" in pin else ""
     print(name + pin["version"] + marker, *(f"--hash={each}" for each in pin["hashes"]))
 endef
 export REQUIREMENTS
+
+# One line for each package: on a Raspberry Pi it takes a while.
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -c
+PIP = $(BIN)/pip install --disable-pip-version-check --no-compile --no-deps
+PROGRESS = | sed -un 's/^Collecting \([^ =]*\).*/    \1/p'
 
 # Workers and the programs under test share what is compiled, also where Python is to leave none.
 TESTS = env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytecode \
@@ -19,7 +25,7 @@ TESTS = env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytec
 
 .PHONY: demo test test-all lab check bench lock clean
 
-demo: .venv/ready
+demo: .venv/run
 	@$(BIN)/energy-monitor demo $(ARGS)
 
 # All but those marked slow; the last lines say how many those are.
@@ -45,15 +51,23 @@ check: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-# The environment: packages exactly as locked, hashes checked, and this project on top.
-.venv/ready: Pipfile.lock pyproject.toml
+# The environment: packages exactly as locked, hashes checked, and this project on top. To run it,
+# those of 'default' are enough.
+.venv/run: Pipfile.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
-	@echo "Setting up .venv …"
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+	    { echo "Python's venv is missing: sudo apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv, once …"
 	@$(PYTHON) -m venv .venv
-	@$(PYTHON) -c "$$REQUIREMENTS" > .venv/requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(PYTHON) -c "$$REQUIREMENTS" default > .venv/run.txt
+	@$(PIP) --require-hashes -r .venv/run.txt $(PROGRESS)
+	@$(PIP) --no-build-isolation --editable . $(PROGRESS)
+	@touch $@
+
+.venv/ready: .venv/run
+	@$(PYTHON) -c "$$REQUIREMENTS" default develop > .venv/requirements.txt
+	@$(PIP) --require-hashes -r .venv/requirements.txt $(PROGRESS)
 	@touch $@
 
 # Newest allowed versions into Pipfile.lock; it names no index, so that any mirror serves.

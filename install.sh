@@ -578,7 +578,8 @@ time_zone() {
 
 beginning() {
     cat << END
-# What is measured, and where it goes. After a change:
+# What is measured, and where it goes. Every option: $OPT/current/config.example.yaml
+# After a change:
 #   energy-monitor check && sudo systemctl restart energy-monitor-collector
 site: home
 timezone: $(time_zone)

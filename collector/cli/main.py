@@ -97,5 +97,8 @@ def main() -> None:
       energy-monitor demo                 a simulated house, live, without any hardware
       energy-monitor scan                 find the meters on your serial ports
       energy-monitor check                look for mistakes in the configuration
-      energy-monitor status               how the running service is doing
+      energy-monitor status --watch       what every device measures now
+      energy-monitor doctor               what is wrong, and the command that mends it
+
+    The configuration is /etc/energy-monitor/config.yaml; config.example.yaml shows every option.
     """

@@ -49,7 +49,7 @@ def found(check, opened):
         ("energy-monitor check", "energy-monitor check --config {0}"),
         (f"energy-monitor check && {RESTART}", f"energy-monitor check --config {{0}} && {RESTART}"),
         ("energy-monitor read m --raw    # so", "energy-monitor read m --raw --config {0}    # so"),
-        ("energy-monitor journal tail | grep m", "energy-monitor journal tail --config {0} | grep m"),
+        ("energy-monitor status | grep m", "energy-monitor status --config {0} | grep m"),
         ("sudo energy-monitor doctor < /f", "sudo energy-monitor doctor --config {0} < /f"),
         ("energy-monitor check --config /x", "energy-monitor check --config /x"),
         ("a good power supply", "a good power supply"),
