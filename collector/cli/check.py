@@ -22,6 +22,12 @@ def check(file: Path) -> None:
       energy-monitor check --config config.yaml
     """
     loaded = read(file)
+    if not file.exists():
+        click.echo(
+            "There is no configuration yet: 'energy-monitor scan' prints one to begin with, and "
+            "config.example.yaml shows every option.",
+            err=True,
+        )
     for advice in wiring.check(loaded):
         click.secho(f"advice: {advice}", fg="yellow", err=True)
     click.secho(f"{file}: no faults", fg="green")

@@ -206,6 +206,27 @@ BROKEN = {
 }
 
 
+def test_a_package_of_the_owner_is_beside_every_release(machine):
+    machine.run("cp -r /srv/project/examples/energy-monitor-source-example /etc/energy-monitor/own")
+    machine.run("echo ./own > /etc/energy-monitor/packages.txt")
+    assert "installed beside it" in machine.run("/srv/good/install.sh --upgrade").stdout
+    python = "/opt/energy-monitor/current/venv/bin/python"
+    machine.run(f"{python} -m pip show energy-monitor-thermometer")
+    wait_for_state(machine, "meter1", "alive")
+    assert "Nothing to do" in machine.run("/srv/good/install.sh --upgrade").stdout
+    machine.run("rm -r /etc/energy-monitor/packages.txt /etc/energy-monitor/own")
+
+
+def test_a_release_whose_python_is_gone_is_built_again(machine):
+    machine.run(
+        "cd /opt/energy-monitor/current; echo 3.1 > python; mv venv/lib/python3* venv/lib/python3.1"
+    )
+    refused = machine.run("energy-monitor status", check=False)
+    assert "another Python than the system has now" in refused.stderr
+    machine.run("$(readlink -f /opt/energy-monitor/current)/install.sh --yes --no-docker")
+    wait_for_state(machine, "meter1", "alive")
+
+
 def test_a_broken_release_is_left_again_with_the_reason(machine):
     before = stored(machine, "meter1")
     bring(machine, "broken", "0.2.0", BROKEN)
@@ -277,6 +298,7 @@ def test_purging_removes_every_trace(machine):
     refused = machine.run("/srv/project/install.sh --uninstall --purge", check=False)
     assert refused.returncode != 0
     assert "add --yes" in refused.stderr
+    machine.run("/srv/project/install.sh --uninstall")
     said = machine.run("/srv/project/install.sh --uninstall --purge --yes").stdout
     packages = re.search(r"sudo (apt-get autoremove --purge .*)$", said, re.MULTILINE)
     assert packages, said

@@ -275,6 +275,7 @@ def test_purging_leaves_neither_containers_nor_their_data(machine):
     assert "energy-monitor_influxdb" in machine.run("docker volume ls").stdout
     machine.run(INSTALL)
     wait_until_delivered(machine, 5)
+    machine.run("/srv/project/install.sh --uninstall")
     machine.run("/srv/project/install.sh --uninstall --purge --yes")
     left = "docker ps --all --quiet; docker volume ls --quiet; docker images --quiet"
     assert machine.run(left).stdout == ""
