@@ -14,13 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from backup.manifest import SECRETS, Manifest, epoch_of
 from backup.pack import ON_DISK, SPOOL_BYTES, unpack
+from backup.paths import is_name
 from backup.stores.folder import Folder, Store, checked, pick
 from collector.errors import BackupFault, Damaged
+
+WHOLE_BYTES = 64 << 20  # of a file that is read into memory: a list of buckets has 1 MB
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Chosen:
         file = self.manifest.files[path]
         digest, size = hashlib.sha256(), 0
         try:
-            for chunk in unpack(checked(self.store, self.id, file.object), self.identities):
+            packed = checked(self.store, self.id, file.object, file.stored)
+            for chunk in unpack(packed, file.size, self.identities):
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk
@@ -55,14 +58,27 @@ class Chosen:
             raise self.unusable(why, {file.object})
 
     def whole(self, path: str) -> bytes:
+        """Return a file that fits into memory. Raise Damaged."""
+        size = self.manifest.files[path].size
+        if size > WHOLE_BYTES:
+            raise self.unusable(f"{path}: {size:,} bytes are more than such a file has", set())
         return b"".join(self.read(path))
 
     def secrets(self) -> dict[str, bytes]:
-        """Return what each secret is by its name; nothing where the backup holds none."""
+        """Return what each secret is by its name; nothing where the backup holds none.
+
+        Raise Damaged where one is not a secret, or has a name that is no file's.
+        """
         if SECRETS not in self.manifest.files:
             return {}
-        secrets: dict[str, str] = json.loads(self.whole(SECRETS))["secrets"]
-        return {Path(name).name: text.encode() for name, text in secrets.items()}
+        try:
+            found = json.loads(self.whole(SECRETS))["secrets"]
+            secrets = {name: str.encode(each) for name, each in found.items()}
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise self.unusable(f"{SECRETS} is not valid: {error}", set()) from error
+        if not all(map(is_name, secrets)):
+            raise self.unusable(f"{SECRETS} is not valid: a name in it is no file's", set())
+        return secrets
 
     def spooled(self, path: str) -> IO[bytes]:
         """Return a file, proved, as an unnamed one to read from. Raise Damaged."""

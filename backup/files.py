@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 from urllib.parse import quote
 
 from backup import pack
-from backup.manifest import PATH, SECRETS, File
+from backup.manifest import SECRETS, File
+from backup.paths import UNREADABLE, is_name, is_path, opened, read_file
 from backup.progress import Progress
 from collector.config import Config
+from collector.files import DIRECTORY
 
 Keep = Callable[[Iterable[bytes]], File]
 
@@ -43,12 +46,13 @@ def gather(
     files: dict[str, File] = {}
     notes: list[str] = []
 
-    def store(file: Path) -> File:
+    def store(file: BinaryIO) -> File:
         return keep(pack.read(file, progress))
 
     for path, file in configuration(config, notes):
         try:
-            files[path] = store(file)
+            with file.open("rb") as opened_file:
+                files[path] = store(opened_file)
         except (FileNotFoundError, PermissionError) as error:
             notes.append(left_out(file, error))
     if found := secrets(config, notes):
@@ -57,7 +61,8 @@ def gather(
     files |= journal(config.data_dir / "journal" / "log", previous, store, notes)
     if copy := grafana(Path(config.main.backup.grafana), draft, notes):
         try:
-            files["grafana/grafana.db"] = store(copy)
+            with copy.open("rb") as opened_file:
+                files["grafana/grafana.db"] = store(opened_file)
         finally:
             copy.unlink()
     return files, notes
@@ -75,7 +80,7 @@ def configuration(config: Config, notes: list[str]) -> Iterator[tuple[str, Path]
     read = [Path(str(each)) for each in config.faults.files]
     for file in dict.fromkeys([*read, *maps, *stack]):
         name = os.path.relpath(file, folder)
-        if PATH.fullmatch(name):
+        if is_path(f"config/{name}"):
             yield f"config/{name}", file
         else:
             notes.append(f"{file} is left out: it is not in {folder}")
@@ -106,27 +111,40 @@ def secrets(config: Config, notes: list[str]) -> dict[str, str]:
 def journal(
     folder: Path,
     previous: Mapping[str, File],
-    store: Callable[[Path], File],
+    store: Callable[[BinaryIO], File],
     notes: list[str],
 ) -> dict[str, File]:
-    """Keep the closed segments, which never change: those of *previous* are not read again."""
+    """Keep the closed segments, which never change: those of *previous* are not read again.
+
+    The folder is the collector's: with the right to read what is others', no link is followed.
+    """
     files: dict[str, File] = {}
     try:
-        segments = sorted(each for each in os.listdir(folder) if each.endswith(".z"))
+        with opened(folder.parent) as parent:
+            log = os.open(folder.name, DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     except OSError as error:
         notes.append(left_out(folder, error))
         return files
-    for name in segments:
-        path = f"journal/{name}"
-        before = previous.get(path)
-        try:
-            if before and before.size == (folder / name).stat().st_size:
-                files[path] = before
-            else:
-                files[path] = store(folder / name)
-        except FileNotFoundError:  # it was dropped meanwhile
-            continue
+    try:
+        for name in sorted(each for each in os.listdir(log) if is_segment(each)):
+            try:
+                with read_file(log, name) as file:
+                    before = previous.get(f"journal/{name}")
+                    known = before and before.size == os.fstat(file.fileno()).st_size
+                    files[f"journal/{name}"] = before if before and known else store(file)
+            except FileNotFoundError:  # it was dropped meanwhile
+                continue
+            except OSError as error:
+                if error.errno not in UNREADABLE:
+                    raise
+                notes.append(left_out(folder / name, error))
+    finally:
+        os.close(log)
     return files
+
+
+def is_segment(name: str) -> bool:
+    return name.endswith(".z") and is_name(name)
 
 
 def grafana(database: Path, draft: Path, notes: list[str]) -> Path | None:

@@ -15,19 +15,18 @@ could be guessed. So all secrets are one file, with a salt: {"salt": TEXT, "secr
 """
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from backup.paths import HASH, ID, check_path
 from collector.errors import Damaged
 
 FORMAT = 1
 SECRETS = "secrets/all.json"
-ID = re.compile(r"\d{8}T\d{6}Z")
-HASH = re.compile(r"[0-9a-f]{64}")
-PATH = re.compile(r"(?!.*(^|/)\.\.?(/|$))[^/\0]+(/[^/\0]+)*")
+TSM = ("points", "fingerprint", "first", "last")
+MOST_BYTES = 32 << 20  # of a manifest: ten years of a house have 3 MB
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,16 @@ def new_id(now: datetime, previous: str | None) -> str:
     return f"{moment:%Y%m%dT%H%M%SZ}"
 
 
+def is_id(text: object) -> bool:
+    """Return whether *text* names a backup: a time that there is, such as 20261120T193000Z."""
+    if not (isinstance(text, str) and ID.fullmatch(text)):
+        return False
+    try:
+        return bool(time_of(text))
+    except ValueError:
+        return False
+
+
 def time_of(backup_id: str) -> datetime:
     return datetime.strptime(backup_id, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
@@ -113,28 +122,50 @@ def decode(data: bytes) -> Manifest:
             check_path(path): read_file(entry) for path, entry in document.pop("files").items()
         }
         for name in ("encrypted_to", "notes"):
-            document[name] = tuple(document[name])
+            document[name] = tuple(texts(document[name]))
         manifest = Manifest(files=files, **document)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        check_types(manifest)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = f"the manifest is not valid: {error}"
         raise Damaged(msg) from error
-    if not ID.fullmatch(manifest.id):
-        msg = f"the manifest's id is {manifest.id!r}"
-        raise Damaged(msg)
     return manifest
 
 
-def check_path(path: str) -> str:
-    """Return *path* where it stays inside a folder. Raise ValueError."""
-    if not PATH.fullmatch(path):
-        msg = f"{path!r} is not a valid path in a backup"
-        raise ValueError(msg)
-    return path
+def check_types(manifest: Manifest) -> None:
+    """Raise ValueError where a field is not of its form."""
+    if not is_id(manifest.id):
+        raise ValueError(f"its id is {manifest.id!r}")
+    texts([manifest.taken_at, manifest.program, manifest.site])
+    texts([each for each in (manifest.previous, manifest.influxdb) if each is not None])
+    for days in manifest.counts.values():
+        whole_numbers(days.values())
+    hints = manifest.hints
+    if hints:
+        texts([hints["server"], hints["swept_at"]])
+        datetime.fromisoformat(hints["swept_at"]).astimezone(UTC)
+        if not all(isinstance(each, list) for each in hints["shards"].values()):
+            raise ValueError("its hints are not lists")
+
+
+def texts(values: Any) -> list[str]:
+    if not (isinstance(values, list) and all(isinstance(each, str) for each in values)):
+        raise ValueError(f"{values!r} are not texts")
+    return values
+
+
+def whole_numbers(values: Iterable[Any]) -> tuple[int, ...]:
+    found = tuple(values)
+    if not all(type(each) is int for each in found):
+        raise ValueError(f"{found!r} are not whole numbers")
+    return found
 
 
 def read_file(entry: dict[str, Any]) -> File:
-    file = File(**{**entry, "tsm": tuple(entry["tsm"]) if entry.get("tsm") else None})
+    tsm = whole_numbers(entry["tsm"]) if entry.get("tsm") else None
+    file = File(**{**entry, "tsm": tsm})
     if not HASH.fullmatch(file.object) or not HASH.fullmatch(file.sha256):
         msg = f"{file.object!r} is not a SHA-256"
         raise ValueError(msg)
+    if min(whole_numbers([file.size, file.stored])) < 0 or (tsm and len(tsm) != len(TSM)):
+        raise ValueError(f"{entry!r} is not a file")
     return file

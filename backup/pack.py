@@ -11,10 +11,10 @@ import itertools
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from backup.manifest import File
+from backup.paths import at_most
 from backup.stores.folder import CHUNK, Folder, full
 from collector.errors import BackupFault, Damaged
 
@@ -53,23 +53,24 @@ def pack(
         part.unlink(missing_ok=True)
 
 
-def unpack(chunks: Iterable[bytes], identities: Sequence[str] = ()) -> Iterator[bytes]:
-    """Yield the file that an object holds; *identities* are private keys, as age-keygen wrote them.
+def unpack(chunks: Iterable[bytes], size: int, identities: Sequence[str] = ()) -> Iterator[bytes]:
+    """Yield the file of *size* bytes that an object holds.
 
-    Raise Damaged where it is no such object, BackupFault where it takes a key that is not there.
+    *identities* are private keys, as age-keygen wrote them. Raise Damaged where it is no such
+    object, at the first piece that is too much; BackupFault where it takes a key that is not there.
     """
     chunks = iter(chunks)
     first = next(chunks, b"")
     chunks = itertools.chain([first], chunks)
     if not first.startswith(AGE):
-        yield from inflate(chunks)
+        yield from inflate(chunks, size)
         return
     if not identities:
         raise BackupFault("the backup is encrypted: its private key is needed to read it")
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=ON_DISK) as compressed:
         decrypt(chunks, compressed, identities)
         compressed.seek(0)
-        yield from inflate(pieces(compressed))
+        yield from inflate(pieces(compressed), size)
 
 
 def copy(chunks: Iterable[bytes], target: IO[bytes]) -> tuple[int, str]:
@@ -166,8 +167,15 @@ def deflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what was compressed, in pieces of at most CHUNK. Raise Damaged."""
+def inflate(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Yield what was compressed, in pieces of at most CHUNK.
+
+    Raise Damaged, also where it is more than *most* bytes: a few kB could fill a disk.
+    """
+    return at_most(most, inflated(chunks))
+
+
+def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(GZIP)
     try:
         for chunk in chunks:
@@ -177,7 +185,8 @@ def inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 data = unpacker.unconsumed_tail
             if unpacker.unused_data or (data and unpacker.eof):
                 raise Damaged("there is more than one file in the object")
-        yield unpacker.flush()
+        while not unpacker.eof and (piece := unpacker.decompress(b"", CHUNK)):
+            yield piece
     except zlib.error as error:
         raise Damaged(f"the compressed data is damaged: {error}") from error
     if not unpacker.eof:
@@ -189,12 +198,11 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def read(path: Path, progress: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """Yield the bytes of a file of this machine."""
-    with path.open("rb") as opened:
-        for chunk in pieces(opened):
-            progress(len(chunk))
-            yield chunk
+def read(file: IO[bytes], progress: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+    """Yield the bytes of an opened file."""
+    for chunk in pieces(file):
+        progress(len(chunk))
+        yield chunk
 
 
 class Chunks:

@@ -6,19 +6,24 @@ grafana/grafana.db     where Grafana has it, while Grafana does not run
 """
 
 import os
+import shutil
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backup.chosen import Chosen
-from backup.stores.folder import make_folder
-from collector import files
+from backup.influxdb.archive import SQLITE_MAGIC
+from backup.paths import UNREADABLE, make_folder, opened, parent_of, read_file
+from collector.errors import Damaged
+from collector.files import replace as replace_file
+from collector.files import replacing
 
 # They let this machine into the servers that it talks to today, which may not be those of the
 # backup: a new InfluxDB knows no old token, and a store may have revoked an old credential.
 OF_THIS_MACHINE = {"backup-azure", "influxdb-admin-password", "influxdb-admin-token"}
 BESIDE = ".restored"
+GRAFANA = "grafana/grafana.db"
 
 
 @dataclass
@@ -39,6 +44,7 @@ def put_back(chosen: Chosen, folder: str, target: Path, *, replace: bool = False
     Where one is there that differs, it is overwritten if *replace*.
     """
     files = ((path.removeprefix(f"{folder}/"), chosen.whole(path)) for path in chosen.under(folder))
+    make_folder(target)
     return place(files, target, replace=replace)
 
 
@@ -49,7 +55,11 @@ def put_back_secrets(
 
     They are for their owner only.
     """
-    return place(chosen.secrets().items(), target, replace=replace, keeping=keeping, private=True)
+    secrets = chosen.secrets()
+    if secrets:
+        make_folder(target, 0o700)
+        return place(secrets.items(), target, replace=replace, keeping=keeping, mode=0o600)
+    return Placed()
 
 
 def place(
@@ -58,43 +68,54 @@ def place(
     *,
     replace: bool,
     keeping: Collection[str] = (),
-    private: bool = False,
+    mode: int = 0o644,
 ) -> Placed:
+    """Put files below *target*, each whole or as before. No link below it is followed."""
     placed = Placed()
-    for name, content in files:
-        file = target / name
-        there = file.read_bytes() if file.exists() else None
-        if there == content or (there is not None and file.name in keeping):
-            placed.same.append(file)
-        elif there is None or replace:
-            write(file, content, private=private)
-            placed.written.append(file)
-        else:
-            beside = file.with_name(f"{file.name}{BESIDE}")
-            write(beside, content, private=private)
-            placed.beside.append(beside)
+    with opened(target) as root:
+        for path, content in files:
+            with parent_of(root, path) as (folder, name):
+                there = is_there(folder, name)
+                if there and (name in keeping or holds(folder, name, content)):
+                    placed.same.append(target / path)
+                    continue
+                taken = there and not replace
+                named = Path(f"{name}{BESIDE}" if taken else name)
+                replace_file(named, content, mode=mode, give=True, folder=folder)
+                (placed.beside if taken else placed.written).append(
+                    (target / path).with_name(named.name)
+                )
     return placed
 
 
-def write(file: Path, content: bytes, *, private: bool) -> None:
-    """Give a file its content, so that it is whole or as before, whatever happens."""
-    if private and not file.parent.exists():
-        make_folder(file.parent)
-        file.parent.chmod(0o700)
-    make_folder(file.parent)
-    files.replace(file, content, mode=0o600 if private else 0o644, give=True)
+def is_there(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def holds(folder: int, name: str, content: bytes) -> bool:
+    """Return whether a file has this content; what is a link or no file has not."""
+    try:
+        with read_file(folder, name) as file:
+            return file.read(len(content) + 1) == content
+    except OSError as error:
+        if error.errno in UNREADABLE:
+            return False
+        raise
 
 
 def put_back_grafana(chosen: Chosen, database: Path) -> None:
     """Put Grafana's database in its place; Grafana must not be running. Raise Damaged, OSError."""
-    with (
-        chosen.spooled("grafana/grafana.db") as spool,
-        files.replacing(database, give=True) as opened,
-    ):
-        while piece := spool.read(1 << 18):
-            opened.write(piece)
+    with chosen.spooled(GRAFANA) as spool, replacing(database, give=True) as written:
+        if spool.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
+            raise Damaged(f"backup {chosen.id}: {GRAFANA} is not a database of SQLite")
+        spool.seek(0)
+        shutil.copyfileobj(spool, written)
         if database.exists():
-            os.fchmod(opened.fileno(), database.stat().st_mode & 0o777)
+            os.fchmod(written.fileno(), database.stat().st_mode & 0o777)
         for log in ("-wal", "-shm", "-journal"):  # of the one that was there
             with suppress(FileNotFoundError):
                 database.with_name(database.name + log).unlink()

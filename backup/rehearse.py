@@ -12,9 +12,10 @@ from backup.influxdb.kind import kind_of
 from backup.influxdb.refill import refill
 from backup.influxdb.restore import alone, buckets_of, require_room
 from backup.manifest import Manifest
+from backup.paths import make_folder
 from backup.progress import Progress
 from backup.stores.connect import off_site
-from backup.stores.folder import Folder, Store, make_folder, pick
+from backup.stores.folder import Folder, Store, pick
 from backup.verify import verify
 from collector import backup_options
 from collector.backup_options import Run

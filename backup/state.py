@@ -6,14 +6,13 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup.stores.folder import give
+from backup.paths import lock_file, opened
 from collector import files
 from collector.backup_options import Run, Task, read_runs
 
 
 def record(folder: Path, task: Task, run: Run) -> None:
-    with (folder / "state.lock").open("w") as door:
-        give(folder / "state.lock")
+    with opened(folder) as opened_folder, lock_file(opened_folder, "state.lock") as door:
         fcntl.flock(door, fcntl.LOCK_EX)  # an upload may end while a backup does
         runs = read_runs(folder)
         first_at = runs.get(task, run).first_at or run.done_at or run.failed_at

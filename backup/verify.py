@@ -87,13 +87,13 @@ def compare(
     store: Store, backup_id: str, file: File, identities: Sequence[str], *, opened: bool
 ) -> None:
     """Raise Damaged where an object, or the file in it, is not what the manifest says."""
-    chunks = checked(store, backup_id, file.object)
+    chunks = checked(store, backup_id, file.object, file.stored)
     if not opened:
         for _ in chunks:
             pass
         return
     digest, size = hashlib.sha256(), 0
-    for chunk in unpack(chunks, identities):
+    for chunk in unpack(chunks, file.size, identities):
         digest.update(chunk)
         size += len(chunk)
     if (size, digest.hexdigest()) != (file.size, file.sha256):

@@ -6,20 +6,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def replacing(
-    file: Path, *, mode: int = 0o644, durable: bool = True, give: bool = False
+    file: Path,
+    *,
+    mode: int = 0o644,
+    durable: bool = True,
+    give: bool = False,
+    folder: int | None = None,
 ) -> Iterator[BinaryIO]:
     """Open what becomes *file* when the block ends well. Raise OSError.
 
-    The folder must exist. No link is followed in it, so its owner cannot lead root elsewhere. With
-    *durable* the file survives a power cut after the block. With *give* what root writes belongs
-    to the owner of the folder, who could not replace a file of root's.
+    Its folder must exist, or is handed over opened as *folder*. No link is followed in it, so its
+    owner cannot lead root elsewhere. With *durable* the file survives a power cut after the block.
+    With *give* what root writes belongs to the owner of the folder, who could not replace a file
+    of root's.
     """
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(file.parent, DIRECTORY) if folder is None else os.dup(folder)
     beside = f".{file.name}.new"
     try:
         with suppress(FileNotFoundError):  # of a run that was killed
@@ -27,9 +34,8 @@ def replacing(
         descriptor = os.open(beside, NEW, mode, dir_fd=folder)
         try:
             with os.fdopen(descriptor, "wb") as opened:
-                if give and os.geteuid() == 0:
-                    owner = os.fstat(folder)
-                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                if give:
+                    give_to_owner(descriptor, folder)
                 yield opened
                 opened.flush()
                 if durable:
@@ -46,16 +52,29 @@ def replacing(
 
 
 def replace(
-    file: Path, data: bytes, *, mode: int = 0o644, durable: bool = True, give: bool = False
+    file: Path,
+    data: bytes,
+    *,
+    mode: int = 0o644,
+    durable: bool = True,
+    give: bool = False,
+    folder: int | None = None,
 ) -> None:
     """Give *file* the content *data*; see ``replacing``. Raise OSError."""
-    with replacing(file, mode=mode, durable=durable, give=give) as opened:
+    with replacing(file, mode=mode, durable=durable, give=give, folder=folder) as opened:
         opened.write(data)
+
+
+def give_to_owner(descriptor: int, folder: int) -> None:
+    """Let what root has just made in an opened *folder* belong to the owner of that folder."""
+    if os.geteuid() == 0:
+        owner = os.fstat(folder)
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(folder: Path) -> None:
     """Make names that were just given or taken in *folder* survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

@@ -5,12 +5,12 @@ appends its error as JSON and ends the answer as if all were well.
 """
 
 import itertools
-import json
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
+from backup.influxdb.buckets import Buckets, parsed
 from collector.errors import BackupFault
 
 BLOCK = 512
@@ -69,7 +69,7 @@ class Metadata(NamedTuple):
     """InfluxDB's own databases, as parts of a spooled answer, and its list of buckets."""
 
     databases: dict[str, Part]
-    buckets: list[dict[str, Any]]
+    buckets: Buckets
 
 
 def members(stream: Stream) -> Iterator[tuple[str, int, Iterator[bytes]]]:
@@ -130,7 +130,7 @@ def metadata(stream: Stream, boundary: bytes, spool: IO[bytes]) -> Metadata:
     if not is_bolt(spool, kv) or not is_sqlite(spool, sql):
         raise stream.wrong("contains an incomplete database")
     try:
-        buckets = json.loads(b"".join(pieces(spool, listed)))
+        buckets = parsed(b"".join(pieces(spool, listed)))
     except ValueError as error:
         raise stream.wrong(f"lists no buckets: {error}") from error
     return Metadata({"kv": kv, "sql": sql}, buckets)

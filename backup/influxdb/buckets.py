@@ -1,10 +1,13 @@
 """The list of buckets that InfluxDB 2 gives: which shards there are, and what days they cover."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 SHARDS = "influxdb/shards"
+DURATIONS = ("duration", "shardGroupDuration")
+NAMES = ("bucketID", "bucketName", "organizationName")
 DAY = timedelta(days=1)
 
 Buckets = list[dict[str, Any]]
@@ -44,6 +47,23 @@ class Shard:
     def shares_days(self) -> bool:
         """Whether other shards cover parts of its days."""
         return self.start != self.first_day or (self.end - self.start) % DAY != timedelta(0)
+
+
+def parsed(data: bytes) -> Buckets:
+    """Read a list of buckets. Raise ValueError where it is none, or a shard's id is no number."""
+    try:
+        buckets = json.loads(data)
+        policies = [each for bucket in buckets for each in bucket["retentionPolicies"]]
+        numbers = [policy[name] for policy in policies for name in DURATIONS]
+        numbers += [each.id for each in listed(buckets)]
+        texts = [bucket[name] for bucket in buckets for name in NAMES]
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__} {error}") from error
+    if not all(type(each) is int for each in numbers):
+        raise ValueError("an id or a duration is not a number")
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError("a name is not a text")
+    return list(buckets)
 
 
 def listed(buckets: Buckets) -> list[Shard]:

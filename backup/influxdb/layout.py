@@ -1,5 +1,7 @@
 """The files of InfluxDB as its own command restores them, below FOLDER/influxdb.
 
+FOLDER is handed over opened, as its descriptor.
+
 The layout is that of influx 2.8.0 (influx-cli: internal/backup_restore/manifest.go), and for
 InfluxDB 1 that of ``influxd restore -portable`` (influxdb 1.8.10: cmd/influxd/backup_util).
 """
@@ -19,16 +21,16 @@ from backup.influxdb.restore import Bucket, ahead
 from backup.influxdb.shards import KV, META, SQL
 from backup.manifest import File
 from backup.pack import pieces
+from backup.paths import new_file
 from backup.progress import Progress
-from backup.stores.folder import make_folder
-from collector import files
+from collector.files import replace
 
 LEVEL = 1  # a TSM file is compressed already
 GZIP = 1  # as a manifest's 'compression'
 
 
 def write_influxdb_2(
-    chosen: Chosen, folder: Path, buckets: list[Bucket], progress: Progress
+    chosen: Chosen, folder: int, buckets: list[Bucket], progress: Progress
 ) -> None:
     """Write InfluxDB's files, and last the manifest, by which ``influx restore`` finds them."""
     stamp = f"influxdb/{chosen.id}"
@@ -41,12 +43,12 @@ def write_influxdb_2(
 
 
 def write_influxdb_1(
-    chosen: Chosen, folder: Path, buckets: list[Bucket], progress: Progress
+    chosen: Chosen, folder: int, buckets: list[Bucket], progress: Progress
 ) -> None:
     """Write InfluxDB 1's files, and last the manifest, by which ``influxd restore`` finds them."""
     stamp = f"influxdb/{chosen.id}"
     message = chosen.whole(META)
-    write(folder / f"{stamp}.meta", [metastore.portable(message)], progress)
+    write(folder, f"{stamp}.meta", [metastore.portable(message)], progress)
     written = write_shards(chosen, folder, buckets, f"{stamp}.s", progress)
     files = []
     for shard in (shard for bucket in buckets for shard in bucket.shards):
@@ -58,7 +60,7 @@ def write_influxdb_1(
 
 
 def write_shards(
-    chosen: Chosen, folder: Path, buckets: list[Bucket], stamp: str, progress: Progress
+    chosen: Chosen, folder: int, buckets: list[Bucket], stamp: str, progress: Progress
 ) -> dict[int, dict[str, Any]]:
     """Write a tar of each shard, and return what the manifest says of it."""
     with closing(ahead(chosen, (path for each in buckets for path in each.paths))) as spools:
@@ -71,9 +73,9 @@ def write_shards(
         }
 
 
-def write_manifest(chosen: Chosen, folder: Path, document: dict[str, Any]) -> None:
+def write_manifest(chosen: Chosen, folder: int, document: dict[str, Any]) -> None:
     text = json.dumps(document, indent=2)
-    files.replace(folder / f"{chosen.id}.manifest", text.encode(), give=True)
+    replace(Path(f"{chosen.id}.manifest"), text.encode(), give=True, folder=folder)
 
 
 def members(
@@ -93,24 +95,20 @@ def entry_of(bucket: Bucket, written: dict[int, dict[str, Any]]) -> dict[str, An
     return bucket.entry
 
 
-def write_gz(
-    folder: Path, name: str, chunks: Iterable[bytes], progress: Progress
-) -> dict[str, Any]:
+def write_gz(folder: int, path: str, chunks: Iterable[bytes], progress: Progress) -> dict[str, Any]:
     """Write a compressed file, and return what the manifest says of it."""
-    file = folder / name
-    make_folder(file.parent)
-    with file.open("xb") as opened, gzip.GzipFile("", "wb", LEVEL, opened) as packed:
-        for chunk in chunks:
-            packed.write(chunk)
-            progress(len(chunk))
-    return {"fileName": name, "size": file.stat().st_size, "compression": GZIP}
+    with new_file(folder, path) as file:
+        with gzip.GzipFile("", "wb", LEVEL, file) as packed:
+            for chunk in chunks:
+                packed.write(chunk)
+                progress(len(chunk))
+        size = file.tell()
+    return {"fileName": path, "size": size, "compression": GZIP}
 
 
-def write(file: Path, chunks: Iterable[bytes], progress: Progress) -> None:
+def write(folder: int, path: str, chunks: Iterable[bytes], progress: Progress) -> None:
     """Write a file for its owner only: it may be a secret."""
-    make_folder(file.parent)
-    file.touch(mode=0o600)
-    with file.open("wb") as opened:
+    with new_file(folder, path, 0o600) as file:
         for chunk in chunks:
-            opened.write(chunk)
+            file.write(chunk)
             progress(len(chunk))

@@ -2,7 +2,6 @@
 their use, room for them, and that no other one is at work in the same place.
 """  # noqa: D205  one sentence
 
-import json
 import os
 import socket
 from collections import deque
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from backup.chosen import Chosen
-from backup.influxdb.buckets import SHARDS, Buckets, Shard, listed, without
+from backup.influxdb.buckets import SHARDS, Buckets, Shard, listed, parsed, without
 from backup.influxdb.shards import BUCKETS
 from backup.manifest import File
 from collector.errors import BackupFault
@@ -81,7 +80,10 @@ def buckets_of(chosen: Chosen, now: datetime) -> tuple[list[Bucket], list[str]]:
     """
     if BUCKETS not in chosen.manifest.files:
         return [], [f"backup {chosen.id} contains no InfluxDB"]
-    listing: Buckets = json.loads(chosen.whole(BUCKETS))
+    try:
+        listing = parsed(chosen.whole(BUCKETS))
+    except ValueError as error:
+        raise chosen.unusable(f"{BUCKETS} is not valid: {error}", set()) from error
     files: dict[str, dict[str, File]] = {}
     for path in chosen.under(SHARDS):
         files.setdefault(path.rpartition("/")[0] + "/", {})[path] = chosen.manifest.files[path]

@@ -8,6 +8,8 @@ How InfluxDB's files are laid down, 1 or 2, is in ``layout``.
 """
 
 import fcntl
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +21,13 @@ from backup.influxdb.kind import kind_of
 from backup.influxdb.layout import write
 from backup.influxdb.restore import buckets_of, require_room
 from backup.manifest import SECRETS
+from backup.paths import TOPS, lock_file, make_folder, opened
 from backup.progress import Progress
-from backup.stores.folder import full, make_folder
+from backup.stores.folder import full
 from collector.errors import BackupFault
-from collector.files import sync_folder
 
 MARK = ".restoring"  # as long as this is there, what lies beside it is half-made
-FOLDERS = ("influxdb", "config", "grafana", "journal", "secrets")
+MANIFEST = re.compile(r"\.?[0-9TZ]+\.manifest(\.new)?")
 
 
 def write_stock(chosen: Chosen, folder: Path, now: datetime, progress: Progress) -> list[str]:
@@ -34,56 +36,57 @@ def write_stock(chosen: Chosen, folder: Path, now: datetime, progress: Progress)
     Raise BackupFault: nothing remains then of what was written.
     """
     progress.total = sum(file.size for file in chosen.manifest.files.values())
-    with half_made(folder):
+    with half_made(folder) as root:
         require_room(folder, progress.total)
         try:
             others = [path for path in chosen.manifest.files if not path.startswith("influxdb/")]
             for path in others:
                 if path != SECRETS:
-                    write(folder / path, chosen.read(path), progress)
+                    write(root, path, chosen.read(path), progress)
             for name, content in chosen.secrets().items():
-                write(folder / "secrets" / name, [content], progress)
+                write(root, f"secrets/{name}", [content], progress)
             buckets, notes = buckets_of(chosen, now)
             if buckets:
-                kind_of(chosen.manifest.influxdb).lay_down(chosen, folder, buckets, progress)
+                kind_of(chosen.manifest.influxdb).lay_down(chosen, root, buckets, progress)
         except OSError as error:
             raise full(error, folder) from error
     return notes
 
 
 @contextmanager
-def half_made(folder: Path) -> Iterator[None]:
-    """Hold an empty *folder* while it is filled, and empty it again where that fails.
+def half_made(folder: Path) -> Iterator[int]:
+    """Hold an empty *folder*, opened, while it is filled; empty it again where that fails.
 
     Raise BackupFault where something else is in it.
     """
-    mark = folder / MARK
     if folder.exists() and not folder.is_dir():
         raise BackupFault(f"{folder} is not a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not mark.exists():
-        raise BackupFault(f"{folder} is not empty: give a folder that is, or a new one")
     made = not folder.exists()
     make_folder(folder)
-    with mark.open("wb") as door:
-        try:
-            fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupFault(f"another restoration into {folder} is running") from None
-        try:
-            clear(folder)
-            yield
-        except BaseException:
-            clear(folder)
-            mark.unlink()
-            if made:
-                folder.rmdir()
-            raise
-        sync_folder(folder)
-        mark.unlink()
+    with opened(folder) as root:
+        if (there := os.listdir(root)) and MARK not in there:
+            raise BackupFault(f"{folder} is not empty: give a folder that is, or a new one")
+        with lock_file(root, MARK) as door:
+            try:
+                fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BackupFault(f"another restoration into {folder} is running") from None
+            try:
+                clear(root)
+                yield root
+            except BaseException:
+                clear(root)
+                os.unlink(MARK, dir_fd=root)
+                if made:
+                    folder.rmdir()
+                raise
+            os.fsync(root)
+            os.unlink(MARK, dir_fd=root)
 
 
-def clear(folder: Path) -> None:
-    for name in FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for file in folder.glob("*.manifest*"):
-        file.unlink()
+def clear(root: int) -> None:
+    for name in TOPS:
+        shutil.rmtree(name, ignore_errors=True, dir_fd=root)
+    for name in os.listdir(root):
+        if MANIFEST.fullmatch(name):
+            os.unlink(name, dir_fd=root)

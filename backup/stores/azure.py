@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from backup.manifest import HASH, ID, Manifest, decode, encode, epoch_of
+from backup.manifest import MOST_BYTES, Manifest, decode, encode, epoch_of, is_id
 from backup.pack import deflate, inflate
+from backup.paths import HASH, at_most
 from backup.stores.blobs import Container, Sums, put_headers
 from backup.stores.credential import Certificate, Credential, Sas
 from collector.errors import BackupFault, Damaged
 from collector.lines.http_answer import PIECE
 
 FORMAT = 1
-MANIFEST_BYTES = 32 << 20
-EPOCH = re.compile(r"\d{4}-\d{2}")
+EPOCH = re.compile(r"[0-9]{4}-[0-9]{2}")
 CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NOBODY = "0" * 64
@@ -44,22 +44,23 @@ class Azure:
 
     def ids(self) -> list[str]:
         epochs = [name.rstrip("/") for name, _ in self.container.list("", delimiter="/")]
-        names = [
-            name.rpartition("/")[2].removesuffix(".json.gz")
+        paths = {
+            name
             for epoch in epochs
             if EPOCH.fullmatch(epoch)
             for name, _ in self.container.list(f"{epoch}/manifests/")
-        ]
-        return sorted(name for name in names if ID.fullmatch(name))
+        }
+        names = [path.rpartition("/")[2].removesuffix(".json.gz") for path in paths]
+        return sorted(name for name in names if is_id(name) and manifest_path(name) in paths)
 
     def manifest(self, backup_id: str) -> Manifest:
         path = manifest_path(backup_id)
         sums = self.container.sums(path)
         if sums is None:
             raise Damaged(f"{self.name}: there is no backup {backup_id}")
-        if sums.size > MANIFEST_BYTES:
+        if sums.size > MOST_BYTES:
             raise Damaged(f"{self.name}: {path} is larger than a manifest can be")
-        data = b"".join(self.container.read(path))
+        data = b"".join(at_most(MOST_BYTES, self.container.read(path)))
         if sums_of([data]).md5 != sums.md5:
             raise Damaged(f"{self.name}: {path} is damaged")
         manifest = decode(unpacked(data))
@@ -116,12 +117,7 @@ def packed(manifest: Manifest) -> bytes:
 
 def unpacked(data: bytes) -> bytes:
     """Return the text of a manifest. Raise Damaged where it is none, or grows without end."""
-    text = bytearray()
-    for piece in inflate([data]):
-        text += piece
-        if len(text) > MANIFEST_BYTES:
-            raise Damaged("a manifest is larger than one can be")
-    return bytes(text)
+    return b"".join(inflate([data], MOST_BYTES))
 
 
 def pieces_of(opened: BinaryIO, rate: int = 0) -> Iterator[bytes]:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import state
+from backup.paths import make_folder
 from backup.stores.azure import Azure, from_settings
 from backup.stores.credential import Sas
-from backup.stores.folder import Folder, Store, make_folder
+from backup.stores.folder import Folder, Store
 from collector import files
 from collector.config import Config
 from collector.errors import BackupFault, SecretMissing

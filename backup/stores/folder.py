@@ -16,9 +16,10 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
-from backup.manifest import ID, Manifest, decode, encode
+from backup.manifest import MOST_BYTES, Manifest, decode, encode, is_id
+from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, opened, read_file
 from collector.errors import BackupFault, Damaged
 from collector.files import sync_folder
 
@@ -65,28 +66,34 @@ class Folder:
             names = os.listdir(self.folder / "manifests")
         except FileNotFoundError:
             return []
-        return sorted(
-            name.removesuffix(".json")
-            for name in names
-            if name.endswith(".json") and ID.fullmatch(name.removesuffix(".json"))
-        )
+        found = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        return sorted(filter(is_id, found))
 
     def manifest(self, backup_id: str) -> Manifest:
+        path = f"manifests/{backup_id}.json"
         try:
-            data = (self.folder / "manifests" / f"{backup_id}.json").read_bytes()
+            with self.reading(path) as file:
+                data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:
-            msg = f"{self.name}: there is no backup {backup_id}"
-            raise Damaged(msg) from None
+            raise Damaged(f"{self.name}: there is no backup {backup_id}") from None
+        if len(data) > MOST_BYTES:
+            raise Damaged(f"{self.name}: {path} is larger than a manifest can be")
         try:
-            return decode(data)
+            manifest = decode(data)
         except Damaged as error:
-            msg = f"{self.name}: manifests/{backup_id}.json is damaged: {error}"
-            raise Damaged(msg) from error
+            raise Damaged(f"{self.name}: {path} is damaged: {error}") from error
+        if manifest.id != backup_id:
+            raise Damaged(f"{self.name}: {path} holds the manifest of {manifest.id}")
+        return manifest
 
     def sizes(self, backup_id: str) -> dict[str, int]:  # noqa: ARG002  it keeps no month apart
         try:
             with os.scandir(self.objects) as entries:
-                return {entry.name: entry.stat().st_size for entry in entries}
+                return {
+                    entry.name: entry.stat(follow_symlinks=False).st_size
+                    for entry in entries
+                    if HASH.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+                }
         except FileNotFoundError:
             return {}
 
@@ -102,12 +109,26 @@ class Folder:
 
     def get(self, backup_id: str, name: str) -> Iterator[bytes]:  # noqa: ARG002
         try:
-            with self.file(name).open("rb") as opened:
-                while chunk := opened.read(CHUNK):
+            with self.reading(f"objects/{name}") as file:
+                while chunk := file.read(CHUNK):
                     yield chunk
         except FileNotFoundError:
-            msg = f"{self.name}: object {name} is missing"
-            raise Damaged(msg) from None
+            raise Damaged(f"{self.name}: object {name} is missing") from None
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[BinaryIO]:
+        """Open a file below the folder. Raise FileNotFoundError; Damaged where it can't be read.
+
+        A link is damage too, and so is what the disk does not give back.
+        """
+        kind, _, name = path.partition("/")
+        try:
+            with opened(self.folder / kind) as folder, read_file(folder, name) as file:
+                yield file
+        except OSError as error:
+            if error.errno in UNREADABLE:
+                raise Damaged(f"{self.name}: {path} cannot be read: {error.strerror}") from error
+            raise
 
     def put_manifest(self, manifest: Manifest) -> None:
         part = self.part()
@@ -171,8 +192,7 @@ class Folder:
         An upload changes nothing and has a *lock* of its own: backups go on meanwhile.
         """
         make_folder(self.folder)
-        with (self.folder / lock).open("wb") as door:
-            give(self.folder / lock)
+        with opened(self.folder) as folder, lock_file(folder, lock) as door:
             try:
                 fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -200,13 +220,6 @@ def keep(part: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        give(folder)
-
-
 def give(path: Path) -> None:
     """Let what root makes be the folder's owner's, who could not use files of root's in it."""
     if os.geteuid() == 0:
@@ -214,10 +227,12 @@ def give(path: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def checked(store: Store, backup_id: str, name: str) -> Iterator[bytes]:
-    """Yield an object's bytes. Raise Damaged at the end where they are not what was put."""
+def checked(store: Store, backup_id: str, name: str, size: int) -> Iterator[bytes]:
+    """Yield an object of *size* bytes. Raise Damaged, at the last piece at the latest, where they
+    are not what was put.
+    """  # noqa: D205  one sentence
     digest = hashlib.sha256()
-    for chunk in store.get(backup_id, name):
+    for chunk in at_most(size, store.get(backup_id, name)):
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != name:

@@ -151,11 +151,11 @@ def put(folder: Folder, far: Store, backup_id: str, name: str) -> None:
 
 def read_back(far: Store, manifest: Manifest) -> None:
     """Compare some objects of a backup with their names. Raise Damaged."""
-    names = list(manifest.objects)
-    random.shuffle(names)
+    objects = list(manifest.objects.items())
+    random.shuffle(objects)
     left = READ_BACK_BYTES
-    for name in names:
+    for name, size in objects:
         if left <= 0:
             return
-        for piece in checked(far, manifest.id, name):
+        for piece in checked(far, manifest.id, name, size):
             left -= len(piece)

@@ -22,7 +22,14 @@ from backup.influxdb.kind import kind_of
 from backup.influxdb.refill_2 import listing_of
 from backup.influxdb.restore import require_room
 from backup.manifest import time_of
-from backup.putback import OF_THIS_MACHINE, Placed, put_back, put_back_grafana, put_back_secrets
+from backup.putback import (
+    GRAFANA,
+    OF_THIS_MACHINE,
+    Placed,
+    put_back,
+    put_back_grafana,
+    put_back_secrets,
+)
 from collector import config, text
 from collector.cli import journal
 from collector.cli.into_server import into_server
@@ -32,7 +39,6 @@ from collector.errors import BackupFault, SecretMissing
 from collector.run.replay import replay
 from collector.secrets import Secret
 
-GRAFANA = "grafana/grafana.db"
 ADMIN_TOKEN = "influxdb-admin-token"  # noqa: S105  the name of a file
 # What InfluxDB had in memory as it was backed up may be missing there.
 OVERLAP = timedelta(hours=1)

@@ -92,12 +92,12 @@ def test_a_flipped_byte_is_found_and_its_object_named(place, tmp_path):
     store, change = place
     name, file = object_in(tmp_path, b"what was measured")
     store.put(FIRST, name, file)
-    assert b"".join(checked(store, FIRST, name)) == file.read_bytes()
+    assert b"".join(checked(store, FIRST, name, file.stat().st_size)) == file.read_bytes()
     data = bytearray(file.read_bytes())
     data[10] ^= 1
     change(FIRST, name, bytes(data))
     with pytest.raises(Damaged, match=name):
-        list(checked(store, FIRST, name))
+        list(checked(store, FIRST, name, len(data)))
 
 
 def test_two_may_put_the_same_at_once(store, tmp_path):

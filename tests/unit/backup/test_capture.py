@@ -74,8 +74,8 @@ def test_a_house_without_influxdb_backs_up_the_rest_and_says_so(house):
     assert backup_options.read_runs(house / "backups")["backup"] == replace(
         run, first_at=manifest.taken_at
     )
-    for name in manifest.objects:
-        assert b"".join(checked(store_of(house), manifest.id, name))
+    for name, size in manifest.objects.items():
+        assert b"".join(checked(store_of(house), manifest.id, name, size))
 
 
 def test_only_what_is_new_is_stored(house):

@@ -45,7 +45,7 @@ class House:
         )
 
     def content(self, file):
-        return b"".join(unpack(self.store.get("", file.object)))
+        return b"".join(unpack(self.store.get("", file.object), file.size))
 
 
 @pytest.fixture

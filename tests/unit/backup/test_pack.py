@@ -61,7 +61,7 @@ def stored(store):
 
 
 def whole(store, file, identities=()):
-    return b"".join(unpack(store.get("", file.object), identities))
+    return b"".join(unpack(store.get("", file.object), file.size, identities))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -108,7 +108,7 @@ def test_what_age_encrypted_is_unpacked(keys):
     sealed = subprocess.run(
         ["age", "-r", public], input=gzip.compress(data), capture_output=True, check=True
     ).stdout
-    assert b"".join(unpack(chunks(sealed), [private])) == data
+    assert b"".join(unpack(chunks(sealed), len(data), [private])) == data
 
 
 def test_only_the_right_key_opens_it(store, keys):
@@ -138,7 +138,7 @@ def test_a_flipped_bit_is_damage_wherever_it_is(store, keys, encrypted, place):
     packed = bytearray((store.folder / "objects" / file.object).read_bytes())
     packed[place] ^= 0x40
     with pytest.raises(BackupFault):
-        b"".join(unpack(chunks(bytes(packed)), [private]))
+        b"".join(unpack(chunks(bytes(packed)), 1000, [private]))
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
@@ -148,13 +148,13 @@ def test_what_is_cut_short_or_goes_on_is_damage(store, keys, encrypted):
     packed = (store.folder / "objects" / file.object).read_bytes()
     for wrong in (packed[:-1], packed[:-20], packed + b"x", b""):
         with pytest.raises(Damaged):
-            b"".join(unpack(chunks(wrong), [private]))
+            b"".join(unpack(chunks(wrong), 1000, [private]))
 
 
 def test_a_file_that_explodes_comes_in_small_pieces(store):
     file = pack((bytes(CHUNK) for _ in range(40)), store, {})
     assert file.stored < 20_000
-    assert max(map(len, unpack(store.get("", file.object)))) <= CHUNK
+    assert max(map(len, unpack(store.get("", file.object), file.size))) <= CHUNK
 
 
 @pytest.mark.parametrize("encrypted", [False, True])

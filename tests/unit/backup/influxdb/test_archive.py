@@ -11,7 +11,8 @@ COMPLAINT = b'{"code":"internal error","message":"disk on fire"}'
 BOUNDARY = b"0123456789abcdef"
 BOLT = bytes(16) + bytes.fromhex("edda0ced02000000") + (4096).to_bytes(4, "little") + bytes(8164)
 SQLITE = b"SQLite format 3\0" + (4096).to_bytes(2) + bytes(10) + (2).to_bytes(4) + bytes(8160)
-BUCKETS = [{"bucketName": "energy"}]
+NAMES = {"bucketID": "b", "bucketName": "energy", "organizationName": "home"}
+BUCKETS = [{**NAMES, "retentionPolicies": []}]
 
 
 def stream(data, step=1000):

@@ -19,6 +19,7 @@ from tests.fakes.backups import keep_backup
 
 NOW = datetime(2026, 11, 20, 13, tzinfo=UTC)
 OLD, MIDDLE, NEW = "20261020T100000Z", "20261119T100000Z", "20261120T100000Z"
+DASHBOARDS = b"SQLite format 3\0 and its pages"
 FILES = {"config/config.yaml": b"site: home\n", "journal/1.z": b"readings"}
 
 
@@ -116,6 +117,7 @@ LISTING = [
         "retentionPolicies": [
             {
                 "duration": 30 * 86_400 * 10**9,
+                "shardGroupDuration": 86_400 * 10**9,
                 "shardGroups": [
                     {
                         "id": number,
@@ -234,12 +236,12 @@ def test_secrets_are_for_their_owner_only_and_so_is_their_folder(keep, store, tm
 
 
 def test_the_database_of_grafana_takes_its_old_log_away(keep, store, tmp_path):
-    keep(NEW, {"grafana/grafana.db": b"dashboards"})
+    keep(NEW, {"grafana/grafana.db": DASHBOARDS})
     database = tmp_path / "grafana.db"
     for name in ("grafana.db", "grafana.db-wal", "grafana.db-shm"):
         (tmp_path / name).write_text("of before")
     database.chmod(0o640)
     put_back_grafana(choose(store, "latest"), database)
-    assert database.read_bytes() == b"dashboards"
+    assert database.read_bytes() == DASHBOARDS
     assert database.stat().st_mode & 0o777 == 0o640
     assert not [name for name in os.listdir(tmp_path) if name.startswith("grafana.db-")]

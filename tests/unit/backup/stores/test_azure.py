@@ -11,8 +11,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from backup.manifest import encode
-from backup.stores import azure, blobs, https
+from backup.manifest import MOST_BYTES, encode
+from backup.stores import blobs, https
 from backup.stores.azure import from_settings, object_path, pieces_of
 from backup.stores.folder import checked
 from collector.errors import Damaged, StoreAway
@@ -100,7 +100,7 @@ def test_we_read_what_microsofts_client_wrote(server, owner, tmp_path):
     assert ours.ids() == [ID]
     assert ours.manifest(ID) == there
     for name, size in there.objects.items():
-        assert len(b"".join(checked(ours, ID, name))) == size
+        assert len(b"".join(checked(ours, ID, name, size))) == size
 
 
 def test_a_month_shares_nothing_with_the_next(server, owner, tmp_path):
@@ -339,7 +339,7 @@ def test_a_flipped_byte_of_a_manifest_is_found(server, owner, meddle, tmp_path):
         store(meddle(flip), server, owner).manifest(ID)
 
 
-@pytest.mark.parametrize("size", [0, azure.MANIFEST_BYTES + 1], ids=["none", "a bomb"])
+@pytest.mark.parametrize("size", [0, MOST_BYTES + 1], ids=["none", "a bomb"])
 def test_a_manifest_that_cannot_be_one_is_refused(server, owner, size):
     data = gzip.compress(bytes(size), 9) if size else b"{}"
     md5 = ContentSettings(content_md5=bytearray(hashlib.md5(data).digest()))
