@@ -18,7 +18,7 @@ def record(folder: Path, task: Task, run: Run) -> None:
         first_at = runs.get(task, run).first_at or run.done_at or run.failed_at
         runs |= {task: replace(run, first_at=first_at)}
         text = json.dumps({name: asdict(each) for name, each in runs.items()}, indent=1)
-        files.replace(folder / "state.json", text.encode(), give=True)
+        files.replace(Path("state.json"), text.encode(), give=True, folder=opened_folder)
 
 
 def expect(folder: Path, task: Task, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """The commands of backups as a person types them: what they print, and their exit status."""
 
 import json
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 
@@ -162,3 +163,64 @@ def test_the_doctor_tells_each_alarm_with_what_to_do(tmp_path):
     assert told.severity == "error"
     assert told.what.startswith("the last good backup is 9 hours old")
     assert "journalctl -u energy-monitor-backup" in told.mend
+
+
+# What root types in a folder of the service's user.
+
+SERVICE = 4321
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+
+@pytest.fixture
+def service_house(house):
+    """A house whose data belong to the service's user, and whose secrets are root's."""
+    house.chmod(0o755)
+    for each in house.resolve().parents:
+        if each != each.parent and not each.stat().st_mode & 0o001:
+            each.chmod(0o755)
+    for name in ("backups", "journal", "journal/log"):
+        (house / name).mkdir()
+        os.chown(house / name, SERVICE, SERVICE)
+    (house / "secrets").mkdir(mode=0o700)
+    (house / "secrets/meter").write_text("hush")
+    return house
+
+
+def as_root(house, *words):
+    line = [*command(), "backup", *words, "--config", str(house / "config.yaml")]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+@root_only
+def test_what_root_backs_up_belongs_to_the_services_user(service_house):
+    assert as_root(service_house, "now").returncode == 0
+    assert as_root(service_house, "verify").returncode == 0
+    made = list((service_house / "backups").rglob("*"))
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(SERVICE, SERVICE)}
+
+
+@root_only
+@pytest.mark.parametrize(
+    "planted",
+    ["lock", "state.lock", ".state.json.new", "state.json", "objects", "manifests", "damaged"],
+)
+def test_a_link_in_the_services_folder_leads_root_nowhere(service_house, planted):
+    victim = service_house / "shadow"
+    victim.mkdir() if planted in {"objects", "manifests", "damaged"} else victim.write_text("x")
+    victim.chmod(0o700)
+    (service_house / "backups" / planted).symlink_to(victim)
+    for words in (["now"], ["verify"], ["rotate"]):
+        as_root(service_house, *words)
+    assert victim.stat().st_uid == 0
+    assert not os.listdir(victim) if victim.is_dir() else victim.read_text() == "x"
+
+
+@root_only
+def test_a_segment_that_is_a_link_to_a_file_of_roots_is_not_backed_up(service_house):
+    shadow = service_house / "secrets/meter"
+    (service_house / f"journal/log/{1:016d}-1763654400000.z").symlink_to(shadow)
+    made = as_root(service_house, "now")
+    assert made.returncode == 0
+    assert "is left out: Too many levels of symbolic links" in made.stdout
+    (file,) = (service_house / "backups/manifests").iterdir()
+    assert list(json.loads(file.read_text())["files"]) == ["config/config.yaml"]

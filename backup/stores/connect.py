@@ -11,6 +11,7 @@ from backup.stores.folder import Folder, Store
 from collector import files
 from collector.config import Config
 from collector.errors import BackupFault, SecretMissing
+from collector.ownership import step_down
 from collector.secrets import Secret
 
 NAME = "backup-azure"
@@ -26,7 +27,9 @@ def connect(text: str, config: Config) -> list[str]:
     ids = azure.check()
     file = config.secrets / NAME
     write_secret(file, text.strip() + "\n")
-    expect_uploads(Path(config.main.backup.folder))
+    folder = Path(config.main.backup.folder)
+    step_down(folder)
+    expect_uploads(folder)
     found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
     lines = [f"{azure.name}: {found}", f"The credential is kept in {file}"]
     credential = azure.container.credential

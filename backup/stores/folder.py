@@ -215,16 +215,8 @@ def keep(part: Path, target: Path) -> None:
     make_folder(target.parent)
     with part.open("rb") as opened:
         os.fsync(opened.fileno())
-    give(part)
     part.rename(target)
     sync_folder(target.parent)
-
-
-def give(path: Path) -> None:
-    """Let what root makes be the folder's owner's, who could not use files of root's in it."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def checked(store: Store, backup_id: str, name: str, size: int) -> Iterator[bytes]:

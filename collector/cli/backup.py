@@ -14,6 +14,7 @@ from collector.cli.arguments import config_option, json_option
 
 if TYPE_CHECKING:
     from backup.verify import Verified
+    from collector.config import Config
 
 # All that the commands use is imported where it is used: 'energy-monitor --help' stays fast.
 # ruff: noqa: PLC0415
@@ -29,6 +30,16 @@ identity_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The private key of encrypted backups: a file as age-keygen writes it.",
 )
+
+
+def loaded_in(file: Path, where: str | None = None, groups: tuple[str, ...] = ()) -> "Config":
+    """Load the configuration, and be the owner of the folder with the backups from now on."""
+    from collector import config, ownership
+
+    loaded = config.load(file)
+    folder = loaded.main.backup.folder if where in {None, "azure"} else where
+    ownership.step_down(Path(str(folder)), groups)
+    return loaded
 
 
 @click.group()
@@ -49,12 +60,11 @@ def now(file: Path) -> None:
     """
     from backup import capture
     from backup.progress import Progress
-    from collector import config
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and tidy up
     progress = Progress("backup")
     try:
-        manifest, run = capture.capture(config.load(file), datetime.now(UTC), progress)
+        manifest, run = capture.capture(loaded_in(file), datetime.now(UTC), progress)
     finally:
         progress.end()
     click.echo(
@@ -81,9 +91,9 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
     from backup import rotation
     from backup.stores.connect import open_store
     from backup.stores.folder import Folder
-    from collector import backup_options, config
+    from collector import backup_options
 
-    loaded = config.load(file)
+    loaded = loaded_in(file, where)
     store = open_store(where, loaded)
     runs = backup_options.read_runs(Path(loaded.main.backup.folder))
     kept = rotation.plan(store, loaded.main.backup.keep) if isinstance(store, Folder) else {}
@@ -161,9 +171,8 @@ def verify(
     from backup.progress import Progress
     from backup.stores.connect import open_store
     from backup.stores.folder import pick
-    from collector import config
 
-    loaded = config.load(file)
+    loaded = loaded_in(file, where)
     store = open_store(where, loaded)
     backup_id = pick(store, wanted)
     identities = [identity.read_text(encoding="utf-8")] if identity else []
@@ -207,9 +216,8 @@ def rotate(file: Path) -> None:
     """
     from backup import rotation
     from backup.stores.folder import Folder
-    from collector import config
 
-    options = config.load(file).main.backup
+    options = loaded_in(file).main.backup
     done = rotation.rotate(Folder(Path(options.folder)), options.keep)
     click.echo(
         f"{len(done.removed)} backups removed, {len(done.kept)} kept, "
@@ -232,9 +240,8 @@ def upload(file: Path) -> None:
     from backup.stores import connect as connecting
     from backup.stores import upload as uploading
     from backup.stores.folder import Folder
-    from collector import config
 
-    loaded = config.load(file)
+    loaded = loaded_in(file)
     options = loaded.main.backup
     far = connecting.off_site(loaded)
     if far is None:
@@ -269,12 +276,13 @@ def rehearse(identity: Path | None, file: Path) -> None:
     """
     from backup import rehearse as rehearsing
     from backup.progress import Progress
-    from collector import config
 
     identities = [identity.read_text(encoding="utf-8")] if identity else []
     progress = Progress("rehearsal")
     try:
-        done = rehearsing.rehearse(config.load(file), datetime.now(UTC), progress, identities)
+        done = rehearsing.rehearse(
+            loaded_in(file, groups=("docker",)), datetime.now(UTC), progress, identities
+        )
     finally:
         progress.end()
     took = text.duration(done.took_s)

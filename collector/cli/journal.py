@@ -14,6 +14,7 @@ import click
 
 from collector.cli.arguments import Time, config_option, data_dir_option, json_option
 from collector.errors import EnergyMonitorError
+from collector.ownership import owner_of
 
 if TYPE_CHECKING:
     from collector.config import Config
@@ -262,9 +263,9 @@ def owning(folder: Path) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    owner, group = folder.stat(), os.getegid()
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
+    (owner, owners_group), group = owner_of(folder), os.getegid()
+    os.setegid(owners_group)
+    os.seteuid(owner)
     try:
         yield
     finally:

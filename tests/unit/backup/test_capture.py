@@ -278,11 +278,3 @@ def test_an_influxdb_that_was_backed_up_does_not_drop_out_without_a_failure(hous
     with_influxdb(house, None)
     with pytest.raises(EnergyMonitorError, match="'influxdb-admin-token' is not found"):
         back_up(house, NOW + HOUR)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for another user")
-def test_what_root_backs_up_the_services_user_can_go_on_with(house):
-    os.chown(house, NOBODY, NOBODY)
-    back_up(house)
-    made = [house / "backups", *(house / "backups").rglob("*")]
-    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(NOBODY, NOBODY)}
