@@ -17,7 +17,7 @@ from backup.stores.folder import Folder, full
 from collector import __version__, backup_options
 from collector.backup_options import Run
 from collector.config import Config
-from collector.errors import BackupFault, Damaged
+from collector.errors import Damaged, DiskFault
 from collector.secrets import Secret
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest
             manifest, previous, damaged = collect(config, store, now, progress)
             store.put_manifest(manifest)
         except BaseException as error:
-            store.discard(ids, objects)
+            with suppress(OSError):  # the next run removes what this one could not
+                store.discard(ids, objects)
             if isinstance(error, Exception):
                 fail(store, error, now)
             raise
@@ -167,7 +168,7 @@ def check_room(store: Folder, expected: int = 0) -> None:
     free = disk.f_bavail * disk.f_frsize
     spare = min(disk.f_blocks * disk.f_frsize // SPARE_PART, SPARE_BYTES)
     if free - expected < spare:
-        raise BackupFault(
+        raise DiskFault(
             f"{store.folder}: {free / 1e6:,.0f} MB are free, {expected / 1e6:,.0f} MB are needed, "
             f"and {spare / 1e6:,.0f} MB must stay free for measuring. Free some space: "
             "'energy-monitor backup rotate', fewer backups (backup.keep), or a disk of their own "
@@ -176,11 +177,10 @@ def check_room(store: Folder, expected: int = 0) -> None:
 
 
 def fail(store: Folder, error: Exception, now: datetime) -> None:
-    """Record a failure; raise it as BackupFault where the disk was full."""
+    """Record a failure; raise it as DiskFault where the disk was full or failed."""
     fault = error
     if isinstance(error, OSError):
-        with suppress(OSError):
-            fault = full(error, store.folder)
+        fault = full(error, store.folder)
     with suppress(OSError):  # on a full disk; the age of the last backup tells of it too
         state.record_failure(store.folder, "backup", fault, now)
     if fault is not error:

@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from backup.manifest import SECRETS, Manifest, epoch_of
 from backup.pack import ON_DISK, SPOOL_BYTES, unpack
 from backup.paths import is_name
-from backup.stores.folder import Folder, Store, checked, pick
+from backup.stores.folder import Folder, Store, checked, full, pick
 from collector.errors import BackupFault, Damaged
 
 WHOLE_BYTES = 64 << 20  # of a file that is read into memory: a list of buckets has 1 MB
@@ -86,6 +87,9 @@ class Chosen:
         try:
             for chunk in self.read(path):
                 spool.write(chunk)
+        except OSError as error:
+            spool.close()
+            raise full(error, Path(ON_DISK)) from error
         except BaseException:
             spool.close()
             raise

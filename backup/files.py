@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from backup import pack
 from backup.manifest import SECRETS, File
-from backup.paths import UNREADABLE, is_name, is_path, opened, read_file
+from backup.paths import is_name, is_path, open_file, opened
 from backup.progress import Progress
 from collector.config import Config
 from collector.files import DIRECTORY
@@ -26,6 +26,8 @@ Keep = Callable[[Iterable[bytes]], File]
 
 STACK = "stack.env"  # beside the configuration: what of the stack runs, and who can reach it
 PAGES_AT_ONCE = 256  # Grafana waits for as long as these are copied
+# Grafana's database is only read, so what cannot be written is the copy.
+OF_THE_COPY = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE"}
 BUSY_S = 10  # as long as Grafana may hold its database for itself
 SALT_BYTES = 32
 
@@ -46,23 +48,27 @@ def gather(
     files: dict[str, File] = {}
     notes: list[str] = []
 
-    def store(file: BinaryIO) -> File:
-        return keep(pack.read(file, progress))
+    def store(path: str, file: BinaryIO) -> None:
+        with file:
+            try:
+                files[path] = keep(pack.read(file, progress))
+            except pack.Unreadable as error:
+                notes.append(f"{path} is left out: {error}")
 
     for path, file in configuration(config, notes):
         try:
-            with file.open("rb") as opened_file:
-                files[path] = store(opened_file)
-        except (FileNotFoundError, PermissionError) as error:
+            opened_file = file.open("rb")
+        except OSError as error:
             notes.append(left_out(file, error))
+        else:
+            store(path, opened_file)
     if found := secrets(config, notes):
         document = {"salt": token_hex(SALT_BYTES), "secrets": found}
         files[SECRETS] = keep([json.dumps(document).encode()])
     files |= journal(config.data_dir / "journal" / "log", previous, store, notes)
     if copy := grafana(Path(config.main.backup.grafana), draft, notes):
         try:
-            with copy.open("rb") as opened_file:
-                files["grafana/grafana.db"] = store(opened_file)
+            store("grafana/grafana.db", copy.open("rb"))
         finally:
             copy.unlink()
     return files, notes
@@ -111,10 +117,10 @@ def secrets(config: Config, notes: list[str]) -> dict[str, str]:
 def journal(
     folder: Path,
     previous: Mapping[str, File],
-    store: Callable[[BinaryIO], File],
+    store: Callable[[str, BinaryIO], None],
     notes: list[str],
 ) -> dict[str, File]:
-    """Keep the closed segments, which never change: those of *previous* are not read again.
+    """Store the closed segments, which never change; return those of *previous*, not read again.
 
     The folder is the collector's: with the right to read what is others', no link is followed.
     """
@@ -127,17 +133,20 @@ def journal(
         return files
     try:
         for name in sorted(each for each in os.listdir(log) if is_segment(each)):
+            path = f"journal/{name}"
             try:
-                with read_file(log, name) as file:
-                    before = previous.get(f"journal/{name}")
-                    known = before and before.size == os.fstat(file.fileno()).st_size
-                    files[f"journal/{name}"] = before if before and known else store(file)
+                file = open_file(log, name)
             except FileNotFoundError:  # it was dropped meanwhile
                 continue
             except OSError as error:
-                if error.errno not in UNREADABLE:
-                    raise
                 notes.append(left_out(folder / name, error))
+                continue
+            before = previous.get(path)
+            if before and before.size == os.fstat(file.fileno()).st_size:
+                file.close()
+                files[path] = before
+            else:
+                store(path, file)
     finally:
         os.close(log)
     return files
@@ -157,7 +166,7 @@ def grafana(database: Path, draft: Path, notes: list[str]) -> Path | None:
         copy_database(f"file:{quote(str(database))}?{mode}", draft)
     except sqlite3.Error as error:
         draft.unlink(missing_ok=True)
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        if getattr(error, "sqlite_errorname", "") in OF_THE_COPY:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(draft)) from error
         notes.append(f"{database} is left out: {error}")
         return None

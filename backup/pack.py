@@ -16,7 +16,7 @@ from typing import IO, Any
 from backup.manifest import File
 from backup.paths import at_most
 from backup.stores.folder import CHUNK, Folder, full
-from collector.errors import BackupFault, Damaged
+from collector.errors import BackupFault, Damaged, DiskFault
 
 SPOOL_BYTES = 4_000_000  # a smaller file waits in memory, and costs the card nothing when known
 GZIP = 31  # zlib's window of 15 bits, with gzip's header, which it gives no time: the same anew
@@ -93,7 +93,7 @@ def write(chunks: Iterable[bytes], target: IO[bytes], recipients: Sequence[str])
         keys = [age.x25519.Recipient.from_str(each) for each in recipients]
     except age.RecipientError as error:
         msg = f"backup.encrypt_to: no public key of age is {', '.join(recipients)}: {error}"
-        raise BackupFault(msg) from error
+        raise DiskFault(msg) from error
     sealed = Hashing(target)
     source = Chunks(chunks)
     wrong: Exception | None = None
@@ -104,7 +104,7 @@ def write(chunks: Iterable[bytes], target: IO[bytes], recipients: Sequence[str])
         wrong = error
     reraise(source, sealed)
     if wrong:
-        raise BackupFault(f"age can't encrypt: {wrong}")
+        raise DiskFault(f"age can't encrypt: {wrong}")
     return sealed.size, sealed.digest.hexdigest()
 
 
@@ -156,7 +156,7 @@ def load_age() -> Any:
         import pyrage  # noqa: PLC0415  only where something is encrypted
     except ImportError:
         msg = "encrypted backups need the Python package pyrage, which 32-bit systems lack"
-        raise BackupFault(msg) from None
+        raise DiskFault(msg) from None
     return pyrage
 
 
@@ -198,9 +198,20 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
+class Unreadable(BackupFault):
+    """A file of this machine that was to be backed up cannot be read."""
+
+
 def read(file: IO[bytes], progress: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """Yield the bytes of an opened file."""
-    for chunk in pieces(file):
+    """Yield the bytes of an opened file. Raise Unreadable."""
+    chunks = pieces(file)
+    while True:
+        try:
+            chunk = next(chunks, b"")
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error)) from error
+        if not chunk:
+            return
         progress(len(chunk))
         yield chunk
 

@@ -144,11 +144,10 @@ def lock_file(folder: int, name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-@contextmanager
-def read_file(folder: int, name: str) -> Iterator[BinaryIO]:
+def open_file(folder: int, name: str) -> BinaryIO:
     """Open a regular file right in *folder*. Raise OSError where it is a link or something else."""
-    descriptor = os.open(name, READ, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", name)
-        yield file
+    file = os.fdopen(os.open(name, READ, dir_fd=folder), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file", name)
+    return file

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backup.chosen import Chosen
 from backup.influxdb.archive import SQLITE_MAGIC
-from backup.paths import UNREADABLE, make_folder, opened, parent_of, read_file
+from backup.paths import UNREADABLE, make_folder, open_file, opened, parent_of
 from collector.errors import Damaged
 from collector.files import replace as replace_file
 from collector.files import replacing
@@ -99,7 +99,7 @@ def is_there(folder: int, name: str) -> bool:
 def holds(folder: int, name: str, content: bytes) -> bool:
     """Return whether a file has this content; what is a link or no file has not."""
     try:
-        with read_file(folder, name) as file:
+        with open_file(folder, name) as file:
             return file.read(len(content) + 1) == content
     except OSError as error:
         if error.errno in UNREADABLE:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +73,8 @@ def rehearse(
         with alone("the rehearsal"):
             found = attempt(store, config.data_dir, now, progress, identities)
     except (BackupFault, OSError) as error:
-        state.record_failure(folder.folder, "rehearsal", error, now)
+        with suppress(OSError):
+            state.record_failure(folder.folder, "rehearsal", error, now)
         raise
     took_s = round(time.monotonic() - began_s, 1)
     record(folder, found, took_s)

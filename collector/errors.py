@@ -13,6 +13,7 @@
     │   ├── OutputAway         not now                        → keep the readings, try again later
     │   └── ReadingsRefused    refused for ever               → set those aside, go on
     └── BackupFault            no backup, or none restored    → end with a sentence, as it was
+        ├── DiskFault          a disk of this machine failed  → nothing of it remains, mend the disk
         ├── StoreAway          where backups are kept can't be reached now → go on at the next run
         └── Damaged            what is kept is not what was backed up      → name it, use another
 
@@ -110,6 +111,10 @@ class ReadingsRefused(OutputFault):
 
 class BackupFault(EnergyMonitorError):
     """A backup, a copy of one or a restoration cannot be made; what was there is as it was."""
+
+
+class DiskFault(BackupFault):
+    """A disk of this machine is full or fails, so that neither InfluxDB nor a store is to blame."""
 
 
 class StoreAway(BackupFault):

@@ -22,6 +22,7 @@ from backup.influxdb import archive, metastore
 from backup.influxdb.archive import Metadata, Part, Stream
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import WAIT_S, Gone, Hints, Server
+from backup.stores.folder import from_here
 from collector.errors import BackupFault
 from collector.lines.http_answer import why
 
@@ -172,7 +173,7 @@ class Server1(Server):
             line = socket.create_connection(self.place, CONNECT_S)
         with line:
             line.settimeout(WAIT_S)
-            for chunk in itertools.chain([bytes([HEADER, kind])], sent):
+            for chunk in from_here(itertools.chain([bytes([HEADER, kind])], sent)):
                 with self.reaching():
                     line.sendall(chunk)
             while True:

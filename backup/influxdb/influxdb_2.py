@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from backup.influxdb import archive
 from backup.influxdb.archive import Metadata, Stream
+from backup.stores.folder import from_here
 from collector.errors import BackupFault, ReadFault
 from collector.lines import http
 from collector.lines.http_answer import Answer, Limits
@@ -226,7 +227,7 @@ class Server:
             headers["Content-Type"] = kind
         target = f"{path}?{urlencode(fields)}" if fields else path
         try:
-            answer = self.line.begin(method, target, headers, body)
+            answer = self.line.begin(method, target, headers, from_here(body) if body else ())
         except ReadFault as error:
             raise self.away(error) from error
         try:

@@ -19,7 +19,7 @@ from backup.influxdb.buckets import DAY, Shard
 from backup.influxdb.influxdb_2 import Gone, Refused, Server
 from backup.manifest import File
 from backup.progress import Progress
-from collector.errors import BackupFault, Damaged
+from collector.errors import BackupFault, Damaged, DiskFault
 
 SPOOL_BYTES = 4_000_000  # an hour of a house has 200 kB; what is larger waits in a file
 # Where InfluxDB is writing memory to its card as we ask, it hands out a shard without its newest
@@ -115,7 +115,7 @@ def insist(job: Job, shard: Shard, old: Mapping[str, File]) -> Content:
 
 
 def read_once(job: Job, shard: Shard, old: Mapping[str, File]) -> Content:
-    """Keep the files of a shard that are new and sound. Raise Gone."""
+    """Keep the files of a shard that are new and sound. Raise Gone; DiskFault, OSError of ours."""
     content = Content()
     before = -1
     try:
@@ -124,7 +124,7 @@ def read_once(job: Job, shard: Shard, old: Mapping[str, File]) -> Content:
                 if name.endswith(".tsm"):
                     before = take(job, shard, name, chunks, before, old, content)
                 content.deleted |= name.endswith(".tombstone")
-    except (Gone, Refused):
+    except (Gone, Refused, DiskFault):
         raise
     except BackupFault as error:
         content.cut = str(error)

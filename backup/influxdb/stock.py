@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -75,10 +75,11 @@ def half_made(folder: Path) -> Iterator[int]:
                 clear(root)
                 yield root
             except BaseException:
-                clear(root)
-                os.unlink(MARK, dir_fd=root)
-                if made:
-                    folder.rmdir()
+                with suppress(OSError):
+                    clear(root)
+                    os.unlink(MARK, dir_fd=root)
+                    if made:
+                        folder.rmdir()
                 raise
             os.fsync(root)
             os.unlink(MARK, dir_fd=root)

@@ -68,8 +68,8 @@ class Container:
         answer = self.ask("HEAD", path)
         headers = answer.headers
         if answer.status == HTTPStatus.OK:
-            size, md5 = int(headers.get("Content-Length", -1)), headers.get("Content-MD5", "")
-            return Sums(size, md5, headers.get("x-ms-meta-sha256", ""))
+            md5, sha256 = headers.get("Content-MD5", ""), headers.get("x-ms-meta-sha256", "")
+            return Sums(length_of(answer), md5, sha256)
         if answer.status == HTTPStatus.NOT_FOUND and code_of(answer) not in GONE:
             return None
         raise self.refused(answer, "read")
@@ -86,7 +86,7 @@ class Container:
             if answer.status != (HTTPStatus.PARTIAL_CONTENT if at else HTTPStatus.OK):
                 raise self.refused(answer, "read")
             etag = answer.headers.get("ETag", "")
-            size = at + int(answer.headers.get("Content-Length", 0))
+            size = at + length_of(answer)
             try:
                 for piece in answer.pieces():
                     at += len(piece)
@@ -159,6 +159,14 @@ class Container:
         else:
             reason = "is its address right?"
         return StoreAway(f"{self.name}: answered {shown(answer)}: {reason}")
+
+
+def length_of(answer: Answer) -> int:
+    """Return how many bytes a blob has left. Raise StoreAway where that is not told."""
+    text = answer.headers.get("Content-Length", "")
+    if not (text.isascii() and text.isdecimal()):
+        raise StoreAway(f"a blob has the length {text[:20]!r}: is this Azure Blob Storage?")
+    return int(text[:20])
 
 
 def put_headers(sums: Sums) -> dict[str, str]:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from backup.manifest import MOST_BYTES, Manifest, decode, encode, is_id
-from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, opened, read_file
-from collector.errors import BackupFault, Damaged
+from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, open_file, opened
+from collector.errors import BackupFault, Damaged, DiskFault
 from collector.files import sync_folder
 
 CHUNK = 1 << 18
@@ -123,7 +123,7 @@ class Folder:
         """
         kind, _, name = path.partition("/")
         try:
-            with opened(self.folder / kind) as folder, read_file(folder, name) as file:
+            with opened(self.folder / kind) as folder, open_file(folder, name) as file:
                 yield file
         except OSError as error:
             if error.errno in UNREADABLE:
@@ -246,12 +246,22 @@ def pick(store: Store, wanted: str) -> str:
     raise BackupFault(msg)
 
 
-def full(error: OSError, folder: Path) -> BackupFault:
-    """Say that a disk is full as the sentence it deserves; any other error is raised again."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        raise error
-    msg = (
-        f"{folder}: the disk is full. Older backups are unchanged; free some space, or keep fewer "
-        "backups"
-    )
-    return BackupFault(msg)
+def full(error: OSError, folder: Path) -> DiskFault:
+    """Say that the disk of *folder* is full, or fails, as the sentence it deserves."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFault(
+            f"{folder}: the disk is full. Older backups are unchanged; free some space, or keep "
+            "fewer backups"
+        )
+    return DiskFault(f"{error.filename or folder}: {error.strerror or error}")
+
+
+def from_here(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is read from a disk of this machine to be sent elsewhere.
+
+    Raise DiskFault where it fails: an OSError would be taken for the far side's.
+    """
+    try:
+        yield from chunks
+    except OSError as error:
+        raise full(error, Path(error.filename or "this machine")) from error

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
+from backup.stores.folder import from_here
 from collector.errors import LineAway, ReadFault
 from collector.lines.http import Server
 from collector.lines.http_answer import Answer, Limits
@@ -31,7 +32,8 @@ def insist(
     """
     for pause_s in (*PAUSES_S, None):
         try:
-            answer = server.begin(method, target, headers, body())
+            sent = body()
+            answer = server.begin(method, target, headers, from_here(sent) if sent else ())
             if whole or answer.status >= HTTPStatus.BAD_REQUEST:
                 answer.read()
         except ReadFault as error:

@@ -7,6 +7,7 @@ serve the next backup as well, which won't name the others any more.
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -55,8 +56,9 @@ def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = No
                     upload(folder, far, backup_id, began + for_s, progress, uploaded)
             except Late:
                 uploaded.late = True
-        except BackupFault as error:
-            state.record_failure(folder.folder, "upload", error, datetime.now(UTC))
+        except (BackupFault, OSError) as error:
+            with suppress(OSError):
+                state.record_failure(folder.folder, "upload", error, datetime.now(UTC))
             raise
         newest = here[-1] if here and here[-1] in there.union(uploaded.ids) else None
         record(folder, newest, uploaded, time.monotonic() - began)

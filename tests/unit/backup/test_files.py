@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backup import files
+from backup import files, paths
 from backup.manifest import File
 from backup.pack import pack, unpack
 from backup.progress import Progress
@@ -242,3 +242,39 @@ def test_what_may_not_be_read_is_told(house, tmp_path):
     found, notes = house()
     assert "config/config.yaml" in found
     assert any("stack.env is left out: Permission denied" in note for note in notes)
+
+
+@pytest.mark.parametrize("error", [PermissionError("denied"), FileNotFoundError("gone")])
+def test_a_folder_that_takes_nothing_is_not_told_as_files_that_cannot_be_read(house, error):
+    write(house.folder / "journal/log/1.z")
+
+    def keep(_):
+        raise error
+
+    config, progress = load(house.folder / "config.yaml"), Progress("test", stream=StringIO())
+    with pytest.raises(type(error)):
+        files.gather(config, {}, keep, progress, house.store.part())
+
+
+def test_a_file_that_the_disk_does_not_give_back_is_left_out_alone(house, monkeypatch):
+    path = house.folder / "journal/log/1.z"
+    write(path)
+    real = paths.open_file
+
+    class Failing:
+        def __init__(self, file):
+            self.fileno, self.close = file.fileno, file.close
+
+        def read(self, _):
+            raise OSError(5, "Input/output error")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.close()
+
+    monkeypatch.setattr(files, "open_file", lambda *args: Failing(real(*args)))
+    found, notes = house()
+    assert list(found) == ["config/config.yaml"]
+    assert "journal/1.z is left out: Input/output error" in notes
