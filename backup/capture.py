@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from backup import files, state
+from backup import files, signing, state
+from backup.latest import clock_is_right, present
 from backup.manifest import File, Manifest, new_id
 from backup.pack import pack
 from backup.progress import Progress
@@ -17,7 +18,7 @@ from backup.stores.folder import Folder, full
 from collector import __version__, backup_options
 from collector.backup_options import Run
 from collector.config import Config
-from collector.errors import Damaged, DiskFault
+from collector.errors import BackupFault, Damaged, DiskFault
 from collector.secrets import Secret
 
 if TYPE_CHECKING:
@@ -46,13 +47,20 @@ def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest
 
     Where it fails nothing of it remains, and the backups of before are as they were.
     """
+    if not clock_is_right(config):
+        raise BackupFault(
+            "this machine's clock is not synchronised yet, and a backup is named by its time: "
+            "wait, or set 'clock: {trust: always}' where a battery keeps it right"
+        )
     began_s = time.monotonic()
+    key = Secret(signing.NAME, config.secrets).if_given()
     store = Folder(Path(config.main.backup.folder))
     with store.alone():
         store.remove_parts()
         ids, objects = store.ids(), store.sizes("")
         try:
             manifest, previous, damaged = collect(config, store, now, progress)
+            manifest = signing.sign(manifest, key) if key else unsigned(manifest)
             store.put_manifest(manifest)
         except BaseException as error:
             with suppress(OSError):  # the next run removes what this one could not
@@ -77,7 +85,7 @@ def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest
 def collect(config: Config, store: Folder, now: datetime, progress: Progress) -> Collected:
     """Store what is new, and return the manifest of all of it."""
     recipients = config.main.backup.encrypt_to
-    previous = newest(store)
+    previous = newest(store, now)
     stored = still_there(previous, store.sizes(""), recipients) if previous else {}
     kept = {file.sha256: file for file in stored.values()}
     check_room(store, backup_options.read_runs(store.folder).get("backup", Run()).new_bytes)
@@ -96,7 +104,7 @@ def collect(config: Config, store: Folder, now: datetime, progress: Progress) ->
         found = shards.capture(server, named, keep, progress, now, store.folder, whole=whole)
     others, notes = files.gather(config, stored, keep, progress, store.part())
     manifest = Manifest(
-        id=new_id(now, max(store.ids(), default=None)),
+        id=new_id(now, max(present(store.ids(), now), default=None)),
         previous=previous.id if previous else None,
         taken_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         program=__version__,
@@ -110,9 +118,9 @@ def collect(config: Config, store: Folder, now: datetime, progress: Progress) ->
     return Collected(with_influxdb(manifest, found), previous, found.damaged)
 
 
-def newest(store: Folder) -> Manifest | None:
+def newest(store: Folder, now: datetime) -> Manifest | None:
     """Return the newest manifest that can be read; None where there is none."""
-    for each in reversed(store.ids()):
+    for each in reversed(present(store.ids(), now)):
         with suppress(Damaged):
             return store.manifest(each)
     return None
@@ -149,6 +157,11 @@ def influxdb(config: Config, previous: Manifest | None) -> "Server | str":
     from backup.influxdb.influxdb_1 import connect  # noqa: PLC0415  likewise
 
     return connect(urls[0], secret.value())
+
+
+def unsigned(manifest: Manifest) -> Manifest:
+    note = "the backup is not signed: 'sudo energy-monitor backup key' makes the key"
+    return replace(manifest, notes=(*manifest.notes, note))
 
 
 def with_influxdb(manifest: Manifest, found: "Captured") -> Manifest:

@@ -20,7 +20,7 @@ from typing import IO
 from backup.manifest import SECRETS, Manifest, epoch_of
 from backup.pack import ON_DISK, SPOOL_BYTES, unpack
 from backup.paths import is_name
-from backup.stores.folder import Folder, Store, checked, full, pick
+from backup.stores.folder import Folder, Store, checked, full
 from collector.errors import BackupFault, Damaged
 
 WHOLE_BYTES = 64 << 20  # of a file that is read into memory: a list of buckets has 1 MB
@@ -101,12 +101,11 @@ class Chosen:
         return Damaged(f"backup {self.id} can't be restored: {why}. {offer(self.store, broken)}")
 
 
-def choose(store: Store, wanted: str, identities: Sequence[str] = ()) -> Chosen:
-    """Return the backup that *wanted* means, whose objects are all there and can be opened.
+def choose(store: Store, backup_id: str, identities: Sequence[str] = ()) -> Chosen:
+    """Return a backup whose objects are all there and can be opened.
 
     Raise BackupFault: Damaged where it can't be used, with the newest one that can.
     """
-    backup_id = pick(store, wanted)
     try:
         chosen = Chosen(store, store.manifest(backup_id), identities)
     except Damaged as error:

@@ -14,6 +14,7 @@ A manifest is not encrypted, and tells the SHA-256 of each file: by it a passwor
 could be guessed. So all secrets are one file, with a salt: {"salt": TEXT, "secrets": {NAME: TEXT}}.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,9 +24,10 @@ from typing import Any
 from backup.paths import HASH, ID, check_path
 from collector.errors import Damaged
 
-FORMAT = 1
+FORMAT = 2  # in 1 there was neither digest nor signature
 SECRETS = "secrets/all.json"
 TSM = ("points", "fingerprint", "first", "last")
+AHEAD = timedelta(days=1)
 MOST_BYTES = 32 << 20  # of a manifest: ten years of a house have 3 MB
 
 
@@ -51,6 +53,7 @@ class Manifest:
 
     *notes* says in sentences what was left out and why. *influxdb* is the server's version, and
     *hints* what it said of each shard, by which the next backup sees what has not changed.
+    *signature* is that of ``body_of`` by the key *signed_by* (``backup.signing``), both in hex.
     """
 
     id: str
@@ -64,6 +67,8 @@ class Manifest:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     hints: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    signed_by: str | None = None
+    signature: str | None = None
 
     @property
     def objects(self) -> dict[str, int]:
@@ -76,9 +81,12 @@ class Manifest:
 
 
 def new_id(now: datetime, previous: str | None) -> str:
-    """Name a backup by its time, and always after *previous*, also when the clock was set back."""
+    """Name a backup by its time, and after *previous*, also when the clock was set back a bit.
+
+    One that is dated more than a day ahead had a wrong clock, and is not followed into its future.
+    """
     moment = now.astimezone(UTC)
-    if previous is not None:
+    if previous is not None and time_of(previous) - moment <= AHEAD:
         moment = max(moment, time_of(previous) + timedelta(seconds=1))
     return f"{moment:%Y%m%dT%H%M%SZ}"
 
@@ -103,27 +111,45 @@ def epoch_of(backup_id: str) -> str:
 
 
 def encode(manifest: Manifest) -> bytes:
+    body = document_of(manifest)
+    head = {"format": FORMAT, "digest": digest_of(body), "signature": manifest.signature}
+    return json.dumps({**head, **body}, indent=1).encode() + b"\n"
+
+
+def document_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what a digest and a signature cover: all but themselves."""
     document = {"format": FORMAT, **asdict(manifest)}
+    del document["signature"]
     for file in document["files"].values():
         if file["tsm"] is None:
             del file["tsm"]
-    return json.dumps(document, indent=1).encode() + b"\n"
+    return document
+
+
+def body_of(document: Mapping[str, Any]) -> bytes:
+    """Return the one form in which a document is hashed, whatever blanks it was written with."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(body_of(document)).hexdigest()
 
 
 def decode(data: bytes) -> Manifest:
     """Read a manifest. Raise Damaged where it is none, or one of a newer program."""
     try:
         document = json.loads(data)
-        made_by = document.pop("format")
-        if made_by != FORMAT:
-            msg = f"this backup has format {made_by!r}, and this program reads {FORMAT}"
+        if document["format"] not in (1, FORMAT):
+            msg = f"this backup has format {document['format']!r}, and this program reads {FORMAT}"
             raise Damaged(f"{msg}: it was made by a newer one; upgrade first")
+        signature = checked_body(document) if document["format"] == FORMAT else None
+        del document["format"]
         files = {
             check_path(path): read_file(entry) for path, entry in document.pop("files").items()
         }
         for name in ("encrypted_to", "notes"):
             document[name] = tuple(texts(document[name]))
-        manifest = Manifest(files=files, **document)
+        manifest = Manifest(files=files, signature=signature, **document)
         check_types(manifest)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = f"the manifest is not valid: {error}"
@@ -131,12 +157,28 @@ def decode(data: bytes) -> Manifest:
     return manifest
 
 
+def checked_body(document: dict[str, Any]) -> str | None:
+    """Leave in *document* what its digest covers; return the signature. Raise ValueError."""
+    digest, signature = document.pop("digest"), document.pop("signature")
+    if digest_of(document) != digest:
+        raise ValueError("its content is not that of its digest")
+    if signature is not None:
+        texts([signature])
+    return str(signature) if signature else None
+
+
 def check_types(manifest: Manifest) -> None:
     """Raise ValueError where a field is not of its form."""
     if not is_id(manifest.id):
         raise ValueError(f"its id is {manifest.id!r}")
     texts([manifest.taken_at, manifest.program, manifest.site])
-    texts([each for each in (manifest.previous, manifest.influxdb) if each is not None])
+    texts(
+        [
+            each
+            for each in (manifest.previous, manifest.influxdb, manifest.signed_by)
+            if each is not None
+        ]
+    )
     for days in manifest.counts.values():
         whole_numbers(days.values())
     hints = manifest.hints

@@ -21,7 +21,12 @@ from collector.files import replacing
 
 # They let this machine into the servers that it talks to today, which may not be those of the
 # backup: a new InfluxDB knows no old token, and a store may have revoked an old credential.
-OF_THIS_MACHINE = {"backup-azure", "influxdb-admin-password", "influxdb-admin-token"}
+OF_THIS_MACHINE = {
+    "backup-azure",
+    "backup-signing",
+    "influxdb-admin-password",
+    "influxdb-admin-token",
+}
 BESIDE = ".restored"
 GRAFANA = "grafana/grafana.db"
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import state
+from backup import signing, state
 from backup.chosen import choose
 from backup.influxdb.kind import kind_of
 from backup.influxdb.refill import refill
 from backup.influxdb.restore import alone, buckets_of, require_room
+from backup.latest import now_if_right, pick
 from backup.manifest import Manifest
 from backup.paths import make_folder
 from backup.progress import Progress
 from backup.stores.connect import off_site
-from backup.stores.folder import Folder, Store, pick
+from backup.stores.folder import Folder, Store
 from backup.verify import verify
 from collector import backup_options
 from collector.backup_options import Run
@@ -68,17 +69,21 @@ def rehearse(
     folder = Folder(Path(config.main.backup.folder))
     make_folder(folder.folder)
     began_s = time.monotonic()
+    passed: list[str] = []
     try:
         store: Store = off_site(config) or folder
+        store.trusted = signing.known(config.file.parent)
         with alone("the rehearsal"):
-            found = attempt(store, config.data_dir, now, progress, identities)
+            newest = pick(store, "latest", now_if_right(config), passed.append)
+            found = attempt(store, newest, config.data_dir, now, progress, identities)
     except (BackupFault, OSError) as error:
         with suppress(OSError):
             state.record_failure(folder.folder, "rehearsal", error, now)
         raise
     took_s = round(time.monotonic() - began_s, 1)
     record(folder, found, took_s)
-    return Rehearsed(found.manifest.id, store.name, found.points, tuple(found.notes), took_s)
+    notes = (*passed, *found.notes)
+    return Rehearsed(found.manifest.id, store.name, found.points, notes, took_s)
 
 
 def record(folder: Folder, found: Attempt, took_s: float) -> None:
@@ -95,10 +100,14 @@ def record(folder: Folder, found: Attempt, took_s: float) -> None:
 
 
 def attempt(
-    store: Store, data_dir: Path, now: datetime, progress: Progress, identities: Sequence[str]
+    store: Store,
+    newest: str,
+    data_dir: Path,
+    now: datetime,
+    progress: Progress,
+    identities: Sequence[str],
 ) -> Attempt:
-    """Restore the newest backup as far as that is possible here."""
-    newest = pick(store, "latest")
+    """Restore a backup as far as that is possible here."""
     manifest = store.manifest(newest)
     progress.total = manifest.stored
     if manifest.encrypted_to and not identities:

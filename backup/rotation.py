@@ -1,12 +1,16 @@
 """Which backups stay: a pure function of their names, the policy, and what each of them holds.
 
-The time of day has no say: a Pi that starts with a wrong clock removes nothing for it, and after
+The time of day makes none go: a Pi that starts with a wrong clock removes nothing for it, and after
 a winter without power the last seven days are the last seven with backups. Days are UTC's.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
+from backup.chosen import lacking
+from backup.latest import of_the_future
 from backup.manifest import Manifest, time_of
 from backup.stores.folder import Folder
 from collector.backup_options import KeepOptions, read_runs
@@ -55,17 +59,30 @@ def parts_of(manifest: Manifest) -> set[str]:
     return {path.partition("/")[0] for path in manifest.files}
 
 
-def plan(store: Folder, keep: KeepOptions) -> dict[str, tuple[str, ...]]:
-    """Return which backups of a folder stay, and why."""
-    holding = {}
-    for each in store.ids():
-        try:
-            holding[each] = parts_of(store.manifest(each))
-        except Damaged:  # it is nobody's newest
-            holding[each] = set()
+def plan(store: Folder, keep: KeepOptions, now: datetime | None) -> dict[str, tuple[str, ...]]:
+    """Return which backups of a folder stay, and why.
+
+    One that is damaged or has lost an object takes no other one's place, and the newest that is
+    whole stays. One of the future stays: whose clock is wrong isn't known.
+    """
+    ids, there = store.ids(), store.sizes("")
+    future = of_the_future(ids, now)
+    holding: dict[str, set[str]] = {each: set() for each in ids if each not in future}
+    whole = []
+    for each in holding:
+        with suppress(Damaged):
+            manifest = store.manifest(each)
+            if not lacking(manifest, there):
+                holding[each] = parts_of(manifest)
+                whole.append(each)
     rehearsed = read_runs(store.folder).get("rehearsal")
     proved = [rehearsed.id] if rehearsed and rehearsed.id else []
-    return kept(holding, keep, proved, holding)
+    stay = kept(holding, keep, proved, holding)
+    stay |= kept(whole, keep, proved, {each: holding[each] for each in whole})
+    if whole and whole[-1] != max(stay):
+        stay[whole[-1]] += ("newest that is whole",)
+    stay |= dict.fromkeys(future, ("dated later than now",))
+    return dict(sorted(stay.items()))
 
 
 @dataclass(frozen=True)
@@ -77,13 +94,10 @@ class Rotated:
     freed: int
 
 
-def rotate(store: Folder, keep: KeepOptions) -> Rotated:
-    """Remove what newer backups replace. Raise BackupFault while another command is at work.
-
-    Raise Damaged, with no object removed, where the manifest of one that stays can't be read.
-    """
+def rotate(store: Folder, keep: KeepOptions, now: datetime | None) -> Rotated:
+    """Remove what newer backups replace. Raise BackupFault while another command is at work."""
     with store.alone():
-        stay = plan(store, keep)
+        stay = plan(store, keep, now)
         removed = [each for each in store.ids() if each not in stay]
         for each in removed:
             store.remove(each)

@@ -16,6 +16,7 @@
         ├── DiskFault          a disk of this machine failed  → nothing of it remains, mend the disk
         ├── StoreAway          where backups are kept can't be reached now → go on at the next run
         └── Damaged            what is kept is not what was backed up      → name it, use another
+            └── Untrusted      a backup is not signed by who is trusted    → refuse it, likewise
 
 Anything else is a bug of ours: it ends the process loudly and systemd starts it again.
 """
@@ -123,3 +124,7 @@ class StoreAway(BackupFault):
 
 class Damaged(BackupFault):
     """An object or a manifest is missing, or is not what was uploaded there."""
+
+
+class Untrusted(Damaged):
+    """A backup is not signed by a key that is trusted here: a stranger may have made it."""

@@ -224,3 +224,61 @@ def test_a_segment_that_is_a_link_to_a_file_of_roots_is_not_backed_up(service_ho
     assert "is left out: Too many levels of symbolic links" in made.stdout
     (file,) = (service_house / "backups/manifests").iterdir()
     assert list(json.loads(file.read_text())["files"]) == ["config/config.yaml"]
+
+
+# Who made a backup.
+
+
+def restored(house, *words):
+    line = ["restore", *words, "--config", str(house / "config.yaml")]
+    return CliRunner().invoke(main, line, catch_exceptions=False)
+
+
+def test_a_backup_is_signed_and_one_that_is_not_is_refused_where_the_key_is_known(house):
+    assert typed(house, "now").exit_code == 0
+    public = typed(house, "key").stdout.strip()
+    assert (house / "backup-signing.pub").read_text() == f"{public}\n"
+    (file,) = (house / "backups/manifests").iterdir()
+    document = json.loads(file.read_text())
+    assert document["signed_by"] == public
+    assert restored(house, "--to", str(house / "ours")).exit_code == 0
+    forged = {**document, "site": "elsewhere", "format": 1}
+    forged["signed_by"] = None
+    del forged["digest"], forged["signature"]
+    file.write_text(json.dumps(forged))
+    assert typed(house, "verify", file.stem).exit_code == 1
+    for words in ([file.stem], ["latest"]):
+        refused = restored(house, *words, "--to", str(house / "forged"))
+        assert refused.exit_code == 1
+        assert "is not signed" in refused.stderr
+    assert "not trusted" in typed(house, "list").stdout
+    anyones = restored(house, "--signed-by", "anyone", "--to", str(house / "forged"))
+    assert anyones.exit_code == 0
+
+
+def test_on_a_new_machine_it_is_said_what_cannot_be_known_and_a_key_settles_it(house, tmp_path):
+    typed(house, "now")
+    public = typed(house, "key").stdout.strip()
+    new = configure(tmp_path / "new", HOUSE).parent
+    words = ("--from", str(house / "backups"), "--to")
+    said = restored(new, *words, str(tmp_path / "1"))
+    assert said.exit_code == 0
+    assert f"signed with the key {public}, which this machine does not know" in said.stderr
+    settled = restored(new, *words, str(tmp_path / "2"), "--signed-by", public)
+    assert settled.exit_code == 0
+    assert "does not know" not in settled.stderr
+    other = restored(new, *words, str(tmp_path / "3"), "--signed-by", "0" * 64)
+    assert other.exit_code == 1
+    assert "signed by another installation" in other.stderr
+
+
+def test_a_backup_of_the_future_is_not_the_latest(house):
+    typed(house, "now")
+    (file,) = (house / "backups/manifests").iterdir()
+    document = {**json.loads(file.read_text()), "id": "20991120T100000Z", "format": 1}
+    del document["digest"], document["signature"]
+    (file.parent / "20991120T100000Z.json").write_text(json.dumps(document))
+    done = restored(house, "--signed-by", "anyone", "--to", str(house / "to"))
+    assert done.exit_code == 0
+    assert "backup 20991120T100000Z is passed over: it is dated later than now" in done.stderr
+    assert f"backup {file.stem} of" in done.stdout

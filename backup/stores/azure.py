@@ -13,12 +13,13 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from backup import signing
 from backup.manifest import MOST_BYTES, Manifest, decode, encode, epoch_of, is_id
 from backup.pack import deflate, inflate
 from backup.paths import HASH, at_most
@@ -41,6 +42,7 @@ class Azure:
         self.container = container
         self.name = container.name
         self.rate = rate
+        self.trusted: Collection[str] | None = None
 
     def ids(self) -> list[str]:
         epochs = [name.rstrip("/") for name, _ in self.container.list("", delimiter="/")]
@@ -66,6 +68,8 @@ class Azure:
         manifest = decode(unpacked(data))
         if manifest.id != backup_id:
             raise Damaged(f"{self.name}: {path} holds the manifest of {manifest.id}")
+        if self.trusted is not None:
+            signing.check(manifest, self.trusted)
         return manifest
 
     def sizes(self, backup_id: str) -> dict[str, int]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from backup import signing
 from backup.manifest import MOST_BYTES, Manifest, decode, encode, is_id
 from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, open_file, opened
 from collector.errors import BackupFault, Damaged, DiskFault
@@ -31,9 +32,13 @@ class Store(Protocol):
 
     A backup's *id* is handed over with each object, since a store may keep a month apart from
     the next. Raise StoreAway where it cannot be reached, Damaged where something is missing.
+
+    Manifests are to be signed by one of the keys *trusted*; with none, a signature must be right,
+    and with None it is not looked at. Raise Untrusted.
     """
 
     name: str
+    trusted: Collection[str] | None
 
     def ids(self) -> list[str]:
         """Return the backups that are complete, oldest first."""
@@ -60,6 +65,7 @@ class Folder:
         self.folder = folder
         self.objects = folder / "objects"
         self.name = str(folder)
+        self.trusted: Collection[str] | None = None
 
     def ids(self) -> list[str]:
         try:
@@ -84,6 +90,8 @@ class Folder:
             raise Damaged(f"{self.name}: {path} is damaged: {error}") from error
         if manifest.id != backup_id:
             raise Damaged(f"{self.name}: {path} holds the manifest of {manifest.id}")
+        if self.trusted is not None:
+            signing.check(manifest, self.trusted)
         return manifest
 
     def sizes(self, backup_id: str) -> dict[str, int]:  # noqa: ARG002  it keeps no month apart
@@ -156,10 +164,20 @@ class Folder:
     def sweep(self) -> int:
         """Remove what was half-made, and every object that no manifest names; return the bytes.
 
-        Raise Damaged where a manifest can't be read: it may name any of them.
+        What stands in a damaged manifest and could be the name of an object is one that it needs.
         """
-        needed = {name for each in self.ids() for name in self.manifest(each).objects}
+        needed = {name for each in self.ids() for name in self.named(each)}
         return self.remove_parts() + self.remove_objects(needed)
+
+    def named(self, backup_id: str) -> Iterable[str]:
+        """Return the objects that a manifest names, as far as it can be read."""
+        try:
+            return self.manifest(backup_id).objects
+        except Damaged:
+            with suppress(Damaged), self.reading(f"manifests/{backup_id}.json") as file:
+                text = file.read(MOST_BYTES).decode("ascii", errors="replace")
+                return HASH.findall(text)
+            return self.sizes("")
 
     def discard(self, ids: Collection[str], objects: Collection[str]) -> None:
         """Remove what a backup has begun that failed: all but *ids* and *objects*."""
@@ -230,20 +248,6 @@ def checked(store: Store, backup_id: str, name: str, size: int) -> Iterator[byte
     if digest.hexdigest() != name:
         msg = f"{store.name}: object {name} is damaged"
         raise Damaged(msg)
-
-
-def pick(store: Store, wanted: str) -> str:
-    """Return the id that *wanted* means: an id, the beginning of one, or 'latest'.
-
-    Raise BackupFault with what there is where that is none, or several.
-    """
-    ids = store.ids()
-    found = ids[-1:] if wanted == "latest" else [each for each in ids if each.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    there = f"there are {', '.join(ids[-5:])}" if ids else "there is none"
-    msg = f"{store.name}: no single backup is meant by {wanted!r}: {there}"
-    raise BackupFault(msg)
 
 
 def full(error: OSError, folder: Path) -> DiskFault:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from backup import state
+from backup.latest import present
 from backup.manifest import Manifest, epoch_of
 from backup.progress import Progress
 from backup.stores.folder import Folder, Store, checked
@@ -25,11 +26,15 @@ READ_BACK_BYTES = 4 << 20
 
 @dataclass
 class Uploaded:
-    """What a run did: *ids* completed, newest first, *bytes* brought; *late* if its time ended."""
+    """What a run did: *ids* completed, newest first, *bytes* brought; *late* if its time ended.
+
+    *damaged* says what is the matter with those that could not be brought.
+    """
 
     ids: list[str] = field(default_factory=list)
     bytes: int = 0
     late: bool = False
+    damaged: list[Damaged] = field(default_factory=list)
 
 
 class Late(Exception):
@@ -50,10 +55,13 @@ def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = No
     uploaded = Uploaded()
     with folder.alone("upload.lock"):
         try:
-            here, there = folder.ids(), set(far.ids())
+            here, there = present(folder.ids(), datetime.now(UTC)), set(far.ids())
             try:
                 for backup_id in waiting(here, there):
-                    upload(folder, far, backup_id, began + for_s, progress, uploaded)
+                    try:
+                        upload(folder, far, backup_id, began + for_s, progress, uploaded)
+                    except Damaged as error:  # which keeps no other one in the house
+                        uploaded.damaged.append(error)
             except Late:
                 uploaded.late = True
         except (BackupFault, OSError) as error:
@@ -62,6 +70,11 @@ def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = No
             raise
         newest = here[-1] if here and here[-1] in there.union(uploaded.ids) else None
         record(folder, newest, uploaded, time.monotonic() - began)
+        if uploaded.damaged:
+            others = f"; {len(uploaded.ids)} other backups are complete there"
+            fault = Damaged(f"{uploaded.damaged[0]}{others}")
+            state.record_failure(folder.folder, "upload", fault, datetime.now(UTC))
+            raise fault
     return uploaded
 
 

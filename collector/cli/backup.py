@@ -1,6 +1,7 @@
 """The commands ``energy-monitor backup …``."""
 
 import json
+import os
 import signal
 import sys
 from datetime import UTC, datetime
@@ -32,6 +33,13 @@ identity_option = click.option(
 )
 
 
+signed_by_option = click.option(
+    "--signed-by",
+    metavar="KEY|anyone",
+    help="Take only backups signed with this public key (see 'backup key'), or anyone's.",
+)
+
+
 def loaded_in(file: Path, where: str | None = None, groups: tuple[str, ...] = ()) -> "Config":
     """Load the configuration, and be the owner of the folder with the backups from now on."""
     from collector import config, ownership
@@ -49,6 +57,24 @@ def backup() -> None:
 
 @backup.command()
 @config_option
+def key(file: Path) -> None:
+    """Print the public key that this installation signs its backups with; make it if missing.
+
+    Write it down beside the private key of encrypted backups: a new machine tells by it which
+    backups are yours ('restore --signed-by').
+
+    \b
+    Example:
+      sudo energy-monitor backup key
+    """
+    from backup import signing
+    from collector import config
+
+    click.echo(signing.own_key(file.parent, config.load(file).secrets))
+
+
+@backup.command()
+@config_option
 def now(file: Path) -> None:
     """Make a backup now: InfluxDB, configuration, Grafana's database and journal.
 
@@ -58,11 +84,14 @@ def now(file: Path) -> None:
     Example:
       sudo energy-monitor backup now
     """
-    from backup import capture
+    from backup import capture, signing
     from backup.progress import Progress
+    from collector import config
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and tidy up
     progress = Progress("backup")
+    if os.access(file.parent, os.W_OK):
+        signing.own_key(file.parent, config.load(file).secrets)
     try:
         manifest, run = capture.capture(loaded_in(file), datetime.now(UTC), progress)
     finally:
@@ -88,15 +117,19 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
       energy-monitor backup list --from azure
       energy-monitor backup list --json | jq -r '.[-1].id'
     """
-    from backup import rotation
+    from backup import rotation, signing
+    from backup.latest import now_if_right
     from backup.stores.connect import open_store
     from backup.stores.folder import Folder
     from collector import backup_options
 
     loaded = loaded_in(file, where)
     store = open_store(where, loaded)
+    store.trusted = signing.known(file.parent)
     runs = backup_options.read_runs(Path(loaded.main.backup.folder))
-    kept = rotation.plan(store, loaded.main.backup.keep) if isinstance(store, Folder) else {}
+    kept = {}
+    if isinstance(store, Folder):
+        kept = rotation.plan(store, loaded.main.backup.keep, now_if_right(loaded))
     seen: set[str] = set()
     entries = [
         entry(each, store, seen, runs) | {"kept": list(kept.get(each, ()))} for each in store.ids()
@@ -112,7 +145,7 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
 def entry(backup_id: str, store: Any, seen: set[str], runs: dict[str, Any]) -> dict[str, Any]:
     """Tell of one backup; *seen* are the objects of older ones, which it adds its own to."""
     from backup.manifest import time_of
-    from collector.errors import Damaged
+    from collector.errors import Damaged, Untrusted
 
     age_s = (datetime.now(UTC) - time_of(backup_id)).total_seconds()
     proofs = {"rehearsal": "restored", "verify": "verified", "upload": "uploaded"}
@@ -120,6 +153,8 @@ def entry(backup_id: str, store: Any, seen: set[str], runs: dict[str, Any]) -> d
     told = {"id": backup_id, "age_s": round(age_s), "proved": proved}
     try:
         manifest = store.manifest(backup_id)
+    except Untrusted as error:
+        return told | {"untrusted": str(error)}
     except Damaged as error:
         return told | {"damaged": str(error)}
     new = sum(size for name, size in manifest.objects.items() if name not in seen)
@@ -133,12 +168,16 @@ def entry(backup_id: str, store: Any, seen: set[str], runs: dict[str, Any]) -> d
     }
 
 
+def word_for(entry: dict[str, Any]) -> str:
+    return "not trusted" if "untrusted" in entry else "damaged"
+
+
 def listed(entries: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["id"],
             text.duration(each["age_s"]),
-            text.amount(each["size"]) if "size" in each else "damaged",
+            text.amount(each["size"]) if "size" in each else word_for(each),
             text.amount(each["new"]) if "new" in each else "",
             ", ".join(each["proved"]),
             ", ".join(each["kept"]),
@@ -152,10 +191,16 @@ def listed(entries: list[dict[str, Any]]) -> str:
 @click.argument("wanted", metavar="[ID|latest]", default="latest")
 @from_option
 @identity_option
+@signed_by_option
 @json_option
 @config_option
 def verify(
-    wanted: str, where: str | None, identity: Path | None, as_json: bool, file: Path
+    wanted: str,
+    where: str | None,
+    identity: Path | None,
+    signed_by: str | None,
+    as_json: bool,
+    file: Path,
 ) -> None:
     """Read every object of a backup again and compare it with what was backed up.
 
@@ -167,14 +212,16 @@ def verify(
       energy-monitor backup verify
       energy-monitor backup verify 20261120T193000Z --from azure --identity key.txt
     """
+    from backup import signing
     from backup import verify as verifying
+    from backup.latest import now_if_right, pick
     from backup.progress import Progress
     from backup.stores.connect import open_store
-    from backup.stores.folder import pick
 
     loaded = loaded_in(file, where)
     store = open_store(where, loaded)
-    backup_id = pick(store, wanted)
+    store.trusted = signing.wanted(file.parent, signed_by)
+    backup_id = pick(store, wanted, now_if_right(loaded), warn)
     identities = [identity.read_text(encoding="utf-8")] if identity else []
     progress = Progress(f"verify {backup_id}", store.manifest(backup_id).stored)
     try:
@@ -185,6 +232,10 @@ def verify(
         progress.end()
     click.echo(json.dumps(vars(found), indent=2) if as_json else verdict(found))
     sys.exit(1 if found.damaged else 0)
+
+
+def warn(sentence: str) -> None:
+    click.secho(sentence, fg="yellow", err=True)
 
 
 def verdict(found: "Verified") -> str:
@@ -215,10 +266,13 @@ def rotate(file: Path) -> None:
       sudo energy-monitor backup rotate
     """
     from backup import rotation
+    from backup.latest import now_if_right
     from backup.stores.folder import Folder
 
-    options = loaded_in(file).main.backup
-    done = rotation.rotate(Folder(Path(options.folder)), options.keep)
+    loaded = loaded_in(file)
+    options = loaded.main.backup
+    now = now_if_right(loaded)
+    done = rotation.rotate(Folder(Path(options.folder)), options.keep, now)
     click.echo(
         f"{len(done.removed)} backups removed, {len(done.kept)} kept, "
         f"{text.amount(done.freed)} freed"
@@ -303,8 +357,12 @@ def connect(settings: Any, file: Path) -> None:
     Example:
       terraform output -raw collector_settings | sudo energy-monitor backup connect -
     """
+    from backup import signing
     from backup.stores import connect as connecting
     from collector import config
 
-    for line in connecting.connect(settings.read(), config.load(file)):
+    loaded = config.load(file)
+    if os.access(file.parent, os.W_OK):
+        signing.own_key(file.parent, loaded.secrets)
+    for line in connecting.connect(settings.read(), loaded):
         click.echo(line)

@@ -1,6 +1,7 @@
 """The command ``energy-monitor restore``."""
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import click
 
 from collector import text
 from collector.cli.arguments import config_option
-from collector.cli.backup import from_option, identity_option
+from collector.cli.backup import from_option, identity_option, signed_by_option, warn
 from collector.errors import BackupFault
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     help="Overwrite files that differ, and delete the previous data of the buckets.",
 )
 @identity_option
+@signed_by_option
 @click.option(
     "--admin-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -49,6 +51,7 @@ def restore(
     url: str | None,
     replace: bool,
     identity: Path | None,
+    signed_by: str | None,
     admin_token_file: Path | None,
     yes: bool,
     file: Path,
@@ -70,8 +73,15 @@ def restore(
     """
     if folder and url:
         raise click.UsageError("--to and --into cannot be combined")
-    chosen = choose(store_of(where, file), wanted, identity)
+    from backup import signing
+
+    store = store_of(where, file)
+    store.trusted = signing.wanted(file.parent, signed_by)
+    chosen = choose(store, wanted, identity, file)
     click.echo(f"backup {chosen.id} of {chosen.store.name}")
+    if not store.trusted and signed_by is None:
+        for line in unproved(chosen.manifest.signed_by):
+            warn(f"  {line}")
     if folder:
         to_folder(chosen, folder)
     elif url:
@@ -111,13 +121,24 @@ def store_of(where: str | None, file: Path) -> "Store":
     return connect.open_store(None, config.load(file))
 
 
-def choose(store: "Store", wanted: str, identity: Path | None) -> "Chosen":
+def unproved(signed_by: str | None) -> Iterator[str]:
+    """Say what can't be known of a backup on a machine that knows no key to trust."""
+    if signed_by:
+        yield f"it is signed with the key {signed_by}, which this machine does not know:"
+        yield "is it the one that you wrote down? --signed-by KEY compares it"
+    else:
+        yield "it is not signed: whoever can write to that place may have made it"
+
+
+def choose(store: "Store", wanted: str, identity: Path | None, file: Path) -> "Chosen":
     """Return the backup that is meant; a key that it takes is asked for on a terminal."""
     from backup import chosen
-    from backup.stores.folder import pick
+    from backup.latest import now_if_right, pick
+    from collector import config
 
+    loaded = config.load(file) if file.exists() else None
     keys = [identity.read_text(encoding="utf-8")] if identity else []
-    backup_id = pick(store, wanted)
+    backup_id = pick(store, wanted, now_if_right(loaded), warn)
     if not keys and sys.stdin.isatty() and chosen.is_encrypted(store, backup_id):
         keys = [click.prompt("The backup is encrypted. Its private key", hide_input=True)]
     return chosen.choose(store, backup_id, keys)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from backup import signing
 from backup.chosen import Chosen
 from backup.influxdb.influxdb_1 import connect
 from backup.influxdb.kind import kind_of
@@ -135,6 +136,8 @@ def restore(plan: Plan) -> None:
         systemctl("restart", COLLECTOR)  # it is handed its secrets when it starts
     if plan.outputs:
         replay_journals(plan)
+    if plan.chosen.manifest.signed_by:  # whose backup this machine stands on, it trusts
+        signing.trust(folder, plan.chosen.manifest.signed_by)
     click.secho(f"backup {plan.chosen.id} is restored", fg="green")
 
 

@@ -2,17 +2,20 @@
 
 import itertools
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
+from backup.latest import pick
 from backup.stores.azure import from_settings, object_path
-from backup.stores.folder import Folder, checked, pick
+from backup.stores.folder import Folder, checked
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup, object_in
 from tests.servers import azurite
 
 FIRST, SECOND = "20261120T100000Z", "20261120T110000Z"
 NEXT_MONTH = "20261201T000000Z"
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 containers = (f"store-{number}" for number in itertools.count())
 
 
@@ -70,7 +73,7 @@ def test_backups_are_told_oldest_first_across_months(store, tmp_path):
     for backup_id in (NEXT_MONTH, FIRST, SECOND):
         keep_backup(store, tmp_path, backup_id, {"config/a": backup_id.encode()})
     assert store.ids() == [FIRST, SECOND, NEXT_MONTH]
-    assert pick(store, "latest") == NEXT_MONTH
+    assert pick(store, "latest", NOW) == NEXT_MONTH
 
 
 def test_a_manifest_may_be_put_again(store, tmp_path):
@@ -85,7 +88,7 @@ def test_what_is_missing_is_named(store):
     with pytest.raises(Damaged, match=f"{'0' * 64}.* is missing"):
         list(store.get(FIRST, "0" * 64))
     with pytest.raises(BackupFault, match="there is none"):
-        pick(store, "latest")
+        pick(store, "latest", NOW)
 
 
 def test_a_flipped_byte_is_found_and_its_object_named(place, tmp_path):

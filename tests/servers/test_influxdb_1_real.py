@@ -49,7 +49,7 @@ class House:
     version: str
 
     def choose(self):
-        return choose(self.store, "latest")
+        return choose(self.store, self.store.ids()[-1])
 
 
 def ask(server, influxql, user=ADMIN, database=""):

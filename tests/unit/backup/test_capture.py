@@ -93,11 +93,30 @@ def test_only_what_is_new_is_stored(house):
 
 def test_a_clock_set_back_between_two_backups_does_not_change_their_order(house):
     first, _ = back_up(house)
-    second, _ = back_up(house, NOW - timedelta(days=9000))
+    second, _ = back_up(house, NOW - 20 * HOUR)
     assert second.id == "20261120T120001Z"
     assert second.previous == first.id
     assert store_of(house).ids() == [first.id, second.id]
-    assert second.taken_at.startswith("2002-03-31")
+    assert second.taken_at.startswith("2026-11-19")
+
+
+def test_a_backup_of_a_clock_that_was_ten_years_ahead_does_not_lead_those_after_it(house):
+    back_up(house, NOW + timedelta(days=3650))
+    for hour in range(2):
+        manifest, _ = back_up(house, NOW + hour * HOUR)
+        assert manifest.id == f"20261120T1{2 + hour}0000Z"
+    assert manifest.previous == "20261120T120000Z"
+
+
+def test_no_backup_is_made_with_a_clock_that_is_not_right_yet(house, monkeypatch):
+    file = house / "config.yaml"
+    file.write_text(file.read_text().replace("always", "synchronised"))
+    monkeypatch.setattr("backup.latest.TIMESYNCD_MARK", house / "none")
+    monkeypatch.setattr("collector.clock.kernel_synchronised", lambda: False)
+    with pytest.raises(BackupFault, match="clock is not synchronised yet"):
+        back_up(house)
+    monkeypatch.setattr("collector.clock.kernel_synchronised", lambda: True)
+    assert back_up(house)
 
 
 def test_what_went_missing_in_the_folder_is_stored_anew(house):

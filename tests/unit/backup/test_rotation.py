@@ -11,10 +11,11 @@ from backup.manifest import new_id
 from backup.rotation import kept, plan, rotate
 from backup.stores.folder import Folder
 from collector.backup_options import KeepOptions, Run
-from collector.errors import BackupFault, Damaged
+from collector.errors import BackupFault
 from tests.fakes.backups import keep_backup
 
 KEEP = KeepOptions()
+LATER = datetime(2026, 12, 24, tzinfo=UTC)
 BEGIN = datetime(2025, 12, 27, 5, tzinfo=UTC)
 
 times = st.integers(946_684_800, 2_208_988_800).map(lambda at: datetime.fromtimestamp(at, UTC))
@@ -112,14 +113,14 @@ def test_what_goes_takes_only_the_objects_that_nothing_else_needs(store, tmp_pat
         )
     (store.folder / "part-1").write_bytes(b"half")
     policy = KeepOptions(hourly=2, daily=0, weekly=0, monthly=0)
-    done = rotate(store, policy)
+    done = rotate(store, policy, LATER)
     assert done.removed == tuple(names[:-2])
     assert done.kept == tuple(names[-2:]) == tuple(store.ids())
     assert done.freed > 0
     needed = {name for each in store.ids() for name in store.manifest(each).objects}
     assert set(store.sizes("")) == needed
     assert not (store.folder / "part-1").exists()
-    assert rotate(store, policy).freed == 0
+    assert rotate(store, policy, LATER).freed == 0
 
 
 def test_the_rehearsed_one_and_the_last_with_grafana_stay_and_it_is_told_why(store, tmp_path):
@@ -134,24 +135,50 @@ def test_the_rehearsed_one_and_the_last_with_grafana_stay_and_it_is_told_why(sto
         )
     state.record(store.folder, "rehearsal", Run("2025-12-27T07:00:00+00:00", names[0]))
     policy = KeepOptions(hourly=1, daily=0, weekly=0, monthly=0)
-    assert plan(store, policy) == {
+    assert plan(store, policy, LATER) == {
         names[0]: ("newest proved",),
         names[1]: ("newest with grafana",),
         names[4]: ("hourly",),
     }
 
 
-def test_no_object_goes_while_a_manifest_that_stays_cannot_be_read(store, tmp_path):
-    names = hourly(3)
+ONE = KeepOptions(hourly=1, daily=0, weekly=0, monthly=0)
+
+
+def test_a_damaged_manifest_stops_no_rotation_and_what_it_names_stays(store, tmp_path):
+    names = hourly(4)
     for name in names:
         keep_backup(store, tmp_path, name, {"config/config.yaml": name.encode()})
-    objects = store.sizes("")
-    (store.folder / f"manifests/{names[2]}.json").write_bytes(b"{")
-    with pytest.raises(Damaged, match=rf"manifests/{names[2]}.json is damaged"):
-        rotate(store, KeepOptions(hourly=1, daily=0, weekly=0, monthly=0))
-    assert store.sizes("") == objects
+    file = store.folder / f"manifests/{names[3]}.json"
+    file.write_bytes(file.read_bytes().replace(b'"site": "home"', b'"site": "hole"'))
+    (damaged,) = {name for name in store.sizes("") if name in file.read_text()}
+    done = rotate(store, ONE, LATER)
+    assert done.kept == (names[2], names[3])
+    (whole,) = store.manifest(names[2]).objects
+    assert set(store.sizes("")) == {whole, damaged}
+
+
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_the_newest_backup_that_is_whole_stays_whatever_was_lost(store, tmp_path, lost):
+    names = hourly(5)
+    for name in names:
+        manifest = keep_backup(store, tmp_path, name, {"config/config.yaml": name.encode()})
+        if name in names[-lost:]:
+            (only,) = manifest.objects
+            (store.folder / "objects" / only).unlink()
+    rotate(store, ONE, LATER)
+    last = names[-lost - 1]
+    assert last in store.ids()
+    assert store.manifest(last).objects.keys() <= store.sizes("").keys()
+
+
+def test_a_backup_of_the_future_stays_and_takes_no_other_ones_place(store, tmp_path):
+    names, future = hourly(3), "20361231T235959Z"
+    for name in (*names, future):
+        keep_backup(store, tmp_path, name, {"config/config.yaml": name.encode()})
+    assert plan(store, ONE, LATER) == {names[2]: ("hourly",), future: ("dated later than now",)}
 
 
 def test_two_commands_at_once_do_not_change_the_folder(store):
     with store.alone(), pytest.raises(BackupFault, match="another backup command is running"):
-        rotate(store, KEEP)
+        rotate(store, KEEP, LATER)

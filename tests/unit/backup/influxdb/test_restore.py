@@ -41,6 +41,7 @@ class Far:
         self.ids, self.manifest = store.ids, store.manifest
         self.sizes, self.get = store.sizes, store.get
         self.put, self.put_manifest = store.put, store.put_manifest
+        self.trusted = None
 
 
 def progress():
@@ -67,7 +68,7 @@ def test_a_missing_object_is_told_at_once_with_the_newest_backup_that_is_whole(s
     with pytest.raises(
         Damaged, match=f"1 of its 3 objects are missing.*can be restored is {MIDDLE}"
     ):
-        choose(store, "latest")
+        choose(store, NEW)
 
 
 def test_the_oldest_month_of_a_far_store_may_be_being_forgotten_and_that_is_said(store, keep):
@@ -83,20 +84,20 @@ def test_a_manifest_that_is_none_offers_another_backup(store, keep):
     keep(NEW, FILES)
     (store.folder / f"manifests/{NEW}.json").write_text("{")
     with pytest.raises(Damaged, match=f"The newest one that can be restored is {MIDDLE}"):
-        choose(store, "latest")
+        choose(store, NEW)
 
 
 def test_where_no_backup_is_whole_that_is_said(store, keep):
     manifest = keep(NEW, FILES)
     (store.folder / "objects" / manifest.files["journal/1.z"].object).unlink()
     with pytest.raises(Damaged, match="contains no other one that can be restored"):
-        choose(store, "latest")
+        choose(store, NEW)
 
 
 def test_files_come_in_order_and_a_damaged_one_ends_it(store, keep):
     files = {f"journal/{n}.z": b"%d" % n for n in range(9)}
     manifest = keep(NEW, files | FILES)
-    chosen = choose(store, "latest")
+    chosen = choose(store, NEW)
     paths = chosen.under("journal")
     read = []
     for spool in ahead(chosen, paths):
@@ -136,7 +137,7 @@ LISTING = [
 def test_what_has_expired_and_what_has_no_file_is_left_out(keep, store):
     shards = {f"influxdb/shards/b1/{number}/1.tsm": b"%d" % number for number in (1, 2)}
     keep(NEW, {"influxdb/buckets.json": json.dumps(LISTING).encode(), **shards})
-    (bucket,), notes = buckets_of(choose(store, "latest"), NOW)
+    (bucket,), notes = buckets_of(choose(store, NEW), NOW)
     assert [each.id for each in bucket.shards] == [2]
     groups = bucket.entry["retentionPolicies"][0]["shardGroups"]
     assert [group["id"] for group in groups] == [2]
@@ -145,12 +146,12 @@ def test_what_has_expired_and_what_has_no_file_is_left_out(keep, store):
 
 def test_a_backup_without_influxdb_says_so(keep, store):
     keep(NEW, FILES)
-    assert buckets_of(choose(store, "latest"), NOW) == ([], [f"backup {NEW} contains no InfluxDB"])
+    assert buckets_of(choose(store, NEW), NOW) == ([], [f"backup {NEW} contains no InfluxDB"])
 
 
 def test_a_folder_gets_every_file_and_no_mark_remains(keep, store, tmp_path):
     keep(NEW, FILES | secrets(token="secret"))
-    write_stock(choose(store, "latest"), tmp_path / "to", NOW, progress())
+    write_stock(choose(store, NEW), tmp_path / "to", NOW, progress())
     assert found(tmp_path / "to") == ["config/config.yaml", "journal/1.z", "secrets/token"]
     assert (tmp_path / "to/secrets/token").stat().st_mode & 0o777 == 0o600
 
@@ -160,7 +161,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(keep, store, tmp_path):
     (tmp_path / "to").mkdir()
     (tmp_path / "to/mine").touch()
     with pytest.raises(BackupFault, match="is not empty"):
-        write_stock(choose(store, "latest"), tmp_path / "to", NOW, progress())
+        write_stock(choose(store, NEW), tmp_path / "to", NOW, progress())
     assert found(tmp_path / "to") == ["mine"]
 
 
@@ -169,7 +170,7 @@ def test_what_a_killed_run_left_in_the_folder_is_begun_anew(keep, store, tmp_pat
     (tmp_path / "to/config").mkdir(parents=True)
     (tmp_path / "to/config/config.yaml").write_text("half")
     (tmp_path / "to" / MARK).touch()
-    write_stock(choose(store, "latest"), tmp_path / "to", NOW, progress())
+    write_stock(choose(store, NEW), tmp_path / "to", NOW, progress())
     assert (tmp_path / "to/config/config.yaml").read_bytes() == FILES["config/config.yaml"]
     assert not (tmp_path / "to" / MARK).exists()
 
@@ -177,7 +178,7 @@ def test_what_a_killed_run_left_in_the_folder_is_begun_anew(keep, store, tmp_pat
 @pytest.mark.parametrize("there", [False, True], ids=["new", "empty"])
 def test_a_damaged_backup_leaves_the_folder_as_it_was(keep, store, tmp_path, there):
     manifest = keep(NEW, FILES)
-    chosen = choose(store, "latest")
+    chosen = choose(store, NEW)
     damage(store, manifest, "journal/1.z")
     if there:
         (tmp_path / "to").mkdir()
@@ -208,7 +209,7 @@ def test_a_file_that_differs_stays_and_the_restored_one_is_put_beside_it(keep, s
     (tmp_path / "etc/config.yaml").write_text("new")
     (tmp_path / "etc/same").write_text("s")
     for _ in range(2):
-        placed = put_back(choose(store, "latest"), "config", tmp_path / "etc")
+        placed = put_back(choose(store, NEW), "config", tmp_path / "etc")
         assert placed.beside == [tmp_path / "etc/config.yaml.restored"]
     assert (tmp_path / "etc/config.yaml").read_text() == "new"
     assert (tmp_path / "etc/config.yaml.restored").read_text() == "old"
@@ -223,14 +224,14 @@ def test_a_file_that_differs_is_overwritten_only_where_that_is_asked_for(keep, s
     folder.mkdir()
     (folder / "meter").write_text("new")
     (folder / "server").write_text("of the server that is there")
-    put_back_secrets(choose(store, "latest"), folder, replace=True, keeping={"server"})
+    put_back_secrets(choose(store, NEW), folder, replace=True, keeping={"server"})
     assert (folder / "meter").read_text() == "old"
     assert (folder / "server").read_text() == "of the server that is there"
 
 
 def test_secrets_are_for_their_owner_only_and_so_is_their_folder(keep, store, tmp_path):
     keep(NEW, secrets(meter="old"))
-    put_back_secrets(choose(store, "latest"), tmp_path / "secrets")
+    put_back_secrets(choose(store, NEW), tmp_path / "secrets")
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "secrets/meter").stat().st_mode & 0o777 == 0o600
 
@@ -241,7 +242,7 @@ def test_the_database_of_grafana_takes_its_old_log_away(keep, store, tmp_path):
     for name in ("grafana.db", "grafana.db-wal", "grafana.db-shm"):
         (tmp_path / name).write_text("of before")
     database.chmod(0o640)
-    put_back_grafana(choose(store, "latest"), database)
+    put_back_grafana(choose(store, NEW), database)
     assert database.read_bytes() == DASHBOARDS
     assert database.stat().st_mode & 0o777 == 0o640
     assert not [name for name in os.listdir(tmp_path) if name.startswith("grafana.db-")]

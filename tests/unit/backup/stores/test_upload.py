@@ -252,3 +252,23 @@ def test_a_flipped_byte_in_azure_makes_no_backup(server, here, tmp_path):
     with pytest.raises(Damaged, match=object_name):
         upload.run(here, far, HOUR)
     assert far.ids() == []
+
+
+def test_a_damaged_backup_keeps_no_other_one_in_the_house(here, there, tmp_path):
+    for number, backup_id in enumerate((FIRST, SECOND, THIRD)):
+        manifest = keep_backup(here, tmp_path, backup_id, hour(number))
+        if backup_id == SECOND:
+            here.file(manifest.files["config/a"].object).unlink()
+    (here.folder / f"manifests/{THIRD}.json").write_bytes(b"{")
+    with pytest.raises(Damaged, match=f"{THIRD}.json is damaged.*; 1 other backups are complete"):
+        upload.run(here, there, HOUR)
+    assert there.ids() == [FIRST]
+    assert "is damaged" in str(backup_options.read_runs(here.folder)["upload"].error)
+
+
+def test_a_backup_of_the_future_begins_no_month_and_keeps_no_other_one_in_the_house(
+    here, there, tmp_path
+):
+    for number, backup_id in enumerate((FIRST, "29361120T120000Z")):
+        keep_backup(here, tmp_path, backup_id, hour(number))
+    assert upload.run(here, there, HOUR).ids == [FIRST]
