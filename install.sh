@@ -41,6 +41,7 @@ readonly SOURCE
 mode=install
 yes=no purge=no docker=yes demo=no lan=no tune=no
 restore="" settings="" identity="" # where backups are, and the files that let this machine in
+backup_id=latest signed_by=""      # which backup, and the public key that it must be signed with
 store="" key=""                    # what these hold
 doing="" failure="" remedy="" again=yes logging=no changes=0 placed=0 renewed=no
 undo=() # what takes back the step that is being done, should it fail
@@ -54,6 +55,9 @@ sudo ./install.sh --uninstall   remove the program; configuration and readings s
 sudo ./install.sh --restore azure|FOLDER
                                 install, and restore the newest backup kept there
 
+  --backup ID       another one than the newest, such as 20261120T193000Z
+  --signed-by KEY   take only backups signed with this key ('energy-monitor backup key'
+                    of the machine that made them)
   --settings FILE   what 'terraform output -raw collector_settings' prints, or the address of the
                     container with its SAS; without it --restore azure asks
   --identity FILE   the private key of encrypted backups; without it --restore asks
@@ -163,6 +167,11 @@ read_arguments() {
                 restore=$1
                 shift
                 ;;
+            --backup | --signed-by)
+                [[ ${1:-} =~ ^[0-9A-Za-z]+$ ]] || fail "$each needs a value: the id of a backup, or a public key."
+                if [ "$each" = --backup ]; then backup_id=$1; else signed_by=$1; fi
+                shift
+                ;;
             --settings | --identity)
                 [ -e "${1:-}" ] || fail "$each needs a file${1:+, and there is no $1}."
                 if [ "$each" = --settings ]; then settings=$1; else identity=$1; fi
@@ -182,6 +191,8 @@ read_arguments() {
     [ -z "$restore" ] || [ "$mode" = install ] || fail "--restore cannot be combined with --upgrade or --uninstall."
     [ -z "$settings" ] || [ "$restore" = azure ] || fail "--settings requires --restore azure."
     [ -z "$identity" ] || [ -n "$restore" ] || fail "--identity requires --restore."
+    [ "$backup_id" = latest ] || [ -n "$restore" ] || fail "--backup requires --restore."
+    [ -z "$signed_by" ] || [ -n "$restore" ] || fail "--signed-by requires --restore."
     case $restore in
         "" | azure) ;;
         *) [ -d "$restore/manifests" ] || fail "$restore contains no backups: there is no folder 'manifests' in it." ;;
@@ -306,7 +317,11 @@ name_release() {
 
 # --- steps -------------------------------------------------------------------------------------
 
-is_restored() { [ "$(cat "$RESTORED" 2> /dev/null)" = "$restore" ]; }
+is_restored() { [ "$(cat "$RESTORED" 2> /dev/null)" = "$(what_to_restore)" ]; }
+
+what_to_restore() {
+    if [ "$backup_id" = latest ]; then echo "$restore"; else echo "$restore $backup_id"; fi
+}
 
 # What lets this machine into the backup; of what is typed in, nothing is written down here.
 ask_about_backup() {
@@ -809,7 +824,7 @@ restore_backup() {
     [ -n "$restore" ] || return 0
     step "Restoring from $restore"
     if is_restored; then
-        say "Already restored; to do it again: sudo energy-monitor restore --from $restore"
+        say "Already restored; to do it again: sudo energy-monitor restore $backup_id --from $restore"
         return 0
     fi
     if [ -n "$store" ]; then
@@ -818,11 +833,12 @@ restore_backup() {
     local words=(--from "$restore" --yes)
     [ ! -e "$BLANK" ] || words+=(--replace)
     [ -z "$key" ] || words+=(--identity /dev/fd/3)
-    "$COMMAND" restore latest "${words[@]}" < /dev/null 3<<< "$key" ||
+    [ -z "$signed_by" ] || words+=(--signed-by "$signed_by")
+    "$COMMAND" restore "$backup_id" "${words[@]}" < /dev/null 3<<< "$key" ||
         fail "The restoration is incomplete, for the reason above."
-    echo "$restore" > "$RESTORED"
+    what_to_restore > "$RESTORED"
     rm -f "$BLANK"
-    did "the newest backup in $restore is restored"
+    did "the backup in $restore is restored"
 }
 
 # --- the rest ----------------------------------------------------------------------------------
@@ -832,6 +848,16 @@ start_backups() {
     step "Backups"
     local each
     for each in backup rotate upload rehearse; do switch_on "energy-monitor-$each.timer"; done
+    make_signing_key
+}
+
+# After a restoration, which brings the old key back where backups are encrypted.
+make_signing_key() {
+    local public
+    [ ! -s "$ETC/secrets/backup-signing" ] || return 0
+    public=$("$COMMAND" backup key) || fail "The key that signs backups cannot be made, for the reason above."
+    did "backups are signed"
+    say "Write down the key by which a new machine knows your backups: $public"
 }
 
 tune_memory() {
@@ -941,6 +967,7 @@ upgrade() {
     [ "$docker" = no ] || fetch_new_images
     back_up_first "$installed"
     try_release "$installed"
+    make_signing_key
     remove_old_releases "$installed"
     report
 }

@@ -40,11 +40,14 @@ def check(manifest: Manifest, trusted: Collection[str]) -> None:
     """
     if not manifest.signature or not manifest.signed_by:
         if trusted:
-            raise Untrusted(f"backup {manifest.id} is not signed")
+            raise Untrusted(
+                f"backup {manifest.id} is not signed: --signed-by {ANYONE} takes it all the same"
+            )
         return
     if trusted and manifest.signed_by not in trusted:
         raise Untrusted(
-            f"backup {manifest.id} is signed by another installation, {manifest.signed_by}"
+            f"backup {manifest.id} is signed by another installation, {manifest.signed_by}: where "
+            "that key is yours, give it as --signed-by"
         )
     if not is_signed(manifest.signed_by, manifest.signature, body_of(document_of(manifest))):
         raise Untrusted(f"the signature of backup {manifest.id} is wrong")

@@ -49,6 +49,8 @@ def test_help_tells_every_way_to_call_it():
         "--restore",
         "--settings",
         "--identity",
+        "--backup ID",
+        "--signed-by KEY",
     ):
         assert word in shown.stdout
 
@@ -70,6 +72,9 @@ def test_an_unknown_option_is_refused_and_help_is_named():
         (["--restore", "azure", "--identity"], "--identity needs a file."),
         (["--settings", "/dev/null"], "requires --restore azure"),
         (["--identity", "/dev/null"], "requires --restore"),
+        (["--backup", "20261120T193000Z"], "--backup requires --restore"),
+        (["--restore", "azure", "--backup"], "--backup needs a value"),
+        (["--restore", "azure", "--signed-by", "$(id)"], "--signed-by needs a value"),
     ],
 )
 def test_a_restoration_from_nowhere_is_refused_before_anything_is_installed(words, said):

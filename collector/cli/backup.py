@@ -357,12 +357,8 @@ def connect(settings: Any, file: Path) -> None:
     Example:
       terraform output -raw collector_settings | sudo energy-monitor backup connect -
     """
-    from backup import signing
     from backup.stores import connect as connecting
     from collector import config
 
-    loaded = config.load(file)
-    if os.access(file.parent, os.W_OK):
-        signing.own_key(file.parent, loaded.secrets)
-    for line in connecting.connect(settings.read(), loaded):
+    for line in connecting.connect(settings.read(), config.load(file)):
         click.echo(line)
