@@ -2,12 +2,15 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backup import state
+from backup.chosen import Chosen
+from backup.influxdb import sound
+from backup.influxdb.buckets import parsed
 from backup.manifest import File
 from backup.pack import unpack
 from backup.progress import Progress
@@ -78,9 +81,22 @@ def verify(
             damaged |= dict.fromkeys(named, str(error))
             broken.add(file.object)
         progress(file.stored)
-    without = newest_without(store, broken) if broken else None
+    damaged |= at_odds_in(Chosen(store, manifest, identities), damaged, opened=opened)
+    without = newest_without(store, broken, backup_id) if damaged else None
     found = (damaged, tuple(sorted(broken)), without)
     return Verified(backup_id, len(manifest.files), manifest.stored, opened, *found)
+
+
+def at_odds_in(chosen: Chosen, damaged: Collection[str], *, opened: bool) -> dict[str, str]:
+    """Return what of InfluxDB does not fit together, as far as the list of buckets can be read."""
+    if wrong := sound.without_list(chosen.manifest):
+        return {sound.BUCKETS: wrong}
+    if sound.BUCKETS not in chosen.manifest.files or sound.BUCKETS in damaged or not opened:
+        return {}
+    try:
+        return sound.at_odds(chosen.manifest, parsed(chosen.whole(sound.BUCKETS)))
+    except ValueError as error:
+        return {sound.BUCKETS: f"it is not valid: {error}"}
 
 
 def compare(
@@ -100,10 +116,10 @@ def compare(
         raise Damaged(f"{store.name}: object {file.object} contains another file")
 
 
-def newest_without(store: Store, broken: set[str]) -> str | None:
-    """Return the newest backup that names none of the objects *broken*."""
+def newest_without(store: Store, broken: set[str], backup_id: str) -> str | None:
+    """Return the newest backup but *backup_id* that names none of the objects *broken*."""
     for each in reversed(store.ids()):
         with suppress(Damaged):
-            if not broken & store.manifest(each).objects.keys():
+            if each != backup_id and not broken & store.manifest(each).objects.keys():
                 return each
     return None

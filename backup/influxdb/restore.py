@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from backup.chosen import Chosen
 from backup.influxdb.buckets import SHARDS, Buckets, Shard, listed, parsed, without
-from backup.influxdb.shards import BUCKETS
+from backup.influxdb.sound import BUCKETS, at_odds, without_list
 from backup.manifest import File
 from collector.errors import BackupFault
 
@@ -78,12 +78,17 @@ def buckets_of(chosen: Chosen, now: datetime) -> tuple[list[Bucket], list[str]]:
     That are shards whose time is over, which InfluxDB would drop while they are being restored.
     InfluxDB's own buckets are among those returned: their names begin with '_'.
     """
+    if wrong := without_list(chosen.manifest):
+        raise chosen.unusable(f"{BUCKETS}: {wrong}", set())
     if BUCKETS not in chosen.manifest.files:
         return [], [f"backup {chosen.id} contains no InfluxDB"]
     try:
         listing = parsed(chosen.whole(BUCKETS))
     except ValueError as error:
         raise chosen.unusable(f"{BUCKETS} is not valid: {error}", set()) from error
+    if faults := at_odds(chosen.manifest, listing):
+        path, wrong = next(iter(faults.items()))
+        raise chosen.unusable(f"{path}: {wrong}", set())
     files: dict[str, dict[str, File]] = {}
     for path in chosen.under(SHARDS):
         files.setdefault(path.rpartition("/")[0] + "/", {})[path] = chosen.manifest.files[path]

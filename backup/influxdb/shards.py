@@ -17,12 +17,13 @@ from backup.influxdb.archive import pieces
 from backup.influxdb.buckets import Buckets, Shard, listed, without
 from backup.influxdb.influxdb_2 import Gone, Server
 from backup.influxdb.shard import SPOOL_BYTES, Content, Job, Keep, read
+from backup.influxdb.sound import BUCKETS
 from backup.influxdb.unchanged import expected_bytes, hints_of, last_sweep, unchanged
 from backup.manifest import File, Manifest, epoch_of, new_id
 from backup.progress import Progress
 from backup.stores.folder import full
 
-KV, SQL, BUCKETS = "influxdb/kv", "influxdb/sql", "influxdb/buckets.json"
+KV, SQL = "influxdb/kv", "influxdb/sql"
 META = "influxdb/meta"  # of InfluxDB 1, instead of both
 
 

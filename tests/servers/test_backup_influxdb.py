@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from backup.influxdb import shards
+from backup.influxdb import shards, sound
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import Gone, Server
 from backup.manifest import File, Manifest, decode, encode, new_id
@@ -102,7 +102,7 @@ class House:
         return shard
 
     def buckets(self):
-        return json.loads(self.objects[self.manifest.files[shards.BUCKETS].object])
+        return json.loads(self.objects[self.manifest.files[sound.BUCKETS].object])
 
     def listed(self):
         return listed(self.buckets())
@@ -307,7 +307,7 @@ def test_what_a_damaged_file_held_stays_in_the_backups_and_all_else_goes_on(tmp_
             other.write(NOON - HOUR)
             made = house.back_up(now)
             assert good.files.items() - made.files.items() <= {
-                (path, good.files[path]) for path in ("influxdb/kv", shards.BUCKETS)
+                (path, good.files[path]) for path in ("influxdb/kv", sound.BUCKETS)
             }
             (note,) = house.damaged
             assert note in made.notes
