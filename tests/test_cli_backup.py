@@ -282,3 +282,17 @@ def test_a_backup_of_the_future_is_not_the_latest(house):
     assert done.exit_code == 0
     assert "backup 20991120T100000Z is passed over: it is dated later than now" in done.stderr
     assert f"backup {file.stem} of" in done.stdout
+
+
+def test_a_restoration_repeats_before_and_after_what_is_not_in_the_backup(house):
+    typed(house, "now")
+    (file,) = (house / "backups/manifests").iterdir()
+    document = {**json.loads(file.read_text()), "notes": ["no \x1b[2J InfluxDB"], "format": 1}
+    del document["digest"], document["signature"]
+    file.write_text(json.dumps(document))
+    done = restored(house, "--signed-by", "anyone", "--to", str(house / "to"))
+    assert done.exit_code == 0
+    assert done.stderr.count("no ?[2J InfluxDB") == 2
+    before, _, after = done.output.partition(f"{house}/to holds backup")
+    assert "no ?[2J InfluxDB" in before
+    assert "no ?[2J InfluxDB" in after

@@ -20,6 +20,7 @@ class Kind(NamedTuple):
 
     *lay_down* writes the files that *stock_command* reads. *find* and *running* are those of
     ``scratch``. Where there are *tokens*, they are to be made anew for restored buckets.
+    *left_behind* says what restoring buckets doesn't bring back, and the way that does.
     """
 
     refill: Callable[..., Refilled]
@@ -28,6 +29,7 @@ class Kind(NamedTuple):
     find: Callable[[], list[str] | None]
     running: Callable[[list[str], Path, str], AbstractContextManager[Any]]
     tokens: bool
+    left_behind: str
 
 
 ONE = Kind(
@@ -37,6 +39,7 @@ ONE = Kind(
     scratch.find_1,
     scratch.running_1,
     tokens=False,
+    left_behind="users and passwords of InfluxDB are not restored: create them again",
 )
 TWO = Kind(
     refill_2,
@@ -45,6 +48,11 @@ TWO = Kind(
     scratch.find_2,
     scratch.running_2,
     tokens=True,
+    left_behind=(
+        "users, tokens, tasks and dashboards of InfluxDB itself are not restored; into an empty "
+        "InfluxDB, 'energy-monitor restore {id} --to FOLDER' and 'influx restore --full FOLDER' "
+        "bring all of it"
+    ),
 )
 
 

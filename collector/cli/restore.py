@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from backup.chosen import Chosen
     from backup.stores.folder import Store
 
+MOST_NOTES = 20
+LONGEST_NOTE = 1000
 # ruff: noqa: PLC0415  see cli.backup
 
 
@@ -74,6 +76,7 @@ def restore(
     if folder and url:
         raise click.UsageError("--to and --into cannot be combined")
     from backup import signing
+    from backup.influxdb.kind import kind_of
 
     store = store_of(where, file)
     store.trusted = signing.wanted(file.parent, signed_by)
@@ -82,10 +85,10 @@ def restore(
     if not store.trusted and signed_by is None:
         for line in unproved(chosen.manifest.signed_by):
             warn(f"  {line}")
+    tell_notes(chosen)
     if folder:
         to_folder(chosen, folder)
     elif url:
-        from backup.influxdb.kind import kind_of
         from collector.cli.into_server import into_server
 
         into_server(chosen, url, token_for(admin_token_file, file), replace=replace)
@@ -100,6 +103,18 @@ def restore(
         if not yes and sys.stdin.isatty():
             click.confirm("Restore this?", abort=True)
         restore_here.restore(plan)
+    tell_notes(chosen)
+    if chosen.manifest.influxdb and not folder:
+        click.echo(f"  {kind_of(chosen.manifest.influxdb).left_behind.format(id=chosen.id)}")
+
+
+def tell_notes(chosen: "Chosen") -> None:
+    """Repeat what was said when the backup was made: what is not in it, and what comes back."""
+    notes = chosen.manifest.notes
+    for note in notes[:MOST_NOTES]:
+        warn(f"  {text.plain(note, LONGEST_NOTE)}")
+    if len(notes) > MOST_NOTES:
+        warn(f"  and {len(notes) - MOST_NOTES} more notes: energy-monitor backup list --json")
 
 
 def store_of(where: str | None, file: Path) -> "Store":
@@ -158,8 +173,10 @@ def to_folder(chosen: "Chosen", folder: Path) -> None:
     for note in notes:
         click.echo(f"  {note}")
     if chosen.manifest.influxdb:
-        stock = kind_of(chosen.manifest.influxdb).stock_command
-        click.echo(f"  into an InfluxDB: {stock} {folder}")
+        kind = kind_of(chosen.manifest.influxdb)
+        click.echo(f"  into an InfluxDB: {kind.stock_command} {folder}")
+        if kind.tokens:
+            click.echo("  with its users, tokens and tasks, into an empty one: add --full")
 
 
 def token_for(admin_token_file: Path | None, file: Path) -> str:

@@ -73,7 +73,8 @@ class Plan:
     def summary(self) -> Iterator[str]:
         manifest = self.chosen.manifest
         size = sum(file.size for file in manifest.files.values())
-        yield f"taken at {manifest.taken_at} in the house {manifest.site!r}, {text.amount(size)}"
+        taken_at = text.plain(manifest.taken_at)
+        yield f"taken at {taken_at} in the house {manifest.site[:200]!r}, {text.amount(size)}"
         if self.outputs:
             yield f"its InfluxDB {manifest.influxdb} goes to {self.url}"
         if self.replace:
