@@ -3,10 +3,12 @@
 It listens on loopback only, gets little memory, and is gone afterwards with all it had.
 """
 
+import ctypes
 import os
 import resource
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +30,7 @@ STOP_S = 60
 MEMORY_MIB = 480  # what docker-compose.yml gives InfluxDB
 GOMEMLIMIT = "GOMEMLIMIT=220MiB"  # likewise
 DATA_BYTES = 1 << 30  # of addresses, of which Go takes many more than it uses
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 NAME = "energy-monitor-rehearsal"
 IMAGE_1 = "influxdb:1.8.10"  # as docker-compose.yml has it for 32-bit systems
 # As in docker-compose.yml.
@@ -163,7 +166,13 @@ def started(
     environment |= dict([GOMEMLIMIT.split("=")])
     with (
         (folder / "log").open("wb") as log,
-        subprocess.Popen([*words, *options], env=environment, stdout=log, stderr=log) as process,  # noqa: S603  likewise
+        subprocess.Popen(  # noqa: S603  likewise
+            [*words, *options],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            preexec_fn=end_with(os.getpid()),  # noqa: PLW1509  no other thread runs yet
+        ) as process,
     ):
         if not image:
             with suppress(ProcessLookupError):
@@ -177,6 +186,18 @@ def started(
             process.kill()
             if image:
                 output(program, "rm", "--force", NAME)
+
+
+def end_with(parent: int) -> Callable[[], None]:
+    """Return what has a child end when this process does, however that is killed (prctl(2))."""
+    libc = ctypes.CDLL(None)
+
+    def ask_for_it() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # it is gone already
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask_for_it
 
 
 def set_up(server: Server, org: str) -> None:

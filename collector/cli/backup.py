@@ -12,9 +12,9 @@ import click
 
 from collector import text
 from collector.cli.arguments import config_option, json_option
+from collector.cli.backup_text import entry, listed, verdict
 
 if TYPE_CHECKING:
-    from backup.verify import Verified
     from collector.config import Config
 
 # All that the commands use is imported where it is used: 'energy-monitor --help' stays fast.
@@ -48,6 +48,10 @@ def loaded_in(file: Path, where: str | None = None, groups: tuple[str, ...] = ()
     folder = loaded.main.backup.folder if where in {None, "azure"} else where
     ownership.step_down(Path(str(folder)), groups)
     return loaded
+
+
+def tidy_up_when_ended() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @click.group()
@@ -88,7 +92,7 @@ def now(file: Path) -> None:
     from backup.progress import Progress
     from collector import config
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and tidy up
+    tidy_up_when_ended()
     progress = Progress("backup")
     if os.access(file.parent, os.W_OK):
         signing.own_key(file.parent, config.load(file).secrets)
@@ -142,51 +146,6 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
         click.secho(f"! {alarm}", fg="red")
 
 
-def entry(backup_id: str, store: Any, seen: set[str], runs: dict[str, Any]) -> dict[str, Any]:
-    """Tell of one backup; *seen* are the objects of older ones, which it adds its own to."""
-    from backup.manifest import time_of
-    from collector.errors import Damaged, Untrusted
-
-    age_s = (datetime.now(UTC) - time_of(backup_id)).total_seconds()
-    proofs = {"rehearsal": "restored", "verify": "verified", "upload": "uploaded"}
-    proved = [word for task, word in proofs.items() if task in runs and runs[task].id == backup_id]
-    told = {"id": backup_id, "age_s": round(age_s), "proved": proved}
-    try:
-        manifest = store.manifest(backup_id)
-    except Untrusted as error:
-        return told | {"untrusted": str(error)}
-    except Damaged as error:
-        return told | {"damaged": str(error)}
-    new = sum(size for name, size in manifest.objects.items() if name not in seen)
-    seen.update(manifest.objects)
-    return told | {
-        "size": manifest.stored,
-        "new": new,
-        "files": len(manifest.files),
-        "encrypted": bool(manifest.encrypted_to),
-        "notes": list(manifest.notes),
-    }
-
-
-def word_for(entry: dict[str, Any]) -> str:
-    return "not trusted" if "untrusted" in entry else "damaged"
-
-
-def listed(entries: list[dict[str, Any]]) -> str:
-    rows = [
-        [
-            each["id"],
-            text.duration(each["age_s"]),
-            text.amount(each["size"]) if "size" in each else word_for(each),
-            text.amount(each["new"]) if "new" in each else "",
-            ", ".join(each["proved"]),
-            ", ".join(each["kept"]),
-        ]
-        for each in entries
-    ]
-    return text.table(["BACKUP", "AGE", "SIZE", "NEW", "PROVED", "KEPT AS"], rows, right=(1, 2, 3))
-
-
 @backup.command()
 @click.argument("wanted", metavar="[ID|latest]", default="latest")
 @from_option
@@ -236,22 +195,6 @@ def verify(
 
 def warn(sentence: str) -> None:
     click.secho(sentence, fg="yellow", err=True)
-
-
-def verdict(found: "Verified") -> str:
-    size = f"{found.files} files, {text.amount(found.size)}"
-    if not found.damaged:
-        how = "" if found.opened else " (their contents need the private key: --identity)"
-        return click.style(f"backup {found.id}: no damage in {size}{how}", fg="green")
-    lines = [f"{path}: {why}" for path, why in sorted(found.damaged.items())]
-    lines.append(click.style(f"backup {found.id}: {len(lines)} of {size} are damaged", fg="red"))
-    if found.without:
-        lines.append(f"the newest backup without this damage: {found.without}")
-    else:
-        lines.append(
-            "no other backup is without this damage; the next backup stores these files again"
-        )
-    return "\n".join(lines)
 
 
 @backup.command()
@@ -332,6 +275,7 @@ def rehearse(identity: Path | None, file: Path) -> None:
     from backup.progress import Progress
 
     identities = [identity.read_text(encoding="utf-8")] if identity else []
+    tidy_up_when_ended()
     progress = Progress("rehearsal")
     try:
         done = rehearsing.rehearse(
