@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from backup import files, signing, state
@@ -54,7 +53,7 @@ def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest
         )
     began_s = time.monotonic()
     key = Secret(signing.NAME, config.secrets).if_given()
-    store = Folder(Path(config.main.backup.folder))
+    store = Folder(config.backups)
     with store.alone():
         store.remove_parts()
         ids, objects = store.ids(), store.sizes("")

@@ -66,7 +66,7 @@ def rehearse(
 
     It is the newest one outside the house where a store is connected. Raise BackupFault.
     """
-    folder = Folder(Path(config.main.backup.folder))
+    folder = Folder(config.backups)
     make_folder(folder.folder)
     began_s = time.monotonic()
     passed: list[str] = []

@@ -46,10 +46,11 @@ class KeepOptions:
 class BackupOptions:
     """Where backups are kept, for how long, and who can read them."""
 
-    folder: FilePath = option(
-        "folder for the backups, ideally on another disk than the database",
+    folder: FilePath | None = option(
+        "folder for the backups, ideally on another disk than the database (default: 'backups' in "
+        "data_dir)",
         example="/mnt/usb/backups",
-        default=FilePath("/var/lib/energy-monitor/backups"),
+        default=None,
     )
     keep: KeepOptions = field(
         default_factory=KeepOptions, metadata={"help": "how many backups stay in the folder"}
@@ -84,6 +85,10 @@ class BackupOptions:
         default=Seconds(50 * 60),
         low=60,
     )
+
+
+def folder_of(options: BackupOptions, data_dir: str | Path) -> Path:
+    return Path(options.folder or Path(data_dir) / "backups")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from collector import registry
-from collector.backup_options import BackupOptions
+from collector.backup_options import BackupOptions, folder_of
 from collector.contract import DerivationOptions, OutputOptions, SourceOptions
 from collector.options import Faults, Place, option, parse, read_anyway, read_given, read_mapping
 from collector.reading import NAME, NAME_RULE
@@ -133,6 +133,10 @@ class Config:
         return Path(self.main.data_dir)
 
     @property
+    def backups(self) -> Path:
+        return folder_of(self.main.backup, self.main.data_dir)
+
+    @property
     def secrets(self) -> Path:
         return self.file.parent / "secrets"
 
@@ -144,9 +148,8 @@ class Config:
             inside = os.path.relpath(path, self.file.parent)
             return FilePath(str(file.parent / inside)) if path.is_relative else path
 
-        backup = replace(
-            main.backup, folder=at(main.backup.folder), grafana=at(main.backup.grafana)
-        )
+        folder = at(main.backup.folder) if main.backup.folder else None
+        backup = replace(main.backup, folder=folder, grafana=at(main.backup.grafana))
         data_dir, runtime_dir = at(main.data_dir), at(main.runtime_dir)
         return replace(
             self, main=replace(main, data_dir=data_dir, runtime_dir=runtime_dir, backup=backup)

@@ -54,6 +54,14 @@ def test_a_backup_is_made_listed_verified_and_rotated(house):
     assert "verified" in listed[2]
 
 
+def test_backups_are_below_the_data_unless_told_otherwise(house):
+    file = house / "config.yaml"
+    file.write_text(file.read_text().replace(f"folder: {house}/backups, ", ""))
+    assert typed(house, "now").exit_code == 0
+    assert (house / "backups/manifests").is_dir()
+    assert len(json.loads(typed(house, "list", "--json").stdout)) == 1
+
+
 def test_damage_is_named_with_exit_status_1(house):
     typed(house, "now")
     (each,) = (house / "backups/objects").iterdir()

@@ -27,7 +27,7 @@ def connect(text: str, config: Config) -> list[str]:
     ids = azure.check()
     file = config.secrets / NAME
     write_secret(file, text.strip() + "\n")
-    folder = Path(config.main.backup.folder)
+    folder = config.backups
     step_down(folder)
     expect_uploads(folder)
     found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
@@ -84,7 +84,7 @@ def open_store(where: str | None, config: Config) -> Store:
                 "'sudo energy-monitor backup connect FILE'"
             )
         return azure
-    return open_folder(Path(where)) if where else Folder(Path(config.main.backup.folder))
+    return open_folder(Path(where)) if where else Folder(config.backups)
 
 
 def open_folder(folder: Path) -> Folder:

@@ -45,8 +45,8 @@ def loaded_in(file: Path, where: str | None = None, groups: tuple[str, ...] = ()
     from collector import config, ownership
 
     loaded = config.load(file)
-    folder = loaded.main.backup.folder if where in {None, "azure"} else where
-    ownership.step_down(Path(str(folder)), groups)
+    folder = Path(where) if where and where != "azure" else loaded.backups
+    ownership.step_down(folder, groups)
     return loaded
 
 
@@ -130,7 +130,7 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
     loaded = loaded_in(file, where)
     store = open_store(where, loaded)
     store.trusted = signing.known(file.parent)
-    runs = backup_options.read_runs(Path(loaded.main.backup.folder))
+    runs = backup_options.read_runs(loaded.backups)
     kept = {}
     if isinstance(store, Folder):
         kept = rotation.plan(store, loaded.main.backup.keep, now_if_right(loaded))
@@ -215,7 +215,7 @@ def rotate(file: Path) -> None:
     loaded = loaded_in(file)
     options = loaded.main.backup
     now = now_if_right(loaded)
-    done = rotation.rotate(Folder(Path(options.folder)), options.keep, now)
+    done = rotation.rotate(Folder(loaded.backups), options.keep, now)
     click.echo(
         f"{len(done.removed)} backups removed, {len(done.kept)} kept, "
         f"{text.amount(done.freed)} freed"
@@ -248,7 +248,7 @@ def upload(file: Path) -> None:
         return
     progress = Progress("upload")
     try:
-        done = uploading.run(Folder(Path(options.folder)), far, options.upload_for, progress)
+        done = uploading.run(Folder(loaded.backups), far, options.upload_for, progress)
     finally:
         progress.end()
     which = f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"

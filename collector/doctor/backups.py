@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from collector import backup_options
 from collector.doctor.case import AS_ROOT, Case
@@ -19,7 +18,7 @@ SENTENCES = {
 
 def runs(case: Case) -> Iterator[Finding]:
     """Are backups made, brought out of the house and rehearsed, and when were they last?"""
-    folder = Path(case.main.backup.folder)
+    folder = backup_options.folder_of(case.main.backup, case.main.data_dir)
     try:
         tasks = backup_options.read_runs(folder)
     except OSError as error:

@@ -1,7 +1,6 @@
 """What is wrong, a sentence each: the service with itself, and the backups beside it."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from collector import backup_options
 from collector.config import Config
@@ -56,7 +55,7 @@ def backups(config: Config) -> tuple[dict[str, float], list[str]]:
     """
     now = datetime.now(UTC)
     try:
-        runs = backup_options.read_runs(Path(config.main.backup.folder))
+        runs = backup_options.read_runs(config.backups)
     except OSError as error:
         return {}, [f"the backups in {error.filename} cannot be read: {error.strerror}"]
     ages_s = {

@@ -21,10 +21,10 @@ AGES = {"backup_age": "backup", "upload_age": "upload", "rehearsal_age": "rehear
 class BackupsOptions(SourceOptions):
     """The backups of this machine: how old, how large, and whether no damage in them."""
 
-    folder: FilePath = option(
-        "folder of the backups: 'backup.folder' above",
+    folder: FilePath | None = option(
+        "folder of the backups: 'backup.folder' above (default: 'backups' in data_dir)",
         example="/mnt/usb/backups",
-        default="/var/lib/energy-monitor/backups",
+        default=None,
     )
 
 
@@ -36,9 +36,9 @@ class Backups:
     quantities = (*AGES, "backup_size", "backup_new", "backup_alarm")
     patience_s = 1.0
 
-    def __init__(self, name: str, options: BackupsOptions, context: Context) -> None:  # noqa: ARG002  the contract hands it over
+    def __init__(self, name: str, options: BackupsOptions, context: Context) -> None:
         self.name = name
-        self.folder = Path(options.folder)
+        self.folder = Path(options.folder or context.state_dir.parents[1] / "backups")
 
     def open(self) -> None:
         """Do nothing: no file stays open."""

@@ -135,3 +135,23 @@ def test_a_state_of_another_release_or_half_written_is_none(tmp_path):
     for text in ("{", "[]", '{"backup": {"unknown": 1}}', '{"backup": 7}'):
         (tmp_path / "state.json").write_text(text)
         assert backup_options.read_runs(tmp_path) == {}
+
+
+def test_a_damaged_note_of_the_last_runs_raises_nothing_and_is_no_alarm_of_its_own(tmp_path):
+    for task in ("backup", "upload"):
+        record(tmp_path, task, replace(good(hours=1), failed_at=ago(hours=2), error="was away"))
+    file = tmp_path / "state.json"
+    data = file.read_bytes()
+    for place in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        alarms(backup_options.read_runs(tmp_path), NOW, off_site=True)
+    for odd in (
+        b"[" * 100_000,
+        b"null",
+        b'{"backup": {"done_at": 5}}',
+        b'{"backup": {"size": 1e999}}',
+    ):
+        file.write_bytes(odd)
+        assert backup_options.read_runs(tmp_path) == {}
