@@ -140,7 +140,12 @@ def lock_file(folder: int, name: str) -> Iterator[BinaryIO]:
     """
     with suppress(FileExistsError), new_file(folder, name, 0o600):
         pass
-    with os.fdopen(os.open(name, LOCK, dir_fd=folder), "r+b") as file:
+    try:
+        descriptor = os.open(name, LOCK, dir_fd=folder)
+    except OSError as error:
+        place = f"{os.readlink(f'/proc/self/fd/{folder}')}/{name}"
+        raise OSError(error.errno, f"{error.strerror}: remove it", place) from error
+    with os.fdopen(descriptor, "r+b") as file:
         yield file
 
 

@@ -22,6 +22,7 @@ from backup.influxdb import archive, metastore
 from backup.influxdb.archive import Metadata, Part, Stream
 from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import WAIT_S, Gone, Hints, Server
+from backup.paths import at_most
 from backup.stores.folder import from_here
 from collector.errors import BackupFault
 from collector.lines.http_answer import why
@@ -31,6 +32,7 @@ CONNECT_S = 20.0
 HEADER = 3  # what makes of a connection one for backups
 SHARD, META, META_UPDATE, SHARD_UPDATE = 0, 1, 6, 7
 CHUNK = 1 << 16
+MOST_BYTES = 64 << 20  # of what InfluxDB knows of its databases: ten years have 1 MB
 # Until 1.7 InfluxDB hands out nothing while it writes memory to its card.
 PAUSES_S = (2, 5, 10)
 # In the order of influxdb.HINTS.
@@ -95,7 +97,8 @@ class Server1(Server):
         return Metadata({"meta": Part(0, len(message))}, metastore.buckets(message))
 
     def metastore(self) -> bytes:
-        return metastore.open_answer(self.name, b"".join(self.call(META, request())))
+        answer = b"".join(at_most(MOST_BYTES, self.call(META, request())))
+        return metastore.open_answer(self.name, answer)
 
     def shard(self, shard: int) -> Generator[tuple[str, int, Iterator[bytes]], None, None]:
         """Yield name, size and bytes of each file of a shard. Raise Gone where it is dropped."""
@@ -151,7 +154,7 @@ class Server1(Server):
         *message* tells of them, and there must be some. No database of that *name* may exist.
         """
         asked = request(BackupDatabase=database, RestoreDatabase=name, UploadSize=len(message))
-        answer = b"".join(self.call(META_UPDATE, [*asked, message]))
+        answer = b"".join(at_most(MOST_BYTES, self.call(META_UPDATE, [*asked, message])))
         shards = int.from_bytes(answer[8:16])  # none of which it tells where it has failed
         if int.from_bytes(answer[:8]) != metastore.MAGIC or not shards:
             raise BackupFault(f"{self.name} has not made database {name!r}: see its log")

@@ -13,6 +13,7 @@ from collector.errors import ConfigFault, EnergyMonitorError
 # What uses a secret without the configuration naming it.
 USED_BY = {
     "backup-azure": "backups outside the house",
+    "backup-signing": "the signature of backups",
     "grafana-admin": "Grafana, at its first start",
     "influxdb-admin-password": "you, to log in to InfluxDB",
     "influxdb-admin-token": "backups of InfluxDB",
