@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backup import files, signing, state
 from backup.latest import clock_is_right, present
-from backup.manifest import File, Manifest, new_id
+from backup.manifest import File, Manifest, decode, encode, new_id
 from backup.pack import pack
 from backup.progress import Progress
 from backup.stores.folder import Folder, full
@@ -60,6 +60,7 @@ def capture(config: Config, now: datetime, progress: Progress) -> tuple[Manifest
         try:
             manifest, previous, damaged = collect(config, store, now, progress)
             manifest = signing.sign(manifest, key) if key else unsigned(manifest)
+            decode(encode(manifest))  # what could not be read again is no backup
             store.put_manifest(manifest)
         except BaseException as error:
             with suppress(OSError):  # the next run removes what this one could not

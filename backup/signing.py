@@ -108,6 +108,7 @@ def wanted(folder: Path, signed_by: str | None) -> frozenset[str]:
         return known(folder)
     if signed_by == ANYONE:
         return frozenset()
+    signed_by = signed_by.strip().lower()
     if not KEY.fullmatch(signed_by):
         raise BackupFault(
             f"{signed_by!r} is not a public key: expected what 'energy-monitor backup key' prints, "

@@ -280,6 +280,14 @@ def test_on_a_new_machine_it_is_said_what_cannot_be_known_and_a_key_settles_it(h
     assert "signed by another installation" in other.stderr
 
 
+def test_a_configuration_that_is_damaged_is_no_obstacle_to_bringing_one_back(house, tmp_path):
+    typed(house, "now")
+    (house / "config.yaml").write_text("sites: [")
+    from_folder = ("--from", str(house / "backups"), "--to", str(tmp_path / "to"))
+    assert restored(house, *from_folder).exit_code == 0
+    assert (tmp_path / "to/config/config.yaml").exists()
+
+
 def test_a_backup_of_the_future_is_not_the_latest(house):
     typed(house, "now")
     (file,) = (house / "backups/manifests").iterdir()

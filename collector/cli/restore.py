@@ -11,11 +11,12 @@ import click
 from collector import text
 from collector.cli.arguments import config_option
 from collector.cli.backup import from_option, identity_option, signed_by_option, warn
-from collector.errors import BackupFault
+from collector.errors import BackupFault, ConfigFault
 
 if TYPE_CHECKING:
     from backup.chosen import Chosen
     from backup.stores.folder import Store
+    from collector.config import Config
 
 MOST_NOTES = 20
 LONGEST_NOTE = 1000
@@ -149,14 +150,22 @@ def choose(store: "Store", wanted: str, identity: Path | None, file: Path) -> "C
     """Return the backup that is meant; a key that it takes is asked for on a terminal."""
     from backup import chosen
     from backup.latest import now_if_right, pick
-    from collector import config
 
-    loaded = config.load(file) if file.exists() else None
     keys = [identity.read_text(encoding="utf-8")] if identity else []
-    backup_id = pick(store, wanted, now_if_right(loaded), warn)
+    backup_id = pick(store, wanted, now_if_right(config_if_sound(file)), warn)
     if not keys and sys.stdin.isatty() and chosen.is_encrypted(store, backup_id):
         keys = [click.prompt("The backup is encrypted. Its private key", hide_input=True)]
     return chosen.choose(store, backup_id, keys)
+
+
+def config_if_sound(file: Path) -> "Config | None":
+    """Return the configuration; None where it is missing or damaged: a backup may bring it back."""
+    from collector import config
+
+    try:
+        return config.load(file)
+    except (ConfigFault, OSError):
+        return None
 
 
 def to_folder(chosen: "Chosen", folder: Path) -> None:

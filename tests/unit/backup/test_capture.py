@@ -18,7 +18,7 @@ from backup.progress import Progress
 from backup.stores.folder import Folder, checked
 from collector import backup_options
 from collector.config import load
-from collector.errors import BackupFault, EnergyMonitorError
+from collector.errors import BackupFault, Damaged, EnergyMonitorError
 from tests.fakes.running import configure
 
 HOUSE = "  house: {type: simulated}\n"
@@ -225,6 +225,23 @@ def test_on_a_disk_that_is_really_full_older_backups_stay_and_measuring_has_room
         assert store_of(house).ids() == [good.id]
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def test_a_backup_that_could_not_be_read_again_is_a_failure(house, monkeypatch):
+    real = capturing.collect
+
+    def odd(*args):
+        found = real(*args)
+        files = {
+            **found.manifest.files,
+            "journal/a\nb.z": found.manifest.files["config/config.yaml"],
+        }
+        return found._replace(manifest=replace(found.manifest, files=files))
+
+    monkeypatch.setattr(capturing, "collect", odd)
+    with pytest.raises(Damaged, match="is not a valid path"):
+        back_up(house)
+    assert everything(house) == {}
 
 
 def test_two_at_once_make_one_and_the_other_says_why(house):
