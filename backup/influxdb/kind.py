@@ -50,8 +50,8 @@ TWO = Kind(
     tokens=True,
     left_behind=(
         "users, tokens, tasks and dashboards of InfluxDB itself are not restored; into an empty "
-        "InfluxDB, 'energy-monitor restore {id} --to FOLDER' and 'influx restore --full FOLDER' "
-        "bring all of it"
+        "InfluxDB, 'energy-monitor restore {id} --to FOLDER' and 'influx restore --full "
+        "--operator-token OLD FOLDER' bring all of it (OLD: the operator token it had)"
     ),
 )
 

@@ -185,7 +185,10 @@ def to_folder(chosen: "Chosen", folder: Path) -> None:
         kind = kind_of(chosen.manifest.influxdb)
         click.echo(f"  into an InfluxDB: {kind.stock_command} {folder}")
         if kind.tokens:
-            click.echo("  with its users, tokens and tasks, into an empty one: add --full")
+            click.echo(
+                "  with its users, tokens and tasks, into an empty one: add --full "
+                "--operator-token OLD (the operator token it had)"
+            )
 
 
 def token_for(admin_token_file: Path | None, file: Path) -> str:
