@@ -12,21 +12,20 @@ import base64
 import hashlib
 import json
 import re
-import time
 from collections.abc import Collection, Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
-from backup import signing
-from backup.manifest import MOST_BYTES, Manifest, decode, encode, epoch_of, is_id
+from backup.manifest import MOST_BYTES, Manifest, encode, epoch_of, is_id
 from backup.pack import deflate, inflate
 from backup.paths import HASH, at_most
 from backup.stores.blobs import Container, Sums, put_headers
 from backup.stores.credential import Certificate, Credential, Sas
+from backup.stores.folder import proved
+from backup.stores.pace import pieces_of
 from collector.errors import BackupFault, Damaged
-from collector.lines.http_answer import PIECE
 
 FORMAT = 1
 EPOCH = re.compile(r"[0-9]{4}-[0-9]{2}")
@@ -65,12 +64,7 @@ class Azure:
         data = b"".join(at_most(MOST_BYTES, self.container.read(path)))
         if sums_of([data]).md5 != sums.md5:
             raise Damaged(f"{self.name}: {path} is damaged")
-        manifest = decode(unpacked(data))
-        if manifest.id != backup_id:
-            raise Damaged(f"{self.name}: {path} holds the manifest of {manifest.id}")
-        if self.trusted is not None:
-            signing.check(manifest, self.trusted)
-        return manifest
+        return proved(self, backup_id, path, unpacked(data))
 
     def sizes(self, backup_id: str) -> dict[str, int]:
         prefix = f"{epoch_of(backup_id)}/objects/"
@@ -122,17 +116,6 @@ def packed(manifest: Manifest) -> bytes:
 def unpacked(data: bytes) -> bytes:
     """Return the text of a manifest. Raise Damaged where it is none, or grows without end."""
     return b"".join(inflate([data], MOST_BYTES))
-
-
-def pieces_of(opened: BinaryIO, rate: int = 0) -> Iterator[bytes]:
-    """Yield a file's bytes from its beginning, at most *rate* of them a second; 0 is no limit."""
-    began, sent = time.monotonic(), 0
-    opened.seek(0)
-    while piece := opened.read(min(PIECE, rate or PIECE)):
-        yield piece
-        sent += len(piece)
-        if rate:
-            time.sleep(max(0, began + sent / rate - time.monotonic()))
 
 
 def sums_of(pieces: Iterable[bytes]) -> Sums:

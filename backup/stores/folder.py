@@ -84,15 +84,7 @@ class Folder:
             raise Damaged(f"{self.name}: there is no backup {backup_id}") from None
         if len(data) > MOST_BYTES:
             raise Damaged(f"{self.name}: {path} is larger than a manifest can be")
-        try:
-            manifest = decode(data)
-        except Damaged as error:
-            raise Damaged(f"{self.name}: {path} is damaged: {error}") from error
-        if manifest.id != backup_id:
-            raise Damaged(f"{self.name}: {path} holds the manifest of {manifest.id}")
-        if self.trusted is not None:
-            signing.check(manifest, self.trusted)
-        return manifest
+        return proved(self, backup_id, path, data)
 
     def sizes(self, backup_id: str) -> dict[str, int]:  # noqa: ARG002  it keeps no month apart
         try:
@@ -217,6 +209,19 @@ class Folder:
                 msg = f"another backup command is running in {self.folder}: wait until it has ended"
                 raise BackupFault(msg) from None
             yield
+
+
+def proved(store: Store, backup_id: str, path: str, data: bytes) -> Manifest:
+    """Return the manifest whose text *store* has at *path*. Raise Damaged, Untrusted."""
+    try:
+        manifest = decode(data)
+    except Damaged as error:
+        raise Damaged(f"{store.name}: {path} is damaged: {error}") from error
+    if manifest.id != backup_id:
+        raise Damaged(f"{store.name}: {path} holds the manifest of {manifest.id}")
+    if store.trusted is not None:
+        signing.check(manifest, store.trusted)
+    return manifest
 
 
 def remove(files: Iterable[Path]) -> int:

@@ -13,8 +13,9 @@ from azure.storage.blob import ContainerClient, ContentSettings
 
 from backup.manifest import MOST_BYTES, encode
 from backup.stores import blobs, https
-from backup.stores.azure import from_settings, object_path, pieces_of
+from backup.stores.azure import from_settings, object_path
 from backup.stores.folder import checked
+from backup.stores.pace import pieces_of
 from collector.errors import Damaged, StoreAway
 from collector.lines import http_answer
 from tests.fakes.backups import keep_backup, object_in

@@ -1,17 +1,20 @@
-"""What every store does: one suite over the folder and over Azure, as Azurite serves it."""
+"""What every store does: one suite over the folder, Azure as Azurite serves it, and OpenSSH."""
 
 import itertools
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from backup.latest import pick
+from backup.stores import ssh
 from backup.stores.azure import from_settings, object_path
 from backup.stores.folder import Folder, checked
+from backup.stores.sftp import Sftp
 from collector.errors import BackupFault, Damaged
 from tests.fakes.backups import keep_backup, object_in
-from tests.servers import azurite
+from tests.servers import azurite, sshd
 
 FIRST, SECOND = "20261120T100000Z", "20261120T110000Z"
 NEXT_MONTH = "20261201T000000Z"
@@ -25,19 +28,39 @@ def azure_server(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(params=["folder", "azure"])
+@pytest.fixture(scope="module")
+def ssh_server(tmp_path_factory):
+    with sshd.running(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ssh_key(ssh_server):
+    key = ssh.new_key("house")
+    ssh_server.admit(ssh.public_half(key))
+    return key
+
+
+@pytest.fixture(params=["folder", "azure", "sftp"])
 def place(request, tmp_path):
     """Return a store, and a function by which its owner changes an object's bytes."""
+    folder = tmp_path / "a" / "backups"
+
+    def change(_, name, data):
+        (folder / "objects" / name).write_bytes(data)
+
     if request.param == "folder":
-        folder = tmp_path / "backups"
-        return Folder(folder), lambda _, name, data: (folder / "objects" / name).write_bytes(data)
+        return Folder(folder), change
+    if request.param == "sftp":
+        login = ssh.from_address(request.getfixturevalue("ssh_server").address(folder))
+        return Sftp(replace(login, private_key=request.getfixturevalue("ssh_key"))), change
     server, name = request.getfixturevalue("azure_server"), next(containers)
     owner = server.container(name)
 
-    def change(backup_id, name, data):
+    def change_blob(backup_id, name, data):
         owner.upload_blob(object_path(backup_id, name), data, overwrite=True)
 
-    return from_settings(f"{server.url}/{name}?{server.sas(name)}"), change
+    return from_settings(f"{server.url}/{name}?{server.sas(name)}"), change_blob
 
 
 @pytest.fixture
