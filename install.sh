@@ -52,14 +52,16 @@ sudo ./install.sh               install; run it again at any time: it does only 
 sudo ./install.sh --upgrade     replace the installed release by the one in this folder;
                                 return to the old one if the new one does not work
 sudo ./install.sh --uninstall   remove the program; configuration and readings stay
-sudo ./install.sh --restore azure|FOLDER
+sudo ./install.sh --restore azure|sftp://USER@HOST/FOLDER|FOLDER
                                 install, and restore the newest backup kept there
 
   --backup ID       another one than the newest, such as 20261120T193000Z
   --signed-by KEY   take only backups signed with this key ('energy-monitor backup key'
                     of the machine that made them)
-  --settings FILE   what 'terraform output -raw collector_settings' prints, or the address of the
-                    container with its SAS; without it --restore azure asks
+  --settings FILE   for azure: what 'terraform output -raw collector_settings' prints, or the
+                    address of the container with its SAS; without it --restore azure asks.
+                    For sftp://…: the secret backup-sftp of the previous machine; without it
+                    --restore shows a new key for the server
   --identity FILE   the private key of encrypted backups; without it --restore asks
   --yes         ask no questions
   --no-docker   without InfluxDB and Grafana on this machine
@@ -163,7 +165,7 @@ read_arguments() {
         shift
         case $each in
             --restore)
-                [ $# -gt 0 ] || fail "--restore needs a value: azure, or a folder with backups."
+                [ $# -gt 0 ] || fail "--restore needs a value: azure, sftp://USER@HOST/FOLDER, or a folder with backups."
                 restore=$1
                 shift
                 ;;
@@ -189,12 +191,12 @@ read_arguments() {
     done
     [ "$purge" = no ] || [ "$mode" = uninstall ] || fail "--purge requires --uninstall."
     [ -z "$restore" ] || [ "$mode" = install ] || fail "--restore cannot be combined with --upgrade or --uninstall."
-    [ -z "$settings" ] || [ "$restore" = azure ] || fail "--settings requires --restore azure."
+    [ -z "$settings" ] || is_far || fail "--settings requires --restore azure or --restore sftp://…."
     [ -z "$identity" ] || [ -n "$restore" ] || fail "--identity requires --restore."
     [ "$backup_id" = latest ] || [ -n "$restore" ] || fail "--backup requires --restore."
     [ -z "$signed_by" ] || [ -n "$restore" ] || fail "--signed-by requires --restore."
     case $restore in
-        "" | azure) ;;
+        "" | azure | sftp://?*) ;;
         *) [ -d "$restore/manifests" ] || fail "$restore contains no backups: there is no folder 'manifests' in it." ;;
     esac
 }
@@ -317,6 +319,8 @@ name_release() {
 
 # --- steps -------------------------------------------------------------------------------------
 
+is_far() { case $restore in azure | sftp://*) true ;; *) false ;; esac; }
+
 is_restored() { [ "$(cat "$RESTORED" 2> /dev/null)" = "$(what_to_restore)" ]; }
 
 what_to_restore() {
@@ -337,6 +341,10 @@ ask_about_backup() {
             http*) store=$answer ;;
             *) settings=$answer ;;
         esac
+    fi
+    if [[ $restore = sftp://* ]] && [ -z "$settings" ] && [ "$asking" = no ] && [ ! -s "$ETC/secrets/backup-sftp" ]; then
+        fail "--restore $restore needs to show a key for the server, but there is no terminal." \
+            "add --settings FILE: the secret backup-sftp of the previous machine"
     fi
     [ -z "$settings" ] || store=$(cat "$settings") || fail "$settings can't be read."
     if [ -n "$identity" ]; then
@@ -380,6 +388,7 @@ needs_memory_cgroup() {
 install_packages() {
     local wanted=(python3 python3-venv ca-certificates tzdata)
     has_time_sync || wanted+=(systemd-timesyncd)
+    [[ $restore != sftp://* ]] || wanted+=(openssh-client)
     # PyPI has no 32-bit builds of some packages: they are built here.
     [ "$bits" = 64 ] || wanted+=(gcc libc6-dev libyaml-dev python3-dev)
     if [ "$tune" = yes ] && needs_zram; then wanted+=(systemd-zram-generator); fi
@@ -829,6 +838,8 @@ restore_backup() {
     fi
     if [ -n "$store" ]; then
         "$COMMAND" backup connect - <<< "$store" || fail "The store cannot be used, for the reason above."
+    elif [[ $restore = sftp://* ]]; then
+        "$COMMAND" backup connect "$restore" || fail "The store cannot be used, for the reason above."
     fi
     local words=(--from "$restore" --yes)
     [ ! -e "$BLANK" ] || words+=(--replace)

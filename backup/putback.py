@@ -24,6 +24,7 @@ from collector.files import replacing
 OF_THIS_MACHINE = {
     "backup-azure",
     "backup-signing",
+    "backup-sftp",
     "influxdb-admin-password",
     "influxdb-admin-token",
 }

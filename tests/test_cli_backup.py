@@ -14,6 +14,7 @@ from collector.cli.main import main
 from collector.doctor import backups as looked_at
 from tests.fakes.doctor_case import open_in
 from tests.fakes.running import ask, collector, command, configure, wait_for_reads
+from tests.servers import sshd
 
 HOUSE = "  house: {type: simulated, every: 100ms}\n"
 
@@ -100,6 +101,27 @@ def test_without_a_store_an_upload_is_no_failure(house):
     done = typed(house, "upload")
     assert done.exit_code == 0
     assert "no store is connected" in done.stdout
+
+
+def test_backups_go_over_sftp_and_come_back(house):
+    with sshd.running(house / "sshd") as nas:
+        address = nas.address(house / "nas")
+        refused = typed(house, "connect", address)
+        assert refused.exit_code == 1
+        nas.admit(refused.stderr.strip().rpartition(": ")[2])
+        connected = typed(house, "connect", address)
+        assert connected.exit_code == 0
+        assert "127.0.0.1 has the host key SHA256:" in connected.stdout
+        typed(house, "now")
+        assert f"{address}: " in typed(house, "upload").stdout
+        for where in ("sftp", address):
+            (entry,) = json.loads(typed(house, "list", "--from", where, "--json").stdout)
+            assert entry["proved"] == ["uploaded"]
+            assert typed(house, "verify", "--from", where).exit_code == 0
+        words = ["restore", "--from", address, "--to", str(house / "back")]
+        restored = CliRunner().invoke(main, [*words, "--config", str(house / "config.yaml")])
+        assert restored.exit_code == 0
+        assert (house / "back" / "config" / "config.yaml").exists()
 
 
 def test_the_help_of_everything_stays_fast_since_nothing_heavy_is_imported():

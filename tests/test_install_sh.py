@@ -65,12 +65,14 @@ def test_an_unknown_option_is_refused_and_help_is_named():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--restore"], "needs a value: azure, or a folder"),
+        (["--restore"], "needs a value: azure, sftp://USER@HOST/FOLDER, or a folder"),
+        (["--restore", "sftp://"], "sftp:// contains no backups"),
         (["--restore", "/nowhere"], "/nowhere contains no backups"),
         (["--upgrade", "--restore", "azure"], "cannot be combined with --upgrade or --uninstall"),
         (["--restore", "azure", "--settings", "/nowhere"], "there is no /nowhere"),
         (["--restore", "azure", "--identity"], "--identity needs a file."),
-        (["--settings", "/dev/null"], "requires --restore azure"),
+        (["--settings", "/dev/null"], "requires --restore azure or --restore sftp://"),
+        (["--restore", "/tmp", "--settings", "/dev/null"], "requires --restore azure or"),
         (["--identity", "/dev/null"], "requires --restore"),
         (["--backup", "20261120T193000Z"], "--backup requires --restore"),
         (["--restore", "azure", "--backup"], "--backup needs a value"),

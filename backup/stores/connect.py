@@ -1,41 +1,94 @@
-"""Which stores there are beside the folder: one that was connected, or a path."""
+"""Which stores there are beside the folder: those that were connected, or a path."""
 
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import state
 from backup.paths import make_folder
-from backup.stores.azure import Azure, from_settings
+from backup.stores import ssh
+from backup.stores.azure import Azure
+from backup.stores.azure import from_settings as azure_from_settings
 from backup.stores.credential import Sas
 from backup.stores.folder import Folder, Store
+from backup.stores.sftp import Sftp
+from backup.stores.ssh import Login
 from collector import files
 from collector.config import Config
 from collector.errors import BackupFault, SecretMissing
 from collector.ownership import step_down
 from collector.secrets import Secret
 
-NAME = "backup-azure"
+NAMES = {"azure": "backup-azure", "sftp": "backup-sftp"}  # their secrets
+SFTP = "sftp://"
 ADD_AND_READ = set("rcla")
+UPLOADS = "The hourly timer uploads from now on; at once: energy-monitor backup upload"
+Connected = Azure | Sftp
 
 
-def connect(text: str, config: Config) -> list[str]:
+def connect(
+    text: str, config: Config, confirm: Callable[[str], None] = lambda _: None
+) -> list[str]:
     """Try the store that *text* names and keep it as a secret; return what to say of it.
 
+    *confirm* gets what a person should compare before a server is believed, and may refuse.
     Raise BackupFault where *text* is wrong, StoreAway where the store does not let us in.
     """
-    azure = from_settings(text)
+    if names_sftp(text):
+        return connect_sftp(text.strip(), config, confirm)
+    azure = azure_from_settings(text)
     ids = azure.check()
-    file = config.secrets / NAME
-    write_secret(file, text.strip() + "\n")
-    folder = config.backups
-    step_down(folder)
-    expect_uploads(folder)
-    found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
-    lines = [f"{azure.name}: {found}", f"The credential is kept in {file}"]
+    lines = kept("azure", azure.name, ids, text.strip(), config)
     credential = azure.container.credential
     if isinstance(credential, Sas):
         lines += remarks(credential)
-    return [*lines, "The hourly timer uploads from now on; at once: energy-monitor backup upload"]
+    return [*lines, UPLOADS]
+
+
+def names_sftp(text: str) -> bool:
+    """Return whether *text* is an address of SFTP, or the settings of such a store."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text.startswith(SFTP)
+    return isinstance(document, dict) and document.get("store") == "sftp"
+
+
+def connect_sftp(text: str, config: Config, confirm: Callable[[str], None]) -> list[str]:
+    login = login_for(text, config.secrets) if text.startswith(SFTP) else ssh.from_settings(text)
+    store = Sftp(login)
+    fingerprint = store.fingerprint()
+    if not login.host_key:
+        confirm(f"{login.host} has the host key {fingerprint}")
+    return [*kept("sftp", store.name, store.check(), store.login.settings(), config), UPLOADS]
+
+
+def login_for(address: str, secrets: Path) -> Login:
+    """Return the login at *address*, with the key that lets us in, made where there is none yet.
+
+    It is kept at once: whoever runs the server must take it before it is of use. Raise BackupFault.
+    """
+    login = ssh.from_address(address)
+    before = kept_login(secrets)
+    if before is None:
+        before = replace(login, private_key=ssh.new_key(f"energy-monitor@{socket.gethostname()}"))
+        write_secret(secrets / NAMES["sftp"], before.settings() + "\n")
+    same = (before.host, before.port) == (login.host, login.port)
+    host_key = before.host_key if same else ""
+    return replace(login, host_key=host_key, private_key=before.private_key)
+
+
+def kept(name: str, where: str, ids: list[str], text: str, config: Config) -> list[str]:
+    """Keep the secret of a store that was tried; return what to say. Raise BackupFault."""
+    file = config.secrets / NAMES[name]
+    write_secret(file, text + "\n")
+    step_down(config.backups)
+    expect_uploads(config.backups)
+    found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
+    return [f"{where}: {found}", f"The credential is kept in {file}"]
 
 
 def expect_uploads(folder: Path) -> None:
@@ -62,35 +115,80 @@ def remarks(sas: Sas) -> list[str]:
     return lines
 
 
-def off_site(config: Config) -> Azure | None:
-    """Return the store that is connected, None where none is. Raise BackupFault."""
+def off_sites(config: Config) -> list[Connected]:
+    """Return the stores that are connected. Raise BackupFault."""
+    found = (connected(name, config.secrets, int(config.main.backup.upload_rate)) for name in NAMES)
+    return [each for each in found if each]
+
+
+def off_site(config: Config) -> Connected | None:
+    """Return the store that is farthest away, None where none is connected. Raise BackupFault."""
+    return next(iter(off_sites(config)), None)
+
+
+def connected(name: str, secrets: Path, rate: int = 0) -> Connected | None:
+    """Return the store *name* of ``NAMES``, None where it is not connected. Raise BackupFault."""
+    if name == "sftp":
+        login = kept_login(secrets)
+        return Sftp(login, rate) if login and login.host_key else None
+    text = secret(name, secrets)
+    return azure_from_settings(text, rate) if text else None
+
+
+def kept_login(secrets: Path) -> Login | None:
+    """Return what is kept for SFTP, also where it was never let in. Raise BackupFault."""
+    text = secret("sftp", secrets)
+    return ssh.from_settings(text) if text else None
+
+
+def secret(name: str, secrets: Path) -> str | None:
     try:
-        text = Secret(NAME, config.secrets).if_given()
+        return Secret(NAMES[name], secrets).if_given()
     except SecretMissing as error:
         raise BackupFault(f"{error}; try it with sudo") from error
-    return from_settings(text, int(config.main.backup.upload_rate)) if text else None
+
+
+def is_far(where: str | None) -> bool:
+    """Return whether a user means a store that must be connected."""
+    return where in NAMES or (where or "").startswith(SFTP)
+
+
+def open_far(where: str, secrets: Path) -> Connected:
+    """Return the connected store that a user means: its name, or sftp:// and so on.
+
+    Raise BackupFault where it is not connected.
+    """
+    name = "sftp" if where.startswith(SFTP) else where
+    store = connected(name, secrets)
+    if isinstance(store, Sftp) and where != name:
+        login = ssh.from_address(where)
+        there = (store.login.user, store.login.host, store.login.port)
+        is_there = there == (login.user, login.host, login.port)
+        store = Sftp(replace(store.login, path=login.path)) if is_there else None
+    if store is None:
+        settings = (
+            "FILE" if name == "azure" else where if where != name else f"{SFTP}USER@HOST/FOLDER"
+        )
+        raise BackupFault(
+            f"{where} is not connected: sudo energy-monitor backup connect {settings}"
+        )
+    return store
 
 
 def open_store(where: str | None, config: Config) -> Store:
-    """Return the store that a user means: 'azure', a folder's path, or None for the usual folder.
+    """Return the store that a user means: a connected one, a folder's path, or the usual folder.
 
     Raise BackupFault where it isn't one.
     """
-    if where == "azure":
-        azure = off_site(config)
-        if azure is None:
-            raise BackupFault(
-                "no store is connected: provide its settings with "
-                "'sudo energy-monitor backup connect FILE'"
-            )
-        return azure
+    if where and is_far(where):
+        return open_far(where, config.secrets)
     return open_folder(Path(where)) if where else Folder(config.backups)
 
 
 def open_folder(folder: Path) -> Folder:
     if not (folder / "manifests").is_dir():
         raise BackupFault(
-            f"{folder} contains no backups: expected 'azure' or a folder with manifests/"
+            f"{folder} contains no backups: expected {', '.join(NAMES)} or a folder with manifests/"
         )
     return Folder(folder)
 

@@ -100,10 +100,10 @@ class Sftp:
         self.again(write)
         return ids
 
-    def host_key(self) -> str:
-        """Return the key of the server, which is believed where none is known yet."""
+    def fingerprint(self) -> str:
+        """Return that of the server's key, which is believed where none is known yet."""
         self.again(lambda _: None)
-        return self.login.host_key
+        return ssh.fingerprint(self.login.host_key)
 
     # --- files ---------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ def from_settings(text: str) -> Login:
         )
     login = from_address(str(document.get("address")))
     host_key, private_key = (str(document.get(each, "")) for each in ("host_key", "private_key"))
-    if not HOST_KEY.fullmatch(host_key):
+    if host_key and not HOST_KEY.fullmatch(host_key):
         raise BackupFault("host_key must be the server's public key, such as 'ssh-ed25519 AAAA…'")
     if not PRIVATE_KEY.fullmatch(private_key.strip()):
         raise BackupFault("private_key must be a private key of OpenSSH, without a passphrase")

@@ -7,6 +7,7 @@ serve the next backup as well, which won't name the others any more.
 
 import random
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from backup.progress import Progress
 from backup.stores.folder import Folder, Store, checked
 from collector import backup_options
 from collector.backup_options import Run
-from collector.errors import BackupFault, Damaged
+from collector.errors import BackupFault, Damaged, StoreAway
 
 # Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.
 READ_BACK_BYTES = 4 << 20
@@ -43,6 +44,24 @@ class Late(Exception):
 
 class RotatedAway(Exception):
     """The backup is no longer in the folder."""
+
+
+def run_each(
+    folder: Folder, stores: Sequence[Store], for_s: float, progress: Progress | None = None
+) -> Iterator[tuple[Store, Uploaded]]:
+    """Upload to every store, for *for_s* seconds each. Raise BackupFault.
+
+    One that fails costs the others nothing: its failure is raised, and recorded, after them.
+    """
+    failures = []
+    for far in stores:
+        try:
+            yield far, run(folder, far, for_s, progress)
+        except (StoreAway, Damaged) as error:
+            failures.append(error)
+    for failure in failures[:1]:
+        state.record_failure(folder.folder, "upload", failure, datetime.now(UTC))
+        raise failure
 
 
 def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = None) -> Uploaded:

@@ -6,7 +6,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 from_option = click.option(
     "--from",
     "where",
-    metavar="azure|FOLDER",
-    help="Another place instead of the folder in the configuration.",
+    metavar="azure|sftp|FOLDER",
+    help="Another place instead of the folder in the configuration; sftp:// and so on will do too.",
 )
 identity_option = click.option(
     "--identity",
@@ -42,10 +42,11 @@ signed_by_option = click.option(
 
 def loaded_in(file: Path, where: str | None = None, groups: tuple[str, ...] = ()) -> "Config":
     """Load the configuration, and be the owner of the folder with the backups from now on."""
+    from backup.stores.connect import is_far
     from collector import config, ownership
 
     loaded = config.load(file)
-    folder = Path(where) if where and where != "azure" else loaded.backups
+    folder = Path(where) if where and not is_far(where) else loaded.backups
     ownership.step_down(folder, groups)
     return loaded
 
@@ -225,7 +226,7 @@ def rotate(file: Path) -> None:
 @backup.command()
 @config_option
 def upload(file: Path) -> None:
-    """Bring backups out of the house, to the store that is connected.
+    """Bring backups out of the house, to every store that is connected.
 
     What is there already is not sent again; a run that was cut off goes on where it ended.
 
@@ -240,21 +241,25 @@ def upload(file: Path) -> None:
 
     loaded = loaded_in(file)
     options = loaded.main.backup
-    far = connecting.off_site(loaded)
-    if far is None:
+    stores = connecting.off_sites(loaded)
+    if not stores:
         click.echo(
             "no store is connected: backups stay in the house (energy-monitor backup connect)"
         )
         return
     progress = Progress("upload")
+    folder = Folder(loaded.backups)
     try:
-        done = uploading.run(Folder(loaded.backups), far, options.upload_for, progress)
+        for far, done in uploading.run_each(folder, stores, options.upload_for, progress):
+            progress.end()
+            which = (
+                f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"
+            )
+            click.echo(f"{far.name}: {text.amount(done.bytes)} sent, {which}")
+            if done.late:
+                click.echo("  more is left to upload: the next run continues")
     finally:
         progress.end()
-    which = f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"
-    click.echo(f"{far.name}: {text.amount(done.bytes)} sent, {which}")
-    if done.late:
-        click.echo("  more is left to upload: the next run continues")
 
 
 @backup.command()
@@ -292,17 +297,44 @@ def rehearse(identity: Path | None, file: Path) -> None:
 
 
 @backup.command()
-@click.argument("settings", type=click.File(encoding="utf-8"))
+@click.argument("where", metavar="FILE|sftp://USER@HOST/FOLDER")
 @config_option
-def connect(settings: Any, file: Path) -> None:
-    """Connect the store that backups are uploaded to; '-' reads its settings from a pipe.
+def connect(where: str, file: Path) -> None:
+    """Connect a store that backups are uploaded to: one in Azure, one over SFTP, or both.
+
+    Azure takes a file with its settings, or '-' to read them from a pipe. Over SFTP a key lets this
+    machine in: the first run makes it, and says where the server wants it.
 
     \b
-    Example:
+    Examples:
       terraform output -raw collector_settings | sudo energy-monitor backup connect -
+      sudo energy-monitor backup connect sftp://pi@nas.local/backups
     """
     from backup.stores import connect as connecting
+    from backup.stores.sftp_line import NotAdmitted
     from collector import config
 
-    for line in connecting.connect(settings.read(), config.load(file)):
+    loaded = config.load(file)
+    if where.startswith(connecting.SFTP):
+        settings = where
+    else:
+        with click.open_file(where, encoding="utf-8") as opened:
+            settings = opened.read()
+    while True:
+        try:
+            lines = connecting.connect(settings, loaded, believe)
+            break
+        except NotAdmitted as error:
+            if not sys.stdin.isatty():
+                raise
+            click.echo(str(error))
+            click.prompt("Press Enter when it is there", default="", show_default=False)
+    for line in lines:
         click.echo(line)
+
+
+def believe(server: str) -> None:
+    """Have a person compare what a server says it is, where there is one."""
+    click.echo(f"{server}; on the server: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
+    if sys.stdin.isatty():
+        click.confirm("Is it the same there?", abort=True)

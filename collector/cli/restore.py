@@ -120,16 +120,11 @@ def tell_notes(chosen: "Chosen") -> None:
 
 def store_of(where: str | None, file: Path) -> "Store":
     """Return where the backup is kept; the configuration is read only where it tells that."""
-    from backup.stores import azure, connect
+    from backup.stores import connect
     from collector import config
-    from collector.errors import SecretMissing
-    from collector.secrets import Secret
 
-    if where == "azure":  # also on a machine whose configuration is what is to be restored
-        try:
-            return azure.from_settings(Secret(connect.NAME, file.parent / "secrets").value())
-        except SecretMissing as error:
-            raise BackupFault(f"{error}: sudo energy-monitor backup connect FILE") from error
+    if where and connect.is_far(where):  # also where the configuration is what is to be restored
+        return connect.open_far(where, file.parent / "secrets")
     if where:
         return connect.open_folder(Path(where))
     if not file.exists():

@@ -14,6 +14,7 @@ from collector.errors import ConfigFault, EnergyMonitorError
 USED_BY = {
     "backup-azure": "backups outside the house",
     "backup-signing": "the signature of backups",
+    "backup-sftp": "backups outside the house",
     "grafana-admin": "Grafana, at its first start",
     "influxdb-admin-password": "you, to log in to InfluxDB",
     "influxdb-admin-token": "backups of InfluxDB",

@@ -63,7 +63,7 @@ def runs(case: Case) -> Iterator[Finding]:
             "advice",
             "backups do not leave the house",
             "A fire or a thief takes the backups along with the machine.",
-            "sudo energy-monitor backup connect FILE    # with what terraform/ puts out",
+            "sudo energy-monitor backup connect sftp://USER@NAS/FOLDER    # Azure: terraform/",
         )
 
 

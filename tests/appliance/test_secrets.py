@@ -207,11 +207,12 @@ def test_a_user_without_rights_gets_one_sentence(machine):
     assert doctor(machine, "nobody") == []
 
 
-def test_the_units_of_backups_have_the_one_secret_that_they_need(machine):
+def test_the_units_of_backups_have_the_secrets_that_they_need(machine):
     machine.run(f"echo none > {SECRETS}/backup-azure")
+    stores = ["secrets_backup-azure", "secrets_backup-sftp"]
     for task, names in (
-        ("upload", ["secrets_backup-azure"]),
-        ("rehearse", ["secrets_backup-azure"]),
+        ("upload", stores),
+        ("rehearse", stores),
         ("backup", []),
         ("rotate", []),
     ):

@@ -7,13 +7,14 @@ import pytest
 
 from backup.stores.azure import from_settings
 from backup.stores.blobs import Container
-from backup.stores.connect import connect, off_site, open_store
+from backup.stores.connect import connect, off_site, off_sites, open_store
 from backup.stores.credential import Certificate, Sas
 from backup.stores.folder import Folder
+from backup.stores.sftp_line import NotAdmitted, OtherServer
 from collector import backup_options, config
 from collector.errors import BackupFault, StoreAway
 from tests.fakes.backups import keep_backup
-from tests.servers import azurite
+from tests.servers import azurite, sshd
 
 ID = "20261120T100000Z"
 GOOD = {
@@ -143,10 +144,80 @@ def test_a_unit_without_the_secret_has_no_store(settings, monkeypatch, tmp_path)
         open_store("azure", settings)
 
 
-def test_a_store_is_azure_or_a_folder(settings, tmp_path):
+def test_a_store_is_a_name_or_a_folder(settings, tmp_path):
     assert open_store(None, settings).name == f"{tmp_path}/backups"
     stick = Folder(tmp_path / "stick")
     keep_backup(stick, tmp_path, ID, {"config/a": b"a"})
     assert open_store(str(tmp_path / "stick"), settings).ids() == [ID]
-    with pytest.raises(BackupFault, match="expected 'azure' or a folder with manifests/"):
+    with pytest.raises(BackupFault, match="expected azure, sftp or a folder with manifests/"):
         open_store(str(tmp_path / "nowhere"), settings)
+
+
+# Over SFTP.
+
+
+@pytest.fixture
+def nas(tmp_path):
+    with sshd.running(tmp_path / "sshd") as server:
+        yield server
+
+
+def admit(nas, address, settings):
+    """Connect for the first time, and do what is asked for."""
+    with pytest.raises(NotAdmitted, match="add this line to the file") as told:
+        connect(address, settings)
+    nas.admit(str(told.value).rpartition(": ")[2])
+
+
+def test_a_store_over_sftp_is_connected_once_its_server_has_our_key(nas, settings, tmp_path):
+    address = nas.address(tmp_path / "nas" / "house")
+    admit(nas, address, settings)
+    assert off_sites(settings) == []
+    seen: list[str] = []
+    said = connect(address, settings, seen.append)
+    assert said[0] == f"{address}: it is empty"
+    assert seen[0].startswith("127.0.0.1 has the host key SHA256:")
+    kept = settings.secrets / "backup-sftp"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert backup_options.read_runs(tmp_path / "backups")["upload"].first_at
+    ours = off_site(settings)
+    assert ours is not None
+    assert ours.rate == 200_000
+    keep_backup(ours, tmp_path, ID, {"config/a": b"a"})
+    for where in ("sftp", address, f"{address}/"):
+        assert open_store(where, settings).ids() == [ID]
+    assert open_store(nas.address(tmp_path / "nas" / "other"), settings).ids() == []
+    seen.clear()
+    assert "1 backups are there" in connect(address, settings, seen.append)[0]
+    assert seen == []
+
+
+def test_what_was_kept_connects_another_machine(nas, settings, tmp_path):
+    address = nas.address(tmp_path / "nas")
+    admit(nas, address, settings)
+    connect(address, settings)
+    kept = settings.secrets / "backup-sftp"
+    text = kept.read_text()
+    kept.unlink()
+    connect(text, settings)
+    assert kept.read_text() == text
+
+
+def test_a_server_that_is_not_the_one_we_know_is_not_connected(nas, settings, tmp_path):
+    address = nas.address(tmp_path / "nas")
+    admit(nas, address, settings)
+    connect(address, settings)
+    kept = settings.secrets / "backup-sftp"
+    document = json.loads(kept.read_text())
+    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPn6LgJ8ofZnJ2ZDrEwe9gGfNnVQQ4h4vEy6c/oa0AJ0"
+    kept.write_text(json.dumps(document | {"host_key": other}))
+    with pytest.raises(OtherServer):
+        connect(address, settings)
+
+
+@pytest.mark.parametrize("where", ["azure", "sftp", "sftp://pi@nas/backups"])
+def test_what_is_not_connected_is_told_with_the_command(where, settings):
+    with pytest.raises(
+        BackupFault, match=f"{where} is not connected: .* backup connect (FILE|sftp:)"
+    ):
+        open_store(where, settings)
