@@ -20,7 +20,15 @@ from backup.stores import ssh
 from backup.stores.folder import proved
 from backup.stores.https import PAUSES_S
 from backup.stores.pace import pieces_of
-from backup.stores.sftp_line import NO_SUCH_FILE, Lost, NotAdmitted, OtherServer, Refused, Session
+from backup.stores.sftp_line import (
+    NO_SUCH_FILE,
+    PERMISSION_DENIED,
+    Lost,
+    NotAdmitted,
+    OtherServer,
+    Refused,
+    Session,
+)
 from backup.stores.ssh import ALIAS, Login
 from collector.errors import Damaged, StoreAway
 
@@ -100,6 +108,37 @@ class Sftp:
         self.again(write)
         return ids
 
+    def thin(self, gone: Collection[str]) -> bool:
+        """Remove the backups *gone*, what only they needed, and what was half-made.
+
+        Return False where the server lets us remove nothing. Raise Damaged, with no object
+        removed, where the manifest of a backup that stays can't be read.
+        """
+        if not self.remove(self.path("manifests", f"{each}.json") for each in gone):
+            return False
+        needed = {name for each in self.ids() for name in self.manifest(each).objects}
+        self.remove(self.path("objects", each) for each in self.sizes("") if each not in needed)
+        self.remove(self.path(each) for each in self.names() if each.startswith("part-"))
+        return True
+
+    def remove(self, paths: Iterable[str]) -> bool:
+        """Remove files that may be gone already. Return False where that is not allowed."""
+        left = list(paths)
+
+        def work(session: Session) -> bool:
+            while left:
+                try:
+                    session.remove(left[-1])
+                except Refused as error:
+                    if error.code == PERMISSION_DENIED:
+                        return False
+                    if error.code != NO_SUCH_FILE:
+                        raise
+                left.pop()
+            return True
+
+        return self.again(work)
+
     def fingerprint(self) -> str:
         """Return that of the server's key, which is believed where none is known yet."""
         self.again(lambda _: None)
@@ -110,7 +149,7 @@ class Sftp:
     def path(self, *names: str) -> str:
         return str(PurePosixPath(self.login.path, *names))
 
-    def names(self, folder: str) -> dict[str, int]:
+    def names(self, folder: str = "") -> dict[str, int]:
         return self.again(lambda session: dict(session.files(self.path(folder))))
 
     def read(self, path: str) -> Iterator[bytes]:

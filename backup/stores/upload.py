@@ -16,13 +16,16 @@ from backup import state
 from backup.latest import present
 from backup.manifest import Manifest, epoch_of
 from backup.progress import Progress
+from backup.rotation import kept
 from backup.stores.folder import Folder, Store, checked
+from backup.stores.sftp import Sftp
 from collector import backup_options
-from collector.backup_options import Run
+from collector.backup_options import BackupOptions, KeepOptions, Run
 from collector.errors import BackupFault, Damaged, StoreAway
 
 # Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.
 READ_BACK_BYTES = 4 << 20
+MANY = 24  # backups, of a day
 
 
 @dataclass
@@ -47,21 +50,40 @@ class RotatedAway(Exception):
 
 
 def run_each(
-    folder: Folder, stores: Sequence[Store], for_s: float, progress: Progress | None = None
+    folder: Folder,
+    stores: Sequence[Store],
+    options: BackupOptions,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[Store, Uploaded]]:
-    """Upload to every store, for *for_s* seconds each. Raise BackupFault.
+    """Upload to every store as *options* say. Raise BackupFault.
 
     One that fails costs the others nothing: its failure is raised, and recorded, after them.
     """
     failures = []
     for far in stores:
         try:
-            yield far, run(folder, far, for_s, progress)
+            uploaded = run(folder, far, options.upload_for, progress)
+            if isinstance(far, Sftp) and not uploaded.late:
+                thin(folder, far, options.keep)
+            yield far, uploaded
         except (StoreAway, Damaged) as error:
             failures.append(error)
     for failure in failures[:1]:
         state.record_failure(folder.folder, "upload", failure, datetime.now(UTC))
         raise failure
+
+
+def thin(folder: Folder, far: Sftp, keep: KeepOptions) -> None:
+    """Remove the backups there that newer ones replace, unless they are here. Raise BackupFault.
+
+    Azure does this by a rule of its own. It takes every manifest, so many go at a time.
+    """
+    with folder.alone("upload.lock"):
+        there = far.ids()
+        stay = {*kept(there, keep), *folder.ids()}
+        gone = [each for each in there if each not in stay]
+        if len(gone) >= MANY:
+            far.thin(gone)
 
 
 def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = None) -> Uploaded:

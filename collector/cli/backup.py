@@ -250,7 +250,7 @@ def upload(file: Path) -> None:
     progress = Progress("upload")
     folder = Folder(loaded.backups)
     try:
-        for far, done in uploading.run_each(folder, stores, options.upload_for, progress):
+        for far, done in uploading.run_each(folder, stores, options, progress):
             progress.end()
             which = (
                 f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"

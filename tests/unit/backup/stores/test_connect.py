@@ -2,20 +2,24 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 
+from backup.putback import OF_THIS_MACHINE
 from backup.stores.azure import from_settings
 from backup.stores.blobs import Container
-from backup.stores.connect import connect, off_site, off_sites, open_store
+from backup.stores.connect import NAMES, connect, off_site, off_sites, open_store
 from backup.stores.credential import Certificate, Sas
 from backup.stores.folder import Folder
 from backup.stores.sftp_line import NotAdmitted, OtherServer
 from collector import backup_options, config
+from collector.cli.secret import USED_BY
 from collector.errors import BackupFault, StoreAway
 from tests.fakes.backups import keep_backup
 from tests.servers import azurite, sshd
 
+SYSTEMD = Path(__file__).parents[4] / "systemd"
 ID = "20261120T100000Z"
 GOOD = {
     "format": 1,
@@ -221,3 +225,13 @@ def test_what_is_not_connected_is_told_with_the_command(where, settings):
         BackupFault, match=f"{where} is not connected: .* backup connect (FILE|sftp:)"
     ):
         open_store(where, settings)
+
+
+def test_what_lets_into_a_store_reaches_the_units_and_is_never_replaced_by_a_backup():
+    for name in NAMES.values():
+        assert name in OF_THIS_MACHINE
+        assert name in USED_BY
+        for task in ("upload", "rehearse"):
+            unit = (SYSTEMD / f"energy-monitor-{task}.service").read_text()
+            assert f"LoadCredential=secrets_{name}:/etc/energy-monitor/secrets/{name}\n" in unit
+            assert f"SetCredential=secrets_{name}:none\n" in unit

@@ -259,7 +259,7 @@ def test_settings_are_read_as_they_were_written(key):
         ({"store": "azure"}, "not the settings of a store"),
         ({"format": 2}, "made for a newer one; upgrade first"),
         ({"address": "sftp://nas"}, "expected sftp://"),
-        ({"host_key": ""}, "host_key must be the server's public key"),
+        ({"host_key": "AAAA"}, "host_key must be the server's public key"),
         ({"host_key": f"{HOST_KEY}\nstore other"}, "host_key must be"),
         ({"private_key": "secret"}, "private_key must be a private key of OpenSSH"),
     ],

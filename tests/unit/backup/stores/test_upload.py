@@ -2,19 +2,22 @@
 
 import itertools
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from backup.progress import Progress
-from backup.stores import blobs, https, upload
+from backup.stores import blobs, https, ssh, upload
 from backup.stores.azure import from_settings, object_path
 from backup.stores.folder import Folder
+from backup.stores.sftp import Sftp
 from collector import backup_options
+from collector.backup_options import BackupOptions, KeepOptions
 from collector.errors import BackupFault, Damaged, StoreAway
 from tests.fakes.backups import keep_backup
 from tests.fakes.http_answers import Reply, serving
-from tests.servers import azurite
+from tests.servers import azurite, sshd
 
 OLD_MONTH = "20261031T230000Z"
 FIRST, SECOND, THIRD = "20261120T100000Z", "20261120T110000Z", "20261120T120000Z"
@@ -282,7 +285,43 @@ def test_a_store_that_is_away_costs_another_nothing_and_is_recorded(here, there,
             raise StoreAway("not today")
 
     with pytest.raises(StoreAway, match="not today"):
-        list(upload.run_each(here, [Away(tmp_path / "away"), there], HOUR))
+        list(upload.run_each(here, [Away(tmp_path / "away"), there], BackupOptions()))
     assert there.ids() == [FIRST]
     run = backup_options.read_runs(here.folder)["upload"]
     assert (run.id, run.error) == (FIRST, "not today")
+
+
+def test_a_folder_over_sftp_is_thinned_as_ours_is(here, tmp_path, monkeypatch):
+    monkeypatch.setattr(upload, "MANY", 2)
+    keep = KeepOptions(hourly=1, daily=0, weekly=0, monthly=0)
+    with sshd.running(tmp_path / "sshd") as server:
+        key = ssh.new_key("house")
+        server.admit(ssh.public_half(key))
+        login = ssh.from_address(server.address(tmp_path / "nas"))
+        far, nas = Sftp(replace(login, private_key=key)), Folder(tmp_path / "nas")
+        for number, backup_id in enumerate((OLD_MONTH, FIRST, SECOND, THIRD)):
+            keep_backup(nas, tmp_path, backup_id, hour(number))
+        (tmp_path / "nas" / "part-1").write_bytes(b"half")
+        keep_backup(here, tmp_path, OLD_MONTH, hour(0))
+        upload.thin(here, far, keep)
+        assert far.ids() == [OLD_MONTH, THIRD]
+        needed = far.manifest(OLD_MONTH).objects | far.manifest(THIRD).objects
+        assert far.sizes("") == needed
+        assert not (tmp_path / "nas" / "part-1").exists()
+        upload.thin(here, far, keep)
+        assert far.ids() == [OLD_MONTH, THIRD]
+
+
+def test_a_server_that_lets_us_remove_nothing_keeps_everything(here, tmp_path, monkeypatch):
+    monkeypatch.setattr(upload, "MANY", 1)
+    with sshd.running(tmp_path / "sshd", sftp="-P remove") as server:
+        key = ssh.new_key("house")
+        server.admit(ssh.public_half(key))
+        login = ssh.from_address(server.address(tmp_path / "nas"))
+        far = Sftp(replace(login, private_key=key))
+        for number, backup_id in enumerate((FIRST, SECOND)):
+            keep_backup(far, tmp_path, backup_id, hour(number))
+        before = far.sizes("")
+        upload.thin(here, far, KeepOptions(hourly=1, daily=0, weekly=0, monthly=0))
+        assert far.ids() == [FIRST, SECOND]
+        assert far.sizes("") == before
