@@ -112,6 +112,9 @@ def test_backups_go_over_sftp_and_come_back(house):
         connected = typed(house, "connect", address)
         assert connected.exit_code == 0
         assert "127.0.0.1 has the host key SHA256:" in connected.stdout
+        assert f"sudo ./install.sh --restore {address}" in "".join(
+            connected.stdout.split("\n     ")
+        )
         typed(house, "now")
         assert f"{address}: " in typed(house, "upload").stdout
         for where in ("sftp", address):
@@ -122,6 +125,14 @@ def test_backups_go_over_sftp_and_come_back(house):
         restored = CliRunner().invoke(main, [*words, "--config", str(house / "config.yaml")])
         assert restored.exit_code == 0
         assert (house / "back" / "config" / "config.yaml").exists()
+
+
+def test_the_recovery_sheet_is_printed_or_written_for_its_owner_only(house):
+    assert "It holds no secret." in typed(house, "sheet").stdout
+    target = house / "recovery.txt"
+    assert str(target) in typed(house, "sheet", "--to", str(target)).stdout
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert target.read_text() == typed(house, "sheet").stdout
 
 
 def test_the_help_of_everything_stays_fast_since_nothing_heavy_is_imported():

@@ -19,6 +19,7 @@ from collector.text import plain
 
 FORMAT = 1
 PORT = 22
+LONGEST = 200  # characters of an address
 CONNECT_S = 20
 ALIVE_S = 15  # asked for a sign of life after as long a silence; the third one missed is the end
 ALIAS = "store"  # under this name the server's key is kept, whatever its address
@@ -79,7 +80,7 @@ class Login:
 
 def from_address(text: str) -> Login:
     """Take sftp://USER@HOST[:PORT]/PATH apart. Raise BackupFault."""
-    found = ADDRESS.fullmatch(text)
+    found = ADDRESS.fullmatch(text) if len(text) <= LONGEST else None
     parts = found["path"].split("/")[1:] if found else []
     port = int(found["port"] or PORT) if found else 0
     if not found or port > 65535 or {".", ".."} & {*parts} or parts == ["~"]:  # noqa: PLR2004

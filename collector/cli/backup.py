@@ -12,6 +12,8 @@ import click
 
 from collector import text
 from collector.cli.arguments import config_option, json_option
+from collector.cli.backup_connect import connect
+from collector.cli.backup_sheet import sheet
 from collector.cli.backup_text import entry, listed, verdict
 
 if TYPE_CHECKING:
@@ -296,45 +298,5 @@ def rehearse(identity: Path | None, file: Path) -> None:
         click.echo(f"  {note}")
 
 
-@backup.command()
-@click.argument("where", metavar="FILE|sftp://USER@HOST/FOLDER")
-@config_option
-def connect(where: str, file: Path) -> None:
-    """Connect a store that backups are uploaded to: one in Azure, one over SFTP, or both.
-
-    Azure takes a file with its settings, or '-' to read them from a pipe. Over SFTP a key lets this
-    machine in: the first run makes it, and says where the server wants it.
-
-    \b
-    Examples:
-      terraform output -raw collector_settings | sudo energy-monitor backup connect -
-      sudo energy-monitor backup connect sftp://pi@nas.local/backups
-    """
-    from backup.stores import connect as connecting
-    from backup.stores.sftp_line import NotAdmitted
-    from collector import config
-
-    loaded = config.load(file)
-    if where.startswith(connecting.SFTP):
-        settings = where
-    else:
-        with click.open_file(where, encoding="utf-8") as opened:
-            settings = opened.read()
-    while True:
-        try:
-            lines = connecting.connect(settings, loaded, believe)
-            break
-        except NotAdmitted as error:
-            if not sys.stdin.isatty():
-                raise
-            click.echo(str(error))
-            click.prompt("Press Enter when it is there", default="", show_default=False)
-    for line in lines:
-        click.echo(line)
-
-
-def believe(server: str) -> None:
-    """Have a person compare what a server says it is, where there is one."""
-    click.echo(f"{server}; on the server: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
-    if sys.stdin.isatty():
-        click.confirm("Is it the same there?", abort=True)
+backup.add_command(connect)
+backup.add_command(sheet)
