@@ -26,6 +26,7 @@ NAMES = {"azure": "backup-azure", "sftp": "backup-sftp"}  # their secrets
 SFTP = "sftp://"
 ADD_AND_READ = set("rcla")
 UPLOADS = "The hourly timer uploads from now on; at once: energy-monitor backup upload"
+EMPTY = "it is empty"
 Connected = Azure | Sftp
 
 
@@ -87,7 +88,7 @@ def kept(name: str, where: str, ids: list[str], text: str, config: Config) -> li
     write_secret(file, text + "\n")
     step_down(config.backups)
     expect_uploads(config.backups)
-    found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else "it is empty"
+    found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else EMPTY
     return [f"{where}: {found}", f"The credential is kept in {file}"]
 
 

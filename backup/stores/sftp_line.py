@@ -286,7 +286,9 @@ class Session:
             self.process.wait(5)
         with suppress(BlockingIOError):
             words = os.read(self.stderr, MOST_WORDS)
-        lines = [plain(each.strip()) for each in words.decode(errors="replace").splitlines()]
+        lines = [
+            plain(each.strip().rstrip(".")) for each in words.decode(errors="replace").splitlines()
+        ]
         said = "; ".join([each for each in lines if each][-3:]) or "the connection was closed"
         return next((kind for words, kind in FINAL.items() if words in said), Lost)(said)
 

@@ -46,7 +46,9 @@ def connect(where: str, file: Path) -> None:
             click.prompt("Press Enter when it is there", default="", show_default=False)
     for line in lines:
         click.echo(line)
-    show(loaded)
+    if lines[0].endswith(connecting.EMPTY):  # else it is printed already, or a machine is restored
+        click.echo()
+        show(loaded)
 
 
 def believe(server: str) -> None:
