@@ -149,9 +149,9 @@ def secret(name: str, secrets: Path) -> str | None:
         raise BackupFault(f"{error}; try it with sudo") from error
 
 
-def is_far(where: str | None) -> bool:
+def is_far(where: str) -> bool:
     """Return whether a user means a store that must be connected."""
-    return where in NAMES or (where or "").startswith(SFTP)
+    return where in NAMES or where.startswith(SFTP)
 
 
 def open_far(where: str, secrets: Path) -> Connected:
@@ -167,12 +167,8 @@ def open_far(where: str, secrets: Path) -> Connected:
         is_there = there == (login.user, login.host, login.port)
         store = Sftp(replace(store.login, path=login.path)) if is_there else None
     if store is None:
-        settings = (
-            "FILE" if name == "azure" else where if where != name else f"{SFTP}USER@HOST/FOLDER"
-        )
-        raise BackupFault(
-            f"{where} is not connected: sudo energy-monitor backup connect {settings}"
-        )
+        example = {"azure": "FILE", "sftp": f"{SFTP}USER@HOST/FOLDER"}.get(where, where)
+        raise BackupFault(f"{where} is not connected: sudo energy-monitor backup connect {example}")
     return store
 
 

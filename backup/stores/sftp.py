@@ -20,15 +20,8 @@ from backup.stores import ssh
 from backup.stores.folder import proved
 from backup.stores.https import PAUSES_S
 from backup.stores.pace import pieces_of
-from backup.stores.sftp_line import (
-    NO_SUCH_FILE,
-    PERMISSION_DENIED,
-    Lost,
-    NotAdmitted,
-    OtherServer,
-    Refused,
-    Session,
-)
+from backup.stores.sftp_line import NotAdmitted, OtherServer, Session
+from backup.stores.sftp_message import NO_SUCH_FILE, PERMISSION_DENIED, Lost, Refused
 from backup.stores.ssh import ALIAS, Login
 from collector.errors import Damaged, StoreAway
 

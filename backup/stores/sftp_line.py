@@ -1,4 +1,4 @@
-"""Files of another computer, over SFTP version 3 (draft-ietf-secsh-filexfer-02).
+"""Files of another computer, over SFTP.
 
 The system's ``ssh`` brings the connection, its keys and its ciphers; here are the requests.
 """
@@ -11,13 +11,42 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import IO
 
+from backup.stores.sftp_message import (
+    ATTRIBUTES,
+    CLOSE,
+    DATA,
+    EXTENDED,
+    FIRST,
+    HANDLE,
+    INIT,
+    MKDIR,
+    NAME,
+    NO_SUCH_FILE,
+    OPEN,
+    OPENDIR,
+    READ,
+    READDIR,
+    REMOVE,
+    RENAME,
+    STAT,
+    STATUS,
+    TO_MAKE,
+    TO_READ,
+    VERSION,
+    WITH_MODE,
+    WRITE,
+    Fields,
+    Lost,
+    Refused,
+    named,
+    packed,
+    refusal,
+)
 from collector.errors import StoreAway
 from collector.text import plain
 
-VERSION = 3
 START_S = 45.0  # name, connection and keys, also of a disk that has to spin up
 ANSWER_S = 60.0
 MOST_BYTES = 260 << 10  # of one answer; OpenSSH sends up to 256 kB
@@ -27,25 +56,7 @@ MOST_NAMES = 1_000_000  # in one folder
 PIECE = 32 << 10  # every server takes this much in one request
 WINDOW = 16  # requests under way: 10 MB/s over a line of 50 ms
 
-INIT, OPEN, CLOSE, READ, WRITE, STAT = 1, 3, 4, 5, 6, 17
-OPENDIR, READDIR, REMOVE, MKDIR, RENAME, EXTENDED = 11, 12, 13, 14, 18, 200
-FIRST, STATUS, HANDLE, DATA, NAME, ATTRIBUTES = 2, 101, 102, 103, 104, 105
-OK, END, NO_SUCH_FILE, PERMISSION_DENIED = 0, 1, 2, 3
-TO_READ, TO_MAKE = 0x01, 0x02 | 0x08 | 0x20  # write, create, and only where nothing is there
-WITH_SIZE, WITH_OWNER, WITH_MODE, WITH_TIMES, WITH_MORE = 0x01, 0x02, 0x04, 0x08, 0x80000000
 FSYNC = b"fsync@openssh.com"
-
-
-class Lost(StoreAway):
-    """The connection broke, or never came about: asking again may help."""
-
-
-class Refused(StoreAway):
-    """The server refused a request; *code* is its reason."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class NotAdmitted(StoreAway):
@@ -58,37 +69,6 @@ class OtherServer(StoreAway):
 
 # What asking again would not change; ssh has one exit status for everything.
 FINAL = {"Permission denied": NotAdmitted, "Host key verification failed": OtherServer}
-
-
-@dataclass
-class Fields:
-    """The rest of an answer, read from its beginning. Raise Lost where it ends too early."""
-
-    data: bytes
-    at: int = field(default=0)
-
-    def take(self, size: int) -> bytes:
-        if size > len(self.data) - self.at:
-            raise Lost("an answer is cut short: is this an SFTP server?")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self) -> int:
-        return int.from_bytes(self.take(4), "big")
-
-    def text(self) -> bytes:
-        return self.take(self.number())
-
-    def size(self) -> int | None:
-        """Read the attributes of a file; return its size, None where they do not say it."""
-        flags = self.number()
-        size = int.from_bytes(self.take(8), "big") if flags & WITH_SIZE else None
-        for each, length in ((WITH_OWNER, 8), (WITH_MODE, 4), (WITH_TIMES, 8)):
-            self.take(length if flags & each else 0)
-        if flags & WITH_MORE:
-            for _ in range(2 * self.number()):
-                self.text()
-        return size
 
 
 class Session:
@@ -298,23 +278,6 @@ def end(process: subprocess.Popen[bytes], pipes: Iterable[IO[bytes]]) -> None:
     process.wait()
     for pipe in pipes:
         pipe.close()
-
-
-def refusal(answer: Fields, *, may_end: bool) -> Refused | None:
-    """Return what a status says, None where all went well, or there is no more."""
-    code = answer.number()
-    if code == OK or (code == END and may_end):
-        return None
-    words = plain(answer.text().decode(errors="replace")) if answer.at < len(answer.data) else ""
-    return Refused(words or f"error {code}", code)
-
-
-def packed(text: bytes) -> bytes:
-    return struct.pack(">I", len(text)) + text
-
-
-def named(path: str) -> bytes:
-    return packed(path.encode())
 
 
 def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -81,6 +82,17 @@ def test_what_is_there_already_may_be_put_again(store, tmp_path):
     store.put(FIRST, name, file)
     store.put(SECOND, name, file)
     assert list(store.sizes(SECOND)) == [name]
+
+
+def test_what_is_there_is_never_overwritten(place, tmp_path):
+    store, change = place
+    name, file = object_in(tmp_path, b"one")
+    store.put(FIRST, name, file)
+    other = b"x" * file.stat().st_size
+    change(FIRST, name, other)
+    with suppress(Damaged):
+        store.put(SECOND, name, file)
+    assert b"".join(store.get(FIRST, name)) == other
 
 
 def test_a_backup_without_a_manifest_does_not_exist(store, tmp_path):

@@ -13,7 +13,8 @@ from backup.stores import sftp_line, ssh
 from backup.stores.folder import Folder
 from backup.stores.pace import pieces_of
 from backup.stores.sftp import Sftp
-from backup.stores.sftp_line import Lost, NotAdmitted, OtherServer, Refused, Session
+from backup.stores.sftp_line import NotAdmitted, OtherServer, Session
+from backup.stores.sftp_message import Lost, Refused
 from collector.errors import BackupFault, Damaged, StoreAway
 from tests.fakes.backups import keep_backup, object_in
 from tests.servers import sshd
