@@ -32,6 +32,10 @@ OTHER_SERVER = (
 T = TypeVar("T")
 
 
+class Missing(StoreAway):
+    """A file or folder is not there."""
+
+
 class Sftp:
     """Backups where *login* leads; uploads take at most *rate* bytes a second, 0 for all of it."""
 
@@ -53,7 +57,7 @@ class Sftp:
         path = self.path("manifests", f"{backup_id}.json")
         try:
             data = b"".join(at_most(MOST_BYTES, self.read(path)))
-        except FileNotFoundError:
+        except Missing:
             raise Damaged(f"{self.name}: there is no backup {backup_id}") from None
         return proved(self, backup_id, path, data)
 
@@ -77,7 +81,7 @@ class Sftp:
     def get(self, backup_id: str, name: str) -> Iterator[bytes]:  # noqa: ARG002
         try:
             yield from self.read(self.path("objects", name))
-        except FileNotFoundError:
+        except Missing:
             raise Damaged(f"{self.name}: object {name} is missing") from None
 
     def put_manifest(self, manifest: Manifest) -> None:
@@ -146,7 +150,7 @@ class Sftp:
         return self.again(lambda session: dict(session.files(self.path(folder))))
 
     def read(self, path: str) -> Iterator[bytes]:
-        """Yield a file's bytes, going on after a cut where it was. Raise FileNotFoundError."""
+        """Yield a file's bytes, going on after a cut where it was. Raise Missing."""
         at = 0
         opened: tuple[Session, bytes] | None = None
 
@@ -212,7 +216,7 @@ class Sftp:
     # --- the connection ------------------------------------------------------------------------
 
     def again(self, work: Callable[[Session], T]) -> T:
-        """Do *work* until the connection holds for it. Raise StoreAway, FileNotFoundError."""
+        """Do *work* until the connection holds for it. Raise StoreAway."""
         with self.lock:
             for pause_s in (*PAUSES_S, None):
                 try:
@@ -224,9 +228,8 @@ class Sftp:
                         raise StoreAway(f"{self.name}: {what}") from None
                     time.sleep(pause_s)
                 except Refused as error:
-                    if error.code == NO_SUCH_FILE:
-                        raise FileNotFoundError from None
-                    raise StoreAway(f"{self.name}: the server refuses: {error}") from None
+                    kind = Missing if error.code == NO_SUCH_FILE else StoreAway
+                    raise kind(f"{self.name}: the server refuses: {error}") from None
                 except NotAdmitted as error:
                     raise NotAdmitted(f"{self.name}: {error}; {self.not_admitted()}") from None
                 except OtherServer:

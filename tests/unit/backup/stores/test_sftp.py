@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import shutil
 import struct
 import sys
 from dataclasses import replace
@@ -123,6 +124,13 @@ def test_a_damaged_file_is_not_uploaded(store, tmp_path):
         store.put(ID, name, file)
     assert store.sizes(ID) == {}
     assert list((tmp_path / "nas" / "house").glob("part-*")) == []
+
+
+def test_a_folder_that_went_is_not_taken_for_an_object_that_is_missing_here(store, tmp_path):
+    store.put(ID, *object_in(tmp_path, b"one"))
+    shutil.rmtree(tmp_path / "nas")
+    with pytest.raises(StoreAway, match="the server refuses: No such file"):
+        store.put(ID, *object_in(tmp_path, b"two"))
 
 
 def test_a_manifest_without_end_is_not_read_to_it(store, tmp_path, monkeypatch):
