@@ -400,3 +400,36 @@ systemctl() {{ false; }}
 report_grafana""")
     for each in [*words, "password: sudo energy-monitor secret show grafana-admin"]:
         assert each in done.stdout
+
+
+def asked_about_backup(folder, **given):
+    """Ask as install.sh does where there is no terminal; return what it says, and what it holds."""
+    script = SCRIPT.read_text()
+    asking = script[script.index("is_far() {") : script.index("# A question is asked before")]
+    names = {"yes": "no", "restore": "", "settings": "", "identity": "", "store": "", "key": ""}
+    shell = f"""set -euo pipefail
+ETC={folder} RESTORED={folder}/restored
+{" ".join(f"{name}={value}" for name, value in (names | given).items())}
+say() {{ echo "$*"; }}
+fail() {{ echo "$*" >&2; exit 1; }}
+{asking}
+ask_about_backup
+printf '%s' "$store"
+"""
+    command = ["bash", "-c", shell]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_store_over_sftp_takes_a_terminal_or_what_let_the_machine_before_in(tmp_path):
+    (tmp_path / "secrets").mkdir()
+    address = "sftp://pi@nas/backups"
+    refused = asked_about_backup(tmp_path, restore=address)
+    assert refused.returncode == 1
+    assert "add --settings FILE: the secret backup-sftp" in refused.stderr
+    (tmp_path / "settings").write_text("{}")
+    told = asked_about_backup(tmp_path, restore=address, settings=tmp_path / "settings")
+    assert (told.returncode, told.stdout) == (0, "{}")
+    (tmp_path / "secrets" / "backup-sftp").write_text("{}")
+    assert asked_about_backup(tmp_path, restore=address).returncode == 0
