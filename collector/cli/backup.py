@@ -26,7 +26,7 @@ from_option = click.option(
     "--from",
     "where",
     metavar="azure|sftp|FOLDER",
-    help="Another place instead of the folder in the configuration; sftp:// and so on will do too.",
+    help="Another place instead of the folder in the configuration; also as sftp://USER@HOST/FOLDER.",
 )
 identity_option = click.option(
     "--identity",
