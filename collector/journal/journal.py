@@ -80,9 +80,11 @@ class Journal:
                 self.undated.open()
 
     def close(self) -> None:
-        for name, each in (("log", self.log), ("undated", self.undated)):
-            with self.disk.using(name):
-                each.close()
+        for target in (self.log, self.undated):
+            with self.disk.using(self.place_of(target)):
+                target.close()
+            if after := target.held and target.next_number:
+                target.lost(NOT_TAKEN, after - target.held, after - 1)
         if self.door is not None:
             os.close(self.door)
             self.door = None
@@ -99,9 +101,8 @@ class Journal:
 
         They are held in memory then, unless *hold* says that they can be had again. *at_ms* is when
         they came, where that is not the time of the last one: a segment is as old as what came
-        first, also when that is the weather of ten years ago.
-
-        On a full disk room is made by dropping the oldest closed segment, as often as it takes.
+        first, also when that is the weather of ten years ago. On a full disk the oldest closed
+        segments make room.
         """
         with self.lock:
             target = self.log if dated else self.undated
@@ -122,7 +123,6 @@ class Journal:
         make_room: bool = False,
     ) -> bool:
         """Append to *target*; return False where the disk does not take it."""
-        place = self.place_of(target)
         with self.lock:
             while not target.holding:
                 try:
@@ -132,9 +132,9 @@ class Journal:
                 except OSError as error:
                     if make_room and error.errno in FULL and self.drop_oldest("disk full"):
                         continue
-                    self.disk.fails(place, error)
+                    self.disk.fails(self.place_of(target), error)
                     return False
-                self.disk.works(place)
+                self.disk.works(self.place_of(target))
                 return True
         return False
 

@@ -156,6 +156,16 @@ def test_the_first_start_on_a_full_disk_measures_and_takes_its_place_later(
     assert stored(tmp_path / "journal") == [line(1)]
 
 
+def test_what_is_in_memory_at_the_end_is_counted_as_lost(tmp_path, card, caplog):
+    journal = opened(tmp_path)
+    card(errno.EIO)
+    for each in lines(1, 30):
+        journal.append([each])
+    journal.close()
+    assert journal.losses.ever == {"not taken by the disk": 30}
+    assert "30 readings lost: not taken by the disk" in caplog.text
+
+
 def test_what_a_source_can_bring_again_takes_no_memory(tmp_path, card):
     journal = opened(tmp_path)
     card(errno.EIO)
