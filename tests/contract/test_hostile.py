@@ -33,7 +33,7 @@ SOURCES = {
 }
 ALONE = {"backups", "green_button", "host", "opower", "simulated"}  # files, and portals by name
 OUTPUTS = {"influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s"}
-LARGEST_MB = 150
+LARGEST_MB = 120
 ESCAPES = b"\x1b[2J\x07\xe2\x80\xae"
 
 
@@ -48,8 +48,8 @@ def silence(_: bytes) -> Iterator[bytes | float]:
 
 def endless(_: bytes) -> Iterator[bytes | float]:
     while True:
-        yield b"0" * 65_536
-        yield 0.005
+        yield b"0" * 1_000_000
+        yield 0.01
 
 
 def byte_by_byte(_: bytes) -> Iterator[bytes | float]:
@@ -85,10 +85,9 @@ def giant(asked: bytes) -> Iterator[bytes | float]:
 
 def echo(asked: bytes) -> Iterator[bytes | float]:
     """Give back what was asked, secrets too, with commands for a terminal."""
-    said = asked + SECRET.encode() + ESCAPES
-    if asked.startswith((b"GET", b"POST")):
-        line = said.replace(b"\r\n", b" ")
-        yield b"HTTP/1.1 401 %s\r\nX: %s\r\nContent-Length: %d\r\n\r\n" % (line, line, len(said))
+    said = SECRET.encode() + ESCAPES + asked
+    if asked.startswith(b"GET"):
+        yield b"HTTP/1.1 500 %s\r\nContent-Length: %d\r\n\r\n" % (SECRET.encode(), len(said))
     elif asked.startswith(b"*"):
         yield b"-ERR "
     elif asked.startswith((b"LIST", b"USERNAME", b"PASSWORD")):
