@@ -66,8 +66,12 @@ class Framing:
 
     @property
     def silence_s(self) -> float:
-        """The pause between two frames (Modbus over Serial Line V1.02, 2.5.1.1)."""
-        return 0.00175 if self.baudrate > 19200 else 3.5 * self.character_s  # noqa: PLR2004  there
+        """The pause between two frames (Modbus over Serial Line V1.02, 2.5.1.1).
+
+        Characters have 11 bits there, and devices count so where they have fewer.
+        """
+        character_s = max(self.character_s, 11 / self.baudrate)
+        return 0.00175 if self.baudrate > 19200 else 3.5 * character_s  # noqa: PLR2004  there
 
 
 class LineConflict(ValueError):
