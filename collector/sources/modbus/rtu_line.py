@@ -16,6 +16,8 @@ from collector.sources.modbus import rtu
 from collector.sources.modbus.rtu import REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
 
 MOST_NOISE_BYTES = 512  # two of the longest frames: who talks on without a pause is no slave
+ASLEEP = 0.95  # of the time that an answer takes: a shorter one is soon found out
+SLOWER = 1.02  # so much longer may the next one take: a late one by chance is not believed
 
 
 class RtuLine(SerialLine):
@@ -33,6 +35,7 @@ class RtuLine(SerialLine):
         self.expected: list[Pattern] = []
         self.buffer = b""
         self.missing = 0
+        self.took_s: dict[Shape, float] = {}
         self.sent_s = 0.0
         self.heard_s = 0.0
         self.silence_s = framing.silence_s
@@ -99,6 +102,9 @@ class RtuLine(SerialLine):
         """
         shape = rtu.shape_of(self.request)
         noise_before = self.discarded["noise"]
+        if not self.is_remote:
+            # sleeping for nearly as long as it takes spares waking up for every piece of it
+            time.sleep(ASLEEP * self.took_s.get(shape, 0.0))
         while True:
             for frame in self.frames():
                 if self.answers(frame, shape):
@@ -146,6 +152,8 @@ class RtuLine(SerialLine):
             raise rtu.refused(self.port, asked, start, frame[2])
         if heard in slave.owed:
             if slave.settle(heard) and asked and asked.slave == heard.slave:
+                took_s = self.heard_s - self.sent_s
+                self.took_s[asked] = min(took_s, SLOWER * self.took_s.get(asked, took_s))
                 slave.measure(max(self.heard_s - self.sent_s - self.wire_s(asked), 0.0))
                 return True
             slave.came_late()
