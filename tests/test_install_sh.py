@@ -407,6 +407,7 @@ def asked_about_backup(folder, **given):
     script = SCRIPT.read_text()
     asking = script[script.index("is_far() {") : script.index("# A question is asked before")]
     names = {"yes": "no", "restore": "", "settings": "", "identity": "", "store": "", "key": ""}
+    names |= {"backup_id": "latest", "signed_by": ""}
     shell = f"""set -euo pipefail
 ETC={folder} RESTORED={folder}/restored
 {" ".join(f"{name}={value}" for name, value in (names | given).items())}

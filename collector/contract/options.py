@@ -98,9 +98,10 @@ class OutputOptions:
 
     type: str = option("type of the output", example="influxdb")
     every: Seconds = option(
-        "delivery interval; a backlog is sent immediately in batches",
-        example="5s",
-        default=Seconds(5),
+        "delivery interval; a delivery waits up to half a second for the readings of the slot, "
+        "and a backlog is sent immediately in batches",
+        example="3s",
+        default=Seconds(3),
         low=0.05,
         high=LONGEST_EVERY_S,
     )

@@ -33,7 +33,7 @@ def each_output(case: Case) -> Iterator[Finding]:
     status = case.answer()
     later = None
     for name, output in status.outputs.items():
-        every_s = getattr(case.config.outputs.get(name), "every", 5) if case.config else 5
+        every_s = getattr(case.config.outputs.get(name), "every", 3) if case.config else 5
         if output.state == "away":
             yield away(case, name, output)
         elif output.state == "failed":

@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 LONGEST_WISH_S = 900.0
+# A delivery waits for the next readings from so long before it is due: they are the newest then.
+LEAD_S = 0.5
+QUIET_OF_LEAD = 0.2  # 0.1 s without a reading: the lines have read their slot
+LOOKS_FOR_QUIET = 5
 # What a database loses in a power cut is its newest, of all devices alike; a device that was late
 # may lack a little more.
 HEAL_MARGIN_MS = 60_000
@@ -80,6 +84,7 @@ class Delivery:
         self.name = name
         self.output = output
         self.every_s = float(options.every)
+        self.lead_s = min(LEAD_S, self.every_s / 4)
         self.selection = Selection(options)
         self.journal = journal
         self.clock = clock
@@ -98,10 +103,25 @@ class Delivery:
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             pause_s = self.deliver_once()
-            stop.wait(pause_s)
+            if not pause_s or self.failures:
+                stop.wait(pause_s)
+            elif not stop.wait(max(pause_s - self.lead_s, 0)):
+                self.wait_for_slot(stop)
         if not self.failures:
             self.deliver_once()
         self.close()
+
+    def wait_for_slot(self, stop: threading.Event) -> None:
+        """Wait until readings come, and for those of the same slot; not long where none come."""
+        log = self.journal.log
+        number = log.next_number
+        with log.grown:
+            log.grown.wait_for(lambda: log.next_number > number or stop.is_set(), 2 * self.lead_s)
+        for _ in range(LOOKS_FOR_QUIET):
+            if log.next_number == number or stop.is_set():
+                return
+            number = log.next_number
+            stop.wait(self.lead_s * QUIET_OF_LEAD)
 
     def close(self) -> None:
         try:
@@ -130,7 +150,7 @@ class Delivery:
         cursor = self.journal.cursors[self.name]
         batch = self.take_newest(cursor) if self.output.wants == "newest" else self.take_all(cursor)
         if batch is None:
-            return self.every_s
+            return self.lead_s
         refused = self.write(batch)
         newest_ms = max([cursor.newest_ms, *map(time_ms, batch.lines)])
         passed_ms = max(cursor.passed_ms, newest_ms, batch.passed_ms)

@@ -243,6 +243,8 @@ class Service:
     def end(self) -> None:
         """Let every thread finish what it is at, and close the journal."""
         deadline = time.monotonic() + STOP_WITHIN_S
+        with self.journal.log.grown:
+            self.journal.log.grown.notify_all()
         for thread in self.threads:
             thread.join(max(0, deadline - time.monotonic()))
         self.config.socket.unlink(missing_ok=True)
