@@ -17,6 +17,7 @@ from collector import secrets
 
 MARK = "[redacted]"
 SHORTEST = 4  # fewer characters stand in every text, and keep nothing secret
+SHORTEST_PART = 12  # a shorter one may stand within a word: 'house' in 'energy-house'
 SHORTEST_LINE = 16  # of a secret with several, such as a private key
 LONGEST = 2000
 
@@ -60,7 +61,13 @@ def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
     """Return what matches *values* in every spelling; None where there is nothing to hide."""
     spelled = {spelling for value in values for spelling in spellings(value)}
     longest_first = sorted(spelled, key=lambda each: (-len(each), each))
-    return re.compile("|".join(map(re.escape, longest_first))) if spelled else None
+    return re.compile("|".join(map(matching, longest_first))) if spelled else None
+
+
+def matching(spelling: str) -> str:
+    """Return the pattern of one spelling: anywhere, or where it is short, as a word of its own."""
+    pattern = re.escape(spelling)
+    return pattern if len(spelling) >= SHORTEST_PART else rf"(?<![\w-]){pattern}(?![\w-])"
 
 
 def spellings(value: str) -> set[str]:

@@ -58,3 +58,10 @@ def test_any_text_becomes_one_line_that_can_be_printed(text):
     if text.isprintable() and len(text) < LONGEST:
         assert shown == text
     assert escape(text, keep="\n").replace("\n", "").isprintable()
+
+
+def test_a_short_secret_hides_no_part_of_a_word(tmp_path):
+    (tmp_path / "short").write_text("house")
+    Secret("short", tmp_path).value()
+    said = safe("energy-house, house2: mqtt://u:house@h, 'house'")
+    assert said == "energy-house, house2: mqtt://u:[redacted]@h, '[redacted]'"
