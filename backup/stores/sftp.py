@@ -59,6 +59,8 @@ class Sftp:
             data = b"".join(at_most(MOST_BYTES, self.read(path)))
         except Missing:
             raise Damaged(f"{self.name}: there is no backup {backup_id}") from None
+        except Damaged as error:
+            raise Damaged(f"{self.name}: {path} is damaged: {error}") from error
         return proved(self, backup_id, path, data)
 
     def sizes(self, backup_id: str) -> dict[str, int]:  # noqa: ARG002  it keeps no month apart

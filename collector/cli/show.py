@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -112,22 +114,30 @@ def output_row(name: str, output: OutputStatus, now_ms: float) -> list[str]:
 
 
 def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, str] = NONE) -> str:
-    """Set out the newest reading of each device: device, quantity, value, unit.
+    """Set out the newest value of each quantity: device, quantity, value, unit.
 
-    Where readings are of several instants, each has a table of its own, and its time above it.
+    Where values are of several instants, each has a table of its own, and its time above it.
     """
-    every = list(readings)
-    newest = {each.device: each.at_ms for each in sorted(every, key=lambda each: each.at_ms)}
-    shown = [each for each in every if each.at_ms == newest[each.device]]
-    instants = sorted({each.at_ms for each in shown})
+    every = sorted(readings, key=lambda each: each.at_ms)
+    newest = {(each.device, quantity): each.at_ms for each in every for quantity in each.values}
+    shown = [
+        replace(each, values=values)
+        for each in every
+        if (
+            values := {
+                quantity: value
+                for quantity, value in each.values.items()
+                if newest[each.device, quantity] == each.at_ms
+            }
+        )
+    ]
     if len({each.at_ms for each in every}) <= 1:
         return values_table(shown, label, labels)
     parts = [
-        f"{utc(at_ms)}\n{values_table([r for r in shown if r.at_ms == at_ms], label, labels)}"
-        for at_ms in instants
+        f"{utc(at_ms)}\n{values_table(group, label, labels)}"
+        for at_ms, group in groupby(shown, key=lambda each: each.at_ms)
     ]
-    older = len(every) - len(shown)
-    if older:
+    if older := len(every) - len(shown):
         parts.append(f"{older} older readings are not shown; --json prints all")
     return "\n\n".join(parts)
 

@@ -19,7 +19,7 @@ releases that do not know it step over it as over damage:
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 HEADER = struct.Struct("<IIQ")
@@ -112,10 +112,11 @@ def inflate(frame: Frame) -> Sequence[bytes]:
     return zlib.decompress(frame.body).split(b"\n")
 
 
-def pack_times(oldest_ms: int, newest_ms: int) -> bytes:
-    """Return the end of a closed file whose readings are of these times, and of those between."""
-    rest = TIMES.pack(0, oldest_ms, newest_ms)[4:]
-    return zlib.crc32(TIMES_MARK + rest).to_bytes(4, "little") + rest
+def pack_times(times_ms: Collection[int]) -> Iterator[bytes]:
+    """Yield the end of a closed file whose readings are of these times; nothing without any."""
+    if times_ms:
+        rest = TIMES.pack(0, min(times_ms), max(times_ms))[4:]
+        yield zlib.crc32(TIMES_MARK + rest).to_bytes(4, "little") + rest
 
 
 def times_in(end: bytes) -> tuple[int, int] | None:

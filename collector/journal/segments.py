@@ -253,11 +253,9 @@ class Log:
         found = list(frames.scan(data, number=segment.first))
         for gap in gaps(segment.first, found, self.first_after(segment)):
             self.lost("damaged", *gap)
-        target = segment.path.with_suffix(".z")
-        draft = segment.path.with_suffix(".new")
-        times = [time_ms(frame.body) for frame in found]
-        span = [frames.pack_times(min(times), max(times))] if times else []
-        size = write_blocks(draft, chain(frames.deflate(iter(found)), span))
+        target, draft = segment.path.with_suffix(".z"), segment.path.with_suffix(".new")
+        times = frames.pack_times([time_ms(frame.body) for frame in found])
+        size = write_blocks(draft, chain(frames.deflate(iter(found)), times))
         with self.grown:
             if segment not in self.segments:  # dropped meanwhile
                 draft.unlink()

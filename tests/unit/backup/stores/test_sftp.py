@@ -135,8 +135,8 @@ def test_a_folder_that_went_is_not_taken_for_an_object_that_is_missing_here(stor
 
 def test_a_manifest_without_end_is_not_read_to_it(store, tmp_path, monkeypatch):
     keep_backup(store, tmp_path, ID, {"config/a": b"a"})
-    monkeypatch.setattr("backup.stores.sftp.MANIFEST_BYTES", 100)
-    with pytest.raises(Damaged, match="larger than a manifest can be"):
+    monkeypatch.setattr("backup.stores.sftp.MOST_BYTES", 100)
+    with pytest.raises(Damaged, match="longer than 100 bytes"):
         store.manifest(ID)
 
 

@@ -443,15 +443,23 @@ def test_a_file_of_which_nothing_can_be_read_is_not_read(made, folder, caplog):
     assert "is read" not in caplog.text
 
 
-def test_the_table_shows_readings_of_one_instant(folder, tmp_path):
-    rows = [fake.interval(NEW_YEAR_S, 7, cost=5_512_000), fake.interval(NEW_YEAR_S + 3600, 8)]
+def test_each_table_shows_readings_of_one_instant(folder, tmp_path):
+    rows = [
+        fake.interval(NEW_YEAR_S - 3600, 6),
+        fake.interval(NEW_YEAR_S, 7, cost=5_512_000),
+        fake.interval(NEW_YEAR_S + 3600, 8),
+    ]
     put(folder, "a.xml", fake.house(fake.block(rows)))
     sources = f"  grid:\n    type: green_button\n    path: {folder}\n"
     file = configure(tmp_path / "home", sources)
     done = energy_monitor("read", "grid", "--config", file)
-    assert "2011-01-01" in done.stdout, done.stderr
-    assert "55.12" not in done.stdout
-    assert "1 older readings are not shown; --json prints all" in done.stdout
+    assert done.returncode == 0, done.stderr
+    before, last, older = done.stdout.split("\n\n")
+    assert before.startswith("2011-01-01T08:00:00")
+    assert "55.12" in before
+    assert last.startswith("2011-01-01T09:00:00")
+    assert "55.12" not in last
+    assert older == "1 older readings are not shown; --json prints all\n"
 
 
 def test_gas_and_water_are_devices_of_their_own(made, folder):
