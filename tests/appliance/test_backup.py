@@ -107,7 +107,7 @@ def machine(fresh, tell):
     with fresh("house") as made:
         (made.root / CONFIG[1:]).write_text(CONFIGURATION)
         said = made.run(f"{INSTALL} --yes").stdout
-        assert "energy-monitor-backup.timer is running" in said
+        assert "energy-monitor-backup.timer is on" in said
         wait_for_reads(made, "meter1", 5)
         yield made
 
