@@ -327,7 +327,7 @@ def test_one_reading_is_what_the_service_would_store(tmp_path, monkeypatch):
     )
     shown = typed("read", "house", "--json", "--config", file)
     assert set(json.loads(shown.stdout)["values"]) == {"active_energy"}
-    assert "house: 1 impossible values left out, the last voltage = 9e+09 V" in shown.stderr
+    assert "house: 1 value left out: cannot be true, the last voltage = 9e+09 V" in shown.stderr
     assert not (tmp_path / "journal").exists()
 
 

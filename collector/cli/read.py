@@ -20,7 +20,7 @@ from collector.run.feed import Feed
 from collector.run.intake import Intake
 from collector.safe_text import safe
 from collector.status import LatestReading, SourceStatus, titled
-from collector.text import duration
+from collector.text import counted, duration
 
 
 @click.command()
@@ -169,7 +169,8 @@ def read_now(intake: Intake) -> list[Reading]:
 def tell_left_out(each: Feed) -> None:
     count, each.health.out_of_range = each.health.out_of_range, 0
     if count:
-        text = f"{count} impossible values left out, the last {each.health.last_out_of_range}"
+        last = each.health.last_out_of_range
+        text = f"{counted(count, 'value')} left out: cannot be true, the last {last}"
         click.secho(f"{each.name}: {text}", fg="yellow", err=True)
 
 

@@ -116,7 +116,7 @@ def output_row(name: str, output: OutputStatus, now_ms: float) -> list[str]:
 def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, str] = NONE) -> str:
     """Set out the newest value of each quantity: device, quantity, value, unit.
 
-    Where values are of several instants, each has a table of its own, and its time above it.
+    Where values are of several instants, each has a table of its own, with its time in each row.
     """
     every = sorted(readings, key=lambda each: each.at_ms)
     newest = {(each.device, quantity): each.at_ms for each in every for quantity in each.values}
@@ -134,7 +134,7 @@ def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, st
     if len({each.at_ms for each in every}) <= 1:
         return values_table(shown, label, labels)
     parts = [
-        f"{utc(at_ms)}\n{values_table(group, label, labels)}"
+        values_table(group, label, labels, utc(at_ms))
         for at_ms, group in groupby(shown, key=lambda each: each.at_ms)
     ]
     if older := len(every) - len(shown):
@@ -142,13 +142,19 @@ def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, st
     return "\n\n".join(parts)
 
 
-def values_table(readings: Iterable[Reading], label: str, labels: Mapping[str, str]) -> str:
+def values_table(
+    readings: Iterable[Reading], label: str, labels: Mapping[str, str], at: str = ""
+) -> str:
+    times, head = ([at], ["TIME"]) if at else ([], [])
     rows = [
-        [reading.device, quantity, *in_unit(quantity, value), labels.get(reading.device, label)]
+        [
+            *(reading.device, quantity, *in_unit(quantity, value), *times),
+            labels.get(reading.device, label),
+        ]
         for reading in readings
         for quantity, value in reading.values.items()
     ]
-    return labelled_table(["DEVICE", "QUANTITY", "VALUE", "UNIT"], rows, right=(2,))
+    return labelled_table(["DEVICE", "QUANTITY", "VALUE", "UNIT", *head], rows, right=(2,))
 
 
 def models(own_dirs: Sequence[Path], *, as_json: bool) -> str:

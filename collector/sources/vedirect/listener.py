@@ -136,8 +136,7 @@ class Listener:
             return FrameDamaged(f"{port}: {HEX_ONLY}")
         if self.bytes and not self.blocks:
             return FrameDamaged(
-                f"{port}: {self.bytes} bytes came without a complete block: is it a VE.Direct "
-                "device?"
+                f"{port}: {self.bytes} bytes came with no whole block: is it a VE.Direct device?"
             )
         return DeviceSilent(
             f"{port}: no block for {silent_s:.1f} s: is the device on, and its plug in?"

@@ -122,8 +122,8 @@ def test_the_next_block_is_waited_for_where_the_newest_is_old(make, monkeypatch)
     ("said", "error", "sentence"),
     [
         (b"", DeviceSilent, "is the device on, and its plug in"),
-        (b"\x83\x11nonsense", FrameDamaged, r"\d+ bytes came without a complete block"),
-        (blocks(MONITOR)[:40], FrameDamaged, "a complete block"),
+        (b"\x83\x11nonsense", FrameDamaged, r"\d+ bytes came with no whole block"),
+        (blocks(MONITOR)[:40], FrameDamaged, "no whole block"),
         (blocks(HISTORY), FrameDamaged, "blocks came, and none with a PID"),
         (HEX, FrameDamaged, "sends VE.Direct HEX messages but no text blocks"),
     ],
