@@ -61,10 +61,17 @@ def test_every_service_that_a_timer_starts_is_there():
 
 
 def test_what_a_timer_starts_every_day_or_hour_logs_only_what_is_wrong():
-    quiet = {"StandardOutput=null", "SyslogLevel=notice", "LogLevelMax=notice"}
+    quiet = {"StandardOutput=null", "StandardError=journal", "SyslogLevel=notice"}
+    quiet.add("LogLevelMax=notice")
     for timer in SYSTEMD.glob("*.timer"):
         if re.search(r"OnCalendar=(hourly|\*-\*-\*)", timer.read_text()):
             assert quiet <= set(timer.with_suffix(".service").read_text().splitlines())
+
+
+@pytest.mark.parametrize("name", ["collector", "backup", "rotate", "rehearse"])
+def test_what_asks_whether_the_clock_was_right_in_this_boot_sees_its_name(name):
+    unit = SYSTEMD / f"energy-monitor-{name}.service"
+    assert "ProcSubset=pid" not in unit.read_text().splitlines()
 
 
 def test_every_secret_of_the_stack_is_copied_for_the_container_that_reads_it():
