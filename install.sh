@@ -546,7 +546,7 @@ own_packages_sum() {
         cat "$OWN_PACKAGES"
         while IFS= read -r line || [ -n "$line" ]; do
             [[ -n $line && $line != [#-]* ]] || continue
-            (cd "$ETC" && [ -e "$line" ] && find "$line" -type f ! -name '*.pyc' -printf '%p %s %T@\n' | sort) || true
+            (cd "$ETC" && [ -e "$line" ] && find "$line" -type f ! -name '*.pyc' ! -path '*.egg-info/*' ! -path '*/build/*' -printf '%p %s %T@\n' | sort) || true
         done < "$OWN_PACKAGES"
     } | sha256sum | cut -c 1-16
 }
