@@ -31,6 +31,7 @@ from collector.scalars import (
 from collector.secrets import Secret
 
 DEFAULT_FILE = Path("/etc/energy-monitor/config.yaml")
+MOST_FILES = 100
 IMPORT_DEPTH = 5
 COMMON = {"sources": SourceOptions, "derivations": DerivationOptions, "outputs": OutputOptions}
 GROUPS = tuple(COMMON)
@@ -253,6 +254,9 @@ def import_files(
             except NotAccepted as error:
                 faults.add(place, each, str(error))
             else:
+                if len(faults.files) >= MOST_FILES:
+                    faults.add(place, each, f"more than {MOST_FILES} files are imported")
+                    return
                 gather(inner, entries, named, faults, depth + 1)
 
 

@@ -24,6 +24,8 @@ Anything else is a bug of ours: it ends the process loudly and systemd starts it
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+LONGEST_FAULT = 4000
+
 
 class EnergyMonitorError(Exception):
     """Everything this program raises on purpose."""
@@ -43,7 +45,8 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        text = f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return "".join(each if each.isprintable() else "?" for each in text[:LONGEST_FAULT])
 
 
 class ConfigFault(EnergyMonitorError):

@@ -32,6 +32,8 @@ from collector.scalars import (
 from collector.secrets import Secret
 from collector.syntax import LARGEST_FILE, Mistake, compose, compose_anyway, mistake_of
 
+MOST_FAULTS = 100
+
 
 def option(
     help: str,  # noqa: A002  the word that users and click know
@@ -78,7 +80,7 @@ class Faults:
 
     def add(self, place: Place, node: yaml.Node | None, message: str) -> None:
         line = node.start_mark.line + 1 if node is not None else 0
-        self.found.append(Fault(place.file, line, place.path, message))
+        self.append(Fault(place.file, line, place.path, message))
 
     def add_later(self, path: str, message: str) -> None:
         """Add a mistake found after reading, at the line of *path* or of what it stands in.
@@ -91,11 +93,19 @@ class Faults:
         while known and known not in self.lines:
             known = known.rpartition(".")[0]
         file, line = self.lines.get(known, ("", 0))
-        self.found.append(Fault(file, line, path, message))
+        self.append(Fault(file, line, path, message))
 
     def add_mistakes(self, place: Place, mistakes: Iterable[Mistake]) -> None:
         for line, reason in mistakes:
-            self.found.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
+            self.append(Fault(place.file, line, "", f"is not YAML: {reason}"))
+
+    def append(self, fault: Fault) -> None:
+        """Add a mistake. Raise ConfigFault where there are so many that nobody reads on."""
+        self.found.append(fault)
+        if len(self.found) >= MOST_FAULTS:
+            file = self.found[0].file
+            self.found.append(Fault(file, 0, "", "perhaps more; correct these first"))
+            self.raise_found()
 
     def raise_found(self) -> None:
         """Raise ConfigFault where there is a mistake, with all of them in their order."""

@@ -49,6 +49,7 @@ SECONDS_PER = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "
 BYTES_PER = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
 LONGEST_S = 3660 * 86400  # ten years; waits of the operating system end at some 292
 LONGEST_LABEL = 60
+LARGEST_INT = 2**53  # what a float still holds exactly
 # Control characters, ends of lines, half characters; and what reverses the text after it.
 NOT_IN_LABELS = {"Cc", "Cs", "Zl", "Zp"}
 BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -135,10 +136,12 @@ def read_bool(node: yaml.Node) -> bool:
 def read_int(node: yaml.Node) -> int:
     text = scalar(node)
     try:
-        return int(text, 0)
+        value = int(text, 0)
     except ValueError:
-        msg = f"{text!r} is not a whole number"
-        raise NotAccepted(msg) from None
+        raise NotAccepted(f"{text!r} is not a whole number") from None
+    if abs(value) > LARGEST_INT:
+        raise NotAccepted(f"{text!r} is too large")
+    return value
 
 
 def read_float(node: yaml.Node) -> float:

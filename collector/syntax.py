@@ -1,11 +1,13 @@
 """YAML text into nodes; what is wrong in one entry does not hide the mistakes of the others."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import yaml
 
 LARGEST_FILE = 1_000_000
 DEEPEST = 50  # libyaml builds nested nodes on the stack of the thread, without a limit
+MOST_NODES = 50_000  # a house has some thousand; aliases make much of little
 MOST_MISTAKES = 20
 
 
@@ -26,7 +28,39 @@ def compose(text: str) -> yaml.Node | None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-    return yaml.compose(text, yaml.CSafeLoader)
+    root = yaml.compose(text, yaml.CSafeLoader)
+    if root is not None:
+        extent(root, {})
+    return root
+
+
+def extent(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many nodes a reader meets who follows every alias, and in how many levels.
+
+    *known* has what was measured before, (0, 0) for what *node* is in. Raise ValueError where that
+    is too much.
+    """
+    found = known.get(id(node))
+    if found == (0, 0):
+        raise ValueError("an alias (*) stands for what it is in")
+    if found:
+        return found
+    known[id(node)] = (0, 0)
+    inner: Iterable[yaml.Node] = ()
+    if isinstance(node, yaml.SequenceNode):
+        inner = node.value
+    elif isinstance(node, yaml.MappingNode):
+        inner = (each for pair in node.value for each in pair)
+    size, depth = 1, 0
+    for each in inner:
+        more, below = extent(each, known)
+        size, depth = size + more, max(depth, below)
+    if size > MOST_NODES:
+        raise ValueError(f"it has more than {MOST_NODES:,} values, each alias (*) counted in full")
+    if depth > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep, each alias (*) followed")
+    known[id(node)] = (size, depth + 1)
+    return known[id(node)]
 
 
 def compose_anyway(text: str) -> tuple[yaml.Node | None, list[Mistake]]:

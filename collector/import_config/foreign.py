@@ -1,8 +1,6 @@
 """A file of another program as text, lists and mappings. Nothing in it is executed."""
 
-import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,8 @@ from typing import Any
 import yaml
 
 from collector.errors import EnergyMonitorError
-from collector.syntax import DEEPEST, LARGEST_FILE, compose, mistake_of
+from collector.syntax import LARGEST_FILE, compose, mistake_of
 
-MOST_NODES = 100_000  # aliases of YAML make much of little
 MERGE = "tag:yaml.org,2002:merge"
 NULL = "tag:yaml.org,2002:null"
 
@@ -76,8 +73,7 @@ def read_yaml(file: Path) -> Part:
     try:
         text = text_of(file)
         root = compose(text)
-        nodes = itertools.count()
-        return Part(file.name, "", plain(root, nodes, 0) if root else None)
+        return Part(file.name, "", plain(root) if root else None)
     except yaml.YAMLError as error:
         line, reason = mistake_of(error, text)
         place = f"{file}:{line}" if line else f"{file}"
@@ -113,17 +109,15 @@ def text_of(file: Path) -> str:
         raise ValueError(f"it is not UTF-8 text: byte {error.start}") from None
 
 
-def plain(node: yaml.Node, nodes: Iterator[int], depth: int) -> Any:
-    """Return what *node* says. Raise ValueError where its aliases make it too much."""
-    if next(nodes) > MOST_NODES or depth > DEEPEST:
-        raise ValueError("its aliases make it too large")
+def plain(node: yaml.Node) -> Any:
+    """Return what *node* says."""
     if isinstance(node, yaml.SequenceNode):
-        return [plain(each, nodes, depth + 1) for each in node.value]
+        return [plain(each) for each in node.value]
     if isinstance(node, yaml.MappingNode):
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key, each in node.value:
-            value = plain(each, nodes, depth + 1)
+            value = plain(each)
             if key.tag == MERGE:
                 for other in value if isinstance(value, list) else [value]:
                     merged = (other if isinstance(other, dict) else {}) | merged

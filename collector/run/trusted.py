@@ -5,6 +5,7 @@ from pathlib import Path
 
 from collector.clock import TIMESYNCD_MARK, kernel_synchronised
 from collector.config import DEFAULT_FILE, read
+from collector.errors import ConfigFault
 
 LOOK_EVERY_S = 10
 
@@ -13,7 +14,10 @@ def is_trusted(file: Path) -> bool:
     """Tell whether the clock is synchronised, or the configuration says to trust it."""
     if kernel_synchronised() or TIMESYNCD_MARK.exists():
         return True
-    return read(file).main.clock.trust == "always"
+    try:
+        return read(file).main.clock.trust == "always"
+    except ConfigFault:  # wrong from end to end: the collector's log says what
+        return False
 
 
 if __name__ == "__main__":

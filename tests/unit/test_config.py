@@ -237,7 +237,6 @@ def test_every_option_that_is_required_has_something_to_stand_in(group):
             "sources.pi.type: expected one plain value, not a list",
         ),
         ("sources: {pi: {type: !secret x}}\n", "type: expected one plain value, not a secret"),
-        ("sources: &x {pi: *x}\n", "'type' is missing"),
         ("import: [[a]]\n", "import: expected one plain value, not a list"),
         ("import: [['a']]\n", "import: expected one plain value, not a list"),
         ('import: ["a\\0"]\n', "one line without control characters"),
@@ -370,3 +369,45 @@ def test_any_configuration_is_accepted_or_refused_with_its_faults(tmp_path_facto
     file = written(tmp_path_factory.getbasetemp(), text, "any.yaml")
     with contextlib.suppress(ConfigFault):
         check(load(file))
+
+
+WIDE = "x: &x [" + "a, " * 999 + "a]\ny: &y [" + "*x, " * 999 + "*x]\nz: [*y, *y]\nsources: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "sources:\n" + "".join(f"  h{n}: {{type: host}}\n" for n in range(20_000)),
+            "50,000 values",
+        ),
+        ("x:\n- &a0 []\n" + "".join(f"- &a{n + 1} [*a{n}]\n" for n in range(99)), "50 levels deep"),
+        (WIDE, "has more than 50,000 values, each alias (*) counted in full"),
+        ("sources: &s {a: *s}\n", "an alias (*) stands for what it is in"),
+        (f"import: [{', '.join(['config.yaml'] * 30)}]\n", "more than 100 files are imported"),
+        ("".join(f"option{n}: 1\n" for n in range(20_000)), "perhaps more; correct these first"),
+        (f"sources: {{h: {{type: simulated, seed: {'9' * 900}}}}}\n", "is too large"),
+        (f"sources: {{h: {{type: simulated, seed: 0x{'f' * 900}}}}}\n", "is too large"),
+    ],
+    ids=[
+        "sources",
+        "levels",
+        "aliases",
+        "alias of itself",
+        "imports",
+        "options",
+        "digits",
+        "hex digits",
+    ],
+)
+def test_more_than_a_house_can_need_is_refused_at_once(tmp_path, text, said):
+    found = faults(tmp_path, text)
+    assert any(said in each for each in found)
+    assert len(found) <= 101
+
+
+def test_no_fault_moves_a_terminal(tmp_path):
+    text = 'sources: {"a\\e[2Jb": {type: "\\a"}}\n"\\e[31mx": 1\n"\\u202ey": 2\n'
+    with pytest.raises(ConfigFault) as caught:
+        load(written(tmp_path, text))
+    assert all(line.isprintable() for line in str(caught.value).splitlines())
