@@ -49,6 +49,10 @@ class Refused(BackupFault):
     """What is given does not let us in, or not this far."""
 
 
+class Failed(BackupFault):
+    """InfluxDB has failed, and says no more than that."""
+
+
 class Hints(NamedTuple):
     """What the server says of its shards without reading them.
 
@@ -278,4 +282,6 @@ def refusal(asked: str, status: int, text: str, key: str) -> BackupFault:
         return Gone(what)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Refused(f"{what}: this takes {key}, and what is given is not that")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Failed(what)
     return BackupFault(what)

@@ -16,7 +16,7 @@ from typing import Any
 from backup.chosen import Chosen
 from backup.influxdb.buckets import listed
 from backup.influxdb.fill import check, fill
-from backup.influxdb.influxdb_2 import Server
+from backup.influxdb.influxdb_2 import Failed, Server
 from backup.influxdb.recount import Work, compare
 from backup.influxdb.restore import Bucket, Refilled, alone, buckets_of
 from backup.pack import ON_DISK, SPOOL_BYTES
@@ -54,21 +54,39 @@ def refill_2(
 def bring(chosen: Chosen, server: Server, buckets: list[Bucket], progress: Progress) -> list[Work]:
     """Return the new buckets, filled and counted.
 
+    A shard whose upload is cut off may stay closed until InfluxDB is started again (2.9.1 answers
+    500, 'engine is closed'), so buckets of an earlier run that can't be filled are made anew.
     Raise BackupFault; where the backup is Damaged, none of them stays.
     """
     with ThreadPoolExecutor(1) as pool:
         making = begin(chosen, server, buckets, pool)
         try:
-            fill(chosen, server, (each.result() for each in making), progress)
-            works = [each.result() for each in making]
-            for work in works:
-                check(chosen, server, work)
+            return filled(chosen, server, making, progress)
         except Damaged:
-            for each in making:
-                if not each.cancel():
-                    server.delete_bucket(each.result().id)
+            drop(server, making)
             raise
+        except Failed:
+            if len(making) < len(buckets) or not any(each.result().resumed for each in making):
+                raise
+            drop(server, making)
+        return filled(chosen, server, begin(chosen, server, buckets, pool), progress)
+
+
+def filled(
+    chosen: Chosen, server: Server, making: list[Future[Work]], progress: Progress
+) -> list[Work]:
+    """Return the buckets that are being made, filled and counted. Raise BackupFault."""
+    fill(chosen, server, (each.result() for each in making), progress)
+    works = [each.result() for each in making]
+    for work in works:
+        check(chosen, server, work)
     return works
+
+
+def drop(server: Server, making: list[Future[Work]]) -> None:
+    for each in making:
+        if not each.cancel():
+            server.delete_bucket(each.result().id)
 
 
 def begin(

@@ -1,6 +1,8 @@
 """A server of InfluxDB as a restoration meets it on bad days."""
 
-from backup.influxdb.influxdb_2 import Server
+from collections import deque
+
+from backup.influxdb.influxdb_2 import Failed, Server
 
 
 class Killed(BaseException):
@@ -53,3 +55,18 @@ class Swallowing(Counting):
                     pass
         else:
             super().fill_shard(shard, files)
+
+
+class Shut(Counting):
+    """Fails for the shards of *shut*, as InfluxDB does for one whose upload was cut off."""
+
+    def __init__(self, url, token, shut):
+        super().__init__(url, token)
+        self.shut = shut
+
+    def fill_shard(self, shard, files):
+        if shard in self.shut:
+            for _, _, chunks in files:
+                deque(chunks, 0)
+            raise Failed("answers 500 'An internal error has occurred - check server logs'")
+        super().fill_shard(shard, files)

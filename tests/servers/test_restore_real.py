@@ -12,6 +12,7 @@ import pytest
 
 from backup.capture import capture
 from backup.chosen import choose
+from backup.influxdb.buckets import listed
 from backup.influxdb.influxdb_2 import Server
 from backup.influxdb.refill import refill
 from backup.influxdb.refill_2 import listing_of
@@ -21,7 +22,7 @@ from backup.progress import Progress
 from backup.stores.folder import Folder
 from collector.config import load
 from collector.errors import BackupFault, Damaged
-from tests.fakes.restoring import Counting, Dying, Killed, Swallowing
+from tests.fakes.restoring import Counting, Dying, Killed, Shut, Swallowing
 from tests.fakes.running import command, configure, energy_monitor, wait_for
 from tests.servers import influxd
 
@@ -200,6 +201,26 @@ def test_a_restoration_that_is_killed_at_any_step_is_completed_by_the_next(house
         assert_all_is_there(server)
         assert "restoring" not in str(buckets(server))
         assert any(points(server, name) == 14 for name in buckets(server)), last
+
+
+def test_a_shard_that_stays_closed_after_a_cut_upload_is_made_anew(house, server):
+    forget(server)
+    begun = Counting(server.url, server.token, before_third=stop)
+    with pytest.raises(Killed):
+        refill(house.choose(), begun, datetime.now(UTC), quiet())
+    (energy,) = (
+        each
+        for each in listing_of(Server(server.url, server.token))
+        if each["bucketName"].startswith("energy-restoring-")
+    )
+    made = {each.id for each in listed([energy])}
+    assert restore(house.choose(), server, kind=Shut, shut=made).points == ALL
+    assert_all_is_there(server)
+    assert "restoring" not in str(buckets(server))
+
+
+def stop():
+    raise Killed
 
 
 def test_replacing_that_is_killed_at_the_end_leaves_nothing_behind(house, server):
