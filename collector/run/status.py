@@ -25,12 +25,15 @@ from collector.status import (
     Status,
 )
 
+UNDATED_MS = 10**11  # no machine runs for three years without its clock being set
+
 
 def status_of(config: Config, health: Health, journal: Journal, clock: Clock) -> Status:
     """Return how the service is doing at this moment."""
     now_ms = clock.wall_ms()
     frame = clock.frame()
     monotonic_ms = clock.monotonic_ms() + frame.offset_ms
+    booted_ms = round(now_ms - clock.monotonic_ms())
     ages_s, alarms = backups(config)
     backlogs = backlogs_of(journal, health.outputs, now_ms)
     next_number = journal.log.next_number
@@ -42,7 +45,8 @@ def status_of(config: Config, health: Health, journal: Journal, clock: Clock) ->
             up_s=round((now_ms - health.started_ms) / 1000),
             clock=ClockStatus(trusted=frame.dated, steps=clock.steps),
             sources={
-                name: source_status(each, monotonic_ms) for name, each in health.sources.items()
+                name: source_status(each, monotonic_ms, booted_ms)
+                for name, each in health.sources.items()
             },
             derivations={
                 name: derivation_status(each, next_number, now_ms)
@@ -65,7 +69,8 @@ def backlogs_of(
     return {name: (journal.backlog(name), journal.behind_ms(name, now_ms) / 1000) for name in names}
 
 
-def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
+def source_status(source: SourceHealth, now_ms: float, booted_ms: int) -> SourceStatus:
+    """Return how a source is doing. Times from before the clock was right count from the boot."""
     return SourceStatus(
         label=source.label,
         state=source.state,
@@ -83,7 +88,7 @@ def source_status(source: SourceHealth, now_ms: float) -> SourceStatus:
             device: LatestReading(
                 kind=each.kind,
                 label=source.labels.get(device, source.label),
-                at_ms=each.at_ms,
+                at_ms=each.at_ms + booted_ms * (each.at_ms < UNDATED_MS),
                 values=dict(each.values),
             )
             for device, each in source.latest.items()

@@ -31,7 +31,7 @@ SPELLED = [TOKEN, quote(TOKEN, safe=""), repr(TOKEN), base64.b64encode(TOKEN.enc
 def test_a_secret_that_is_echoed_is_in_neither_log_nor_status(spelled):
     text = f"refused: {spelled}{ESCAPES}"
     shown = [
-        source_status(SourceHealth(last_error=text), 0).last_error,
+        source_status(SourceHealth(last_error=text), 0, 0).last_error,
         output_status(OutputHealth(last_error=text), 0, 0).last_error,
         logged(text),
         logged("an internal error", ValueError(text)),
