@@ -134,7 +134,7 @@ def own_key(folder: Path, secrets: Path) -> str:
     if private is None:
         private = new_key()
         secrets.mkdir(mode=0o700, exist_ok=True)
-        files.replace(secrets / NAME, f"{private}\n".encode(), mode=0o400)
+        files.replace(secrets / NAME, f"{private}\n".encode(), mode=0o600)
     public = public_of(private)
     trust(folder, public)
     return public

@@ -112,7 +112,7 @@ def test_an_installation_gets_one_key_and_trusts_it(tmp_path):
     public = signing.own_key(tmp_path, secrets)
     assert signing.own_key(tmp_path, secrets) == public
     assert signing.known(tmp_path) == {public}
-    assert (secrets / signing.NAME).stat().st_mode & 0o777 == 0o400
+    assert (secrets / signing.NAME).stat().st_mode & 0o777 == 0o600
     private = (secrets / signing.NAME).read_text().strip()
     assert signing.public_of(private) == public
     signing.trust(tmp_path, signing.public_of(THEIRS))
