@@ -64,7 +64,9 @@ def connect_sftp(text: str, config: Config, confirm: Callable[[str], None]) -> l
     fingerprint = store.fingerprint()
     if not login.host_key:
         confirm(f"{login.host} has the host key {fingerprint}")
-    return [*kept("sftp", store.name, store.check(), store.login.settings(), config), UPLOADS]
+    ids = store.check()
+    store.hang_up()  # as the user who began it
+    return [*kept("sftp", store.name, ids, store.login.settings(), config), UPLOADS]
 
 
 def login_for(address: str, secrets: Path) -> Login:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import BackupFault
+from collector.ownership import let_programs_read
 from collector.text import plain
 
 FORMAT = 1
@@ -118,6 +119,7 @@ def from_settings(text: str) -> Login:
 @contextmanager
 def in_memory(text: str = "") -> Iterator[Path]:
     """Hold a file that is on no disk, and its owner's only, for a program started meanwhile."""
+    let_programs_read()
     descriptor = os.memfd_create("ssh")
     try:
         os.fchmod(descriptor, 0o600)

@@ -183,8 +183,8 @@ def verify(
     loaded = loaded_in(file, where)
     store = open_store(where, loaded)
     store.trusted = signing.wanted(file.parent, signed_by)
-    backup_id = pick(store, wanted, now_if_right(loaded), warn)
     identities = [identity.read_text(encoding="utf-8")] if identity else []
+    backup_id = pick(store, wanted, now_if_right(loaded), warn)
     progress = Progress(f"verify {backup_id}", store.manifest(backup_id).stored)
     try:
         found = verifying.verify_and_record(

@@ -2,24 +2,32 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import struct
 import sys
+import tempfile
+import traceback
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import segno  # noqa: F401  a user who can't read where Python is imports nothing later
 
-from backup.stores import sftp_line, ssh
+from backup import sheet
+from backup.stores import connect, sftp_line, ssh
 from backup.stores.folder import Folder
 from backup.stores.pace import pieces_of
 from backup.stores.sftp import Sftp
 from backup.stores.sftp_line import NotAdmitted, OtherServer, Session
 from backup.stores.sftp_message import Lost, Refused
+from collector import config, ownership
 from collector.errors import BackupFault, Damaged, StoreAway
 from tests.fakes.backups import keep_backup, object_in
 from tests.servers import sshd
 
+NOBODY = 65534
 ID = "20261120T100000Z"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPn6LgJ8ofZnJ2ZDrEwe9gGfNnVQQ4h4vEy6c/oa0AJ0"
 
@@ -278,3 +286,53 @@ def test_wrong_settings_are_told_without_the_key(changes, said, key):
     with pytest.raises(BackupFault, match=said) as refused:
         ssh.from_settings(json.dumps(json.loads(login.settings()) | changes))
     assert "secret" not in str(refused.value)
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may look into, unlike those that pytest makes."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+def test_root_reaches_it_for_a_house_whose_folder_is_of_another_user(login, open_folder):
+    data = open_folder / "data"
+    data.mkdir()
+    os.chown(data, NOBODY, NOBODY)
+    file = open_folder / "config.yaml"
+    file.write_text(f"sources: {{m: {{type: simulated}}}}\ndata_dir: {data}\n")
+    house = config.load(file)
+    house.secrets.mkdir(mode=0o700)
+    (house.secrets / "backup-sftp").write_text(login.settings())
+
+    def connecting():
+        connect.connect(login.address, house)
+        assert os.geteuid() == NOBODY
+        assert "    host key SHA256:" in "\n".join(sheet.page(house))
+
+    def looking():
+        ownership.step_down(house.backups)
+        (store,) = connect.off_sites(house)
+        assert store.ids() == []
+
+    assert run_apart(connecting) == ""
+    assert run_apart(looking) == ""
+
+
+def run_apart(work):
+    """Run *work* in a process that may give up its rights; return how it failed."""
+    result, written = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:  # noqa: BLE001  told by the test
+            os.write(written, traceback.format_exc().encode()[-4000:])
+        os._exit(0)
+    os.close(written)
+    with os.fdopen(result, "rb") as told:
+        said = told.read().decode()
+    os.waitpid(child, 0)
+    return said
