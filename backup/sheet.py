@@ -12,6 +12,7 @@ from backup.stores.connect import Connected, off_sites
 from backup.stores.credential import Certificate, Sas
 from backup.stores.sftp import Sftp
 from collector.config import Config
+from collector.secrets import Secret
 from collector.text import plain
 
 WIDTH = 80
@@ -20,6 +21,8 @@ MOST_KEYS = 4
 BLANK = "____________________________________________________"
 TERRAFORM = "terraform output -raw collector_settings"
 CHUNK = re.compile(r"\S(?:.{0,77}\S)?(?=\S|$)")  # of a long line, with no blank at its ends
+SPECIAL = re.compile(r"[^\w@%+=:,./~-]")  # what a shell may take for more than itself
+INDENT = " " * 5
 BORDER = 4  # modules of white that a reader wants around the code
 HALVES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 
@@ -30,11 +33,12 @@ def page(config: Config, *, with_credentials: bool = False) -> list[str]:
     The code is left out where it would not fit.
     """
     stores = off_sites(config)
+    key = signing_key(config)  # first of all: what else is read is nobody's secret
     lines = [*head(config, with_credentials), "", *places(config, stores), "", *keys(config), ""]
-    lines += commands(config, stores)
+    lines += commands(config, stores, key)
     if with_credentials:
         lines += ["", *credentials(stores)]
-    code = drawn("\n".join(typed(config, stores)))
+    code = drawn("\n".join(typed(config, stores, key)))
     whole = [*lines, "", "To type less, read this with a telephone:", *code]
     return whole if len(whole) <= MOST_LINES else lines[:MOST_LINES]
 
@@ -102,7 +106,7 @@ def keys(config: Config) -> Iterator[str]:
         yield from indented("No backup is signed yet: print this page again after the first one.")
 
 
-def commands(config: Config, stores: list[Connected]) -> Iterator[str]:
+def commands(config: Config, stores: list[Connected], key: str | None) -> Iterator[str]:
     yield "ON A BLANK CARD"
     yield from indented("1. Write Raspberry Pi OS Lite (64-bit) to it, start the Pi, sign in.")
     yield from indented("2. Copy the folder of the project there, and go into it.")
@@ -110,7 +114,7 @@ def commands(config: Config, stores: list[Connected]) -> Iterator[str]:
         "3. Type this; it asks for what lets the machine in, and for the private key:"
     )
     for where in wheres(config, stores):
-        yield from indented(f"sudo ./install.sh --restore {where}{signed_by(config, 'KEY')}", 5)
+        yield from cut(command(where, key))
     yield from indented("4. See what came back: energy-monitor status; energy-monitor doctor")
     yield from indented("One backup, another server, a folder: energy-monitor restore --help")
 
@@ -120,15 +124,40 @@ def wheres(config: Config, stores: list[Connected]) -> list[str]:
     return far or [str(config.backups)]
 
 
-def signed_by(config: Config, word: str = "") -> str:
-    """Return the option that names the key, or *word* for it; nothing where there is none."""
-    known = sorted(signing.known(config.file.parent))
-    return f" --signed-by {word or known[0]}" if len(known) == 1 else ""
+def signing_key(config: Config) -> str | None:
+    """Return the public key that the next backup is signed with, or the only one that is known."""
+    known = signing.known(config.file.parent)
+    private = Secret(signing.NAME, config.secrets).if_given()
+    if private:
+        return signing.public_of(private)
+    return next(iter(known)) if len(known) == 1 else None
 
 
-def typed(config: Config, stores: list[Connected]) -> Iterator[str]:
+def command(where: str, key: str | None) -> list[str]:
+    """Return the words for the restoration, as a shell takes them."""
+    words = ["sudo", "./install.sh", "--restore", SPECIAL.sub(r"\\\g<0>", where)]
+    return [*words, "--signed-by", key] if key else words
+
+
+def cut(words: list[str]) -> Iterator[str]:
+    """Yield a command as lines that a shell joins again."""
+    line = INDENT + words[0]
+    for word in words[1:]:
+        if len(line) + len(f" {word} \\") > WIDTH:
+            yield f"{line} \\"
+            line = INDENT + word
+        else:
+            line += f" {word}"
+        while len(line) > WIDTH:
+            end = WIDTH - 1 - line[: WIDTH - 1].endswith("\\")
+            yield f"{line[:end]}\\"
+            line = line[end:]
+    yield line
+
+
+def typed(config: Config, stores: list[Connected], key: str | None) -> Iterator[str]:
     """Yield what the code holds: the first command, and what it asks for that is no secret."""
-    yield f"sudo ./install.sh --restore {wheres(config, stores)[0]}{signed_by(config)}"
+    yield " ".join(command(wheres(config, stores)[0], key))
     yield from (each.name for each in stores[:1] if not isinstance(each, Sftp))
     yield from config.main.backup.encrypt_to[:1]
 

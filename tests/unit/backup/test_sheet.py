@@ -1,6 +1,7 @@
 """The recovery sheet: what it says, how large it is, and that its code can be read."""
 
 import json
+import subprocess
 import uuid
 from dataclasses import replace
 
@@ -118,7 +119,27 @@ def test_the_key_that_signs_is_on_it_where_there_is_one(house):
     key = signing.own_key(ours.file.parent, ours.secrets)
     page = "\n".join(sheet.page(ours))
     assert f"    {key}\n" in page
-    assert "--signed-by KEY\n" in page
+    signing.trust(ours.file.parent, "0" * 64)  # of the machine before, whose backup is here
+    assert commands_of(sheet.page(ours)) == [[f"{ours.backups}", "--signed-by", key]]
+
+
+@pytest.mark.parametrize(
+    "folder", ["a", "a" * 60, "a" * 170, "~/b", "a;reboot", "$(reboot)&" * 17, "a/" + "b!" * 70]
+)
+def test_its_command_reaches_a_shell_as_it_is(house, folder):
+    ours = house()
+    key = signing.own_key(ours.file.parent, ours.secrets)
+    login = connect_sftp(ours, f"sftp://pi@nas.local/{folder}")
+    assert commands_of(sheet.page(ours)) == [[login.address, "--signed-by", key]]
+
+
+def commands_of(page):
+    """Return the words after --restore of each command, as a shell has them."""
+    begin, end = (next(n for n, line in enumerate(page) if word in line) for word in ("3. ", "4. "))
+    script = "sudo() { printf '%s\\n' \"$@\"; }\n" + "\n".join(page[begin + 1 : end])
+    said = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
+    commands = said.stdout.split("./install.sh\n--restore\n")[1:]
+    return [each.splitlines() for each in commands]
 
 
 def test_the_code_is_drawn_as_it_is(house):
