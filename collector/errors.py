@@ -117,6 +117,10 @@ class BackupFault(EnergyMonitorError):
     """A backup, a copy of one or a restoration cannot be made; what was there is as it was."""
 
 
+class Busy(BackupFault):
+    """Another command is at work there: to wait is all that it takes."""
+
+
 class DiskFault(BackupFault):
     """A disk of this machine is full or fails, so that neither InfluxDB nor a store is to blame."""
 

@@ -112,9 +112,8 @@ def test_backups_go_over_sftp_and_come_back(house):
         connected = typed(house, "connect", address)
         assert connected.exit_code == 0
         assert "127.0.0.1 has the host key SHA256:" in connected.stdout
-        assert f"sudo ./install.sh --restore {address}" in "".join(
-            connected.stdout.split("\n     ")
-        )
+        lines = connected.stdout.replace(" \\\n     ", " ").replace("\\\n", "")
+        assert f"sudo ./install.sh --restore {address}" in lines
         typed(house, "now")
         assert f"{address}: " in typed(house, "upload").stdout
         for where in ("sftp", address):
@@ -125,6 +124,20 @@ def test_backups_go_over_sftp_and_come_back(house):
         restored = CliRunner().invoke(main, [*words, "--config", str(house / "config.yaml")])
         assert restored.exit_code == 0
         assert (house / "back" / "config" / "config.yaml").exists()
+
+
+def test_a_store_whose_secret_is_damaged_costs_another_nothing_and_is_recorded(house):
+    typed(house, "now")
+    with sshd.running(house / "sshd") as nas:
+        connect = ("connect", nas.address(house / "nas"))
+        nas.admit(typed(house, *connect).stderr.strip().rpartition(": ")[2])
+        assert typed(house, *connect).exit_code == 0
+        (house / "secrets" / "backup-azure").write_text("damaged")
+        uploaded = typed(house, "upload")
+    assert uploaded.exit_code == 1
+    assert "1 backups are complete there" in uploaded.stdout
+    assert "the store azure is not usable" in uploaded.stderr
+    assert "the store azure is not usable" in typed(house, "list").stdout
 
 
 def test_the_recovery_sheet_is_printed_or_written_for_its_owner_only(house):

@@ -118,10 +118,18 @@ def remarks(sas: Sas) -> list[str]:
     return lines
 
 
-def off_sites(config: Config) -> list[Connected]:
-    """Return the stores that are connected. Raise BackupFault."""
-    found = (connected(name, config.secrets, int(config.main.backup.upload_rate)) for name in NAMES)
-    return [each for each in found if each]
+def off_sites(config: Config, failures: list[BackupFault] | None = None) -> list[Connected]:
+    """Return the stores that are connected. Raise BackupFault, or note it in *failures*."""
+    found = []
+    for name in NAMES:
+        try:
+            store = connected(name, config.secrets, int(config.main.backup.upload_rate))
+            found += [store] if store else []
+        except BackupFault as error:
+            if failures is None:
+                raise
+            failures.append(error)
+    return found
 
 
 def off_site(config: Config) -> Connected | None:
@@ -131,11 +139,14 @@ def off_site(config: Config) -> Connected | None:
 
 def connected(name: str, secrets: Path, rate: int = 0) -> Connected | None:
     """Return the store *name* of ``NAMES``, None where it is not connected. Raise BackupFault."""
-    if name == "sftp":
-        login = kept_login(secrets)
-        return Sftp(login, rate) if login and login.host_key else None
-    text = secret(name, secrets)
-    return azure_from_settings(text, rate) if text else None
+    try:
+        if name == "sftp":
+            login = kept_login(secrets)
+            return Sftp(login, rate) if login and login.host_key else None
+        text = secret(name, secrets)
+        return azure_from_settings(text, rate) if text else None
+    except BackupFault as error:
+        raise BackupFault(f"the store {name} is not usable: {error}") from None
 
 
 def kept_login(secrets: Path) -> Login | None:

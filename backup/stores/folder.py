@@ -21,7 +21,7 @@ from typing import BinaryIO, Protocol
 from backup import signing
 from backup.manifest import MOST_BYTES, Manifest, decode, encode, is_id
 from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, open_file, opened
-from collector.errors import BackupFault, Damaged, DiskFault
+from collector.errors import Busy, Damaged, DiskFault
 from collector.files import sync_folder
 
 CHUNK = 1 << 18
@@ -197,7 +197,7 @@ class Folder:
 
     @contextmanager
     def alone(self, lock: str = "lock") -> Iterator[None]:
-        """Hold the folder for one process that changes it. Raise BackupFault where one does.
+        """Hold the folder for one process that changes it. Raise Busy where one does.
 
         An upload changes nothing and has a *lock* of its own: backups go on meanwhile.
         """
@@ -207,7 +207,7 @@ class Folder:
                 fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 msg = f"another backup command is running in {self.folder}: wait until it has ended"
-                raise BackupFault(msg) from None
+                raise Busy(msg) from None
             yield
 
 

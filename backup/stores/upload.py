@@ -21,7 +21,7 @@ from backup.stores.folder import Folder, Store, checked
 from backup.stores.sftp import Sftp
 from collector import backup_options
 from collector.backup_options import BackupOptions, KeepOptions, Run
-from collector.errors import BackupFault, Damaged, StoreAway
+from collector.errors import BackupFault, Busy, Damaged
 
 # Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.
 READ_BACK_BYTES = 4 << 20
@@ -54,19 +54,23 @@ def run_each(
     stores: Sequence[Store],
     options: BackupOptions,
     progress: Progress | None = None,
+    failures: Sequence[BackupFault] = (),
 ) -> Iterator[tuple[Store, Uploaded]]:
     """Upload to every store as *options* say. Raise BackupFault.
 
-    One that fails costs the others nothing: its failure is raised, and recorded, after them.
+    One that fails costs the others nothing: its failure is raised, and recorded, after them, and
+    so are *failures* of before.
     """
-    failures = []
+    failures = list(failures)
     for far in stores:
         try:
             uploaded = run(folder, far, options.upload_for, progress)
             if isinstance(far, Sftp) and not uploaded.late:
                 thin(folder, far, options.keep)
             yield far, uploaded
-        except (StoreAway, Damaged) as error:
+        except Busy:
+            raise
+        except BackupFault as error:
             failures.append(error)
     for failure in failures[:1]:
         state.record_failure(folder.folder, "upload", failure, datetime.now(UTC))

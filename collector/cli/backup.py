@@ -18,6 +18,7 @@ from collector.cli.backup_text import entry, listed, verdict
 
 if TYPE_CHECKING:
     from collector.config import Config
+    from collector.errors import BackupFault
 
 # All that the commands use is imported where it is used: 'energy-monitor --help' stays fast.
 # ruff: noqa: PLC0415
@@ -243,8 +244,9 @@ def upload(file: Path) -> None:
 
     loaded = loaded_in(file)
     options = loaded.main.backup
-    stores = connecting.off_sites(loaded)
-    if not stores:
+    unusable: list[BackupFault] = []
+    stores = connecting.off_sites(loaded, unusable)
+    if not stores and not unusable:
         click.echo(
             "no store is connected: backups stay in the house (energy-monitor backup connect)"
         )
@@ -252,7 +254,7 @@ def upload(file: Path) -> None:
     progress = Progress("upload")
     folder = Folder(loaded.backups)
     try:
-        for far, done in uploading.run_each(folder, stores, options, progress):
+        for far, done in uploading.run_each(folder, stores, options, progress, unusable):
             progress.end()
             which = (
                 f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"

@@ -277,14 +277,15 @@ def test_a_backup_of_the_future_begins_no_month_and_keeps_no_other_one_in_the_ho
     assert upload.run(here, there, HOUR).ids == [FIRST]
 
 
-def test_a_store_that_is_away_costs_another_nothing_and_is_recorded(here, there, tmp_path):
+@pytest.mark.parametrize("fault", [StoreAway("not today"), BackupFault("not today")])
+def test_a_store_that_is_away_costs_another_nothing_and_is_recorded(here, there, tmp_path, fault):
     keep_backup(here, tmp_path, FIRST, hour(1))
 
     class Away(Notebook):
         def ids(self):
-            raise StoreAway("not today")
+            raise fault
 
-    with pytest.raises(StoreAway, match="not today"):
+    with pytest.raises(BackupFault, match="not today"):
         list(upload.run_each(here, [Away(tmp_path / "away"), there], BackupOptions()))
     assert there.ids() == [FIRST]
     run = backup_options.read_runs(here.folder)["upload"]
