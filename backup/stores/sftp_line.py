@@ -123,6 +123,7 @@ class Session:
             raise
         left = MOST_NAMES
         while (answer := self.one(READDIR, packed(handle), expected=NAME)) is not None:
+            left -= 1  # also where it says that none comes
             for _ in range(answer.number()):
                 name = answer.text()
                 answer.text()  # as 'ls -l' shows it
@@ -264,6 +265,7 @@ class Session:
         """Say why ssh ended."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
+        words = b""  # where it goes on without a word
         with suppress(BlockingIOError):
             words = os.read(self.stderr, MOST_WORDS)
         lines = [

@@ -218,6 +218,20 @@ def test_a_folder_without_end_is_given_up(monkeypatch):
         list(session.files("folder"))
 
 
+def test_a_folder_whose_names_never_come_is_given_up(monkeypatch):
+    monkeypatch.setattr(sftp_line, "MOST_NAMES", 10)
+    none = [answer(104, number, struct.pack(">I", 0)) for number in range(1, 12)]
+    session = talking(HELLO, answer(102, 0, struct.pack(">I1s", 1, b"h")), *none)
+    with pytest.raises(StoreAway, match="lists more than 10 files"):
+        list(session.files("folder"))
+
+
+def test_an_end_without_a_word_is_a_lost_connection():
+    script = "import os, time; os.close(1); time.sleep(60)"
+    with pytest.raises(Lost, match="the connection was closed"):
+        Session([sys.executable, "-c", script])
+
+
 def test_the_words_of_a_server_do_not_reach_the_terminal_as_they_came():
     words = b"\x1b[2Jno"
     status = struct.pack(">II", 3, len(words)) + words + struct.pack(">I", 0)
