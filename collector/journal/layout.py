@@ -97,19 +97,35 @@ def find_segments(folder: Path) -> list[Segment]:
         if match is None or not need_file(path):
             continue
         segment = Segment(path, int(match[1]), int(match[2]), path.stat().st_size)
-        twin = found.get(segment.first)
-        if twin is not None:
-            delete(twin.path)
-        found[segment.first] = segment
+        twin = found.get(segment.first, segment)
+        found[segment.first] = fuller(twin, segment)
+        if twin is not segment:
+            delete(segment.path if found[segment.first] is twin else twin.path)
     return [found[first] for first in sorted(found)]
+
+
+def fuller(one: Segment, other: Segment) -> Segment:
+    """Return which of two segments with the same first record has the records.
+
+    A closed one is whole. A file whose disk was full when it was begun stays behind, empty.
+    """
+    return max(one, other, key=lambda each: (each.closed, each.size))
 
 
 def find_readable(folder: Path) -> list[Segment]:
     """List the segments of *folder* in order, also while another process writes it."""
-    matches = [(path, NAME.fullmatch(path.name)) for path in sorted(folder.iterdir())]
-    found = {
-        int(match[1]): Segment(path, int(match[1]), int(match[2]), 0)
-        for path, match in matches
-        if match and (path.is_file() or not path.exists())  # closed at this moment
-    }
+    found: dict[int, Segment] = {}
+    for path in sorted(folder.iterdir()):
+        match = NAME.fullmatch(path.name)
+        if match and (path.is_file() or not path.exists()):  # closed at this moment
+            segment = Segment(path, int(match[1]), int(match[2]), size_of(path))
+            found[segment.first] = fuller(found.get(segment.first, segment), segment)
     return [found[first] for first in sorted(found)]
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file; 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -176,6 +176,21 @@ def test_what_a_source_can_bring_again_takes_no_memory(tmp_path, card):
     journal.close()
 
 
+def test_a_file_that_a_full_disk_left_empty_takes_the_place_of_no_other(tmp_path, card):
+    journal = opened(tmp_path)
+    card(errno.ENOSPC, ["pwrite"])
+    journal.append(lines(9, 9), hold=False)  # which begins a file of a later time
+    journal.append(lines(1, 1))
+    card()
+    journal.sync()
+    assert len(list((tmp_path / "log").iterdir())) == 2
+    assert stored(tmp_path) == lines(1, 1)
+    journal.close()
+    opened(tmp_path).close()
+    assert stored(tmp_path) == lines(1, 1)
+    assert len(list((tmp_path / "log").iterdir())) == 1
+
+
 def folder_at(path):
     if path.is_file():
         path.unlink()
