@@ -74,6 +74,7 @@ class Journal:
                 each.read()
         with self.disk.using("log"):
             self.log.open(max([self.cursors.furthest, *self.derived]))
+        self.losses.forget_from(self.log.next_number)
         with self.disk.using("undated"):
             undated.forget_others(self.folder, self.boot, self.losses)
             if self.undated.folder.is_dir():
@@ -83,8 +84,8 @@ class Journal:
         for target in (self.log, self.undated):
             with self.disk.using(self.place_of(target)):
                 target.close()
-            if after := target.held and target.next_number:
-                target.lost(NOT_TAKEN, after - target.held, after - 1)
+            if target.held:
+                target.lost(NOT_TAKEN, target.next_number - target.held, target.next_number - 1)
         if self.door is not None:
             os.close(self.door)
             self.door = None
@@ -302,8 +303,7 @@ class Journal:
     def set_aside(self, output: str, reasons: Mapping[bytes, str]) -> None:
         """Keep refused readings with the far side's reason, for people to look at and resend."""
         with self.disk.using(letters_file(output)):
-            left = append_dead_letters(self.folder, output, reasons)
-            if left:
+            if left := append_dead_letters(self.folder, output, reasons):
                 self.losses.count_quietly(f"refused by {output}, and its list is full", left)
 
     def status(self, now_ms: float) -> JournalStatus:

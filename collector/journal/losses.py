@@ -34,6 +34,10 @@ class Losses:
                 case {"first": int(first), "last": int(last)}:
                     self.lost.append((first, last))
 
+    def forget_from(self, number: int) -> None:
+        """Take *number* and all after it for not lost: the next readings get these numbers."""
+        self.lost = [(first, min(last, number - 1)) for first, last in self.lost if first < number]
+
     def tell(self, cause: str, first: int, last: int, lacking: dict[str, int]) -> None:
         """Tell that the readings *first* to *last* are gone; *lacking* says who needed how many."""
         with self.lock:

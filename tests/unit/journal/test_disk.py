@@ -166,6 +166,23 @@ def test_what_is_in_memory_at_the_end_is_counted_as_lost(tmp_path, card, caplog)
     assert "30 readings lost: not taken by the disk" in caplog.text
 
 
+def test_a_number_that_is_given_again_can_be_lost_again(tmp_path, card):
+    journal = opened(tmp_path)
+    card(errno.ENOSPC, ["pwrite"])
+    journal.append(lines(1, 20))
+    journal.close()
+    assert journal.losses.ever == {"not taken by the disk": 20}
+    card()
+    journal = opened(tmp_path)
+    for each in lines(21, 50):
+        journal.append([each])
+    journal.keep_house(0)
+    dropped = journal.log.first_number - 1
+    assert dropped >= 20
+    assert journal.losses.lately == {"too much": dropped}
+    journal.close()
+
+
 def test_what_a_source_can_bring_again_takes_no_memory(tmp_path, card):
     journal = opened(tmp_path)
     card(errno.EIO)
