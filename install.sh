@@ -757,8 +757,9 @@ reload_udev() {
 
 compose() { # RELEASE FOLDER, ARGUMENTS OF docker compose…
     read_stack_settings
+    # A COMPOSE_FILE of the owner's names the current release: here it is that of the folder.
     env COMPOSE_PROJECT_NAME=energy-monitor COMPOSE_FILE="$1/docker-compose.yml" \
-        SECRETS_DIR=/run/energy-monitor-stack/secrets "${stack_settings[@]}" \
+        SECRETS_DIR=/run/energy-monitor-stack/secrets "${stack_settings[@]//"$OPT/current/"/"$1/"}" \
         docker compose "${@:2}"
 }
 
