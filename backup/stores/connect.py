@@ -2,12 +2,13 @@
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import state
+from backup import signing, state
 from backup.paths import make_folder
 from backup.stores import ssh
 from backup.stores.azure import Azure
@@ -18,9 +19,10 @@ from backup.stores.sftp import Sftp
 from backup.stores.ssh import Login
 from collector import files
 from collector.config import Config
-from collector.errors import BackupFault, SecretMissing
+from collector.errors import BackupFault, Damaged, SecretMissing
 from collector.ownership import step_down
 from collector.secrets import Secret
+from collector.text import plain
 
 NAMES = {"azure": "backup-azure", "sftp": "backup-sftp"}  # their secrets
 SFTP = "sftp://"
@@ -65,8 +67,20 @@ def connect_sftp(text: str, config: Config, confirm: Callable[[str], None]) -> l
     if not login.host_key:
         confirm(f"{login.host} has the host key {fingerprint}")
     ids = store.check()
+    foreign = of_another(store, ids, signing.known(config.file.parent))
     store.hang_up()  # as the user who began it
-    return [*kept("sftp", store.name, ids, store.login.settings(), config), UPLOADS]
+    return [*kept("sftp", store.name, ids, store.login.settings(), config), *foreign, UPLOADS]
+
+
+def of_another(store: Store, ids: list[str], known: Collection[str]) -> list[str]:
+    """Say whose the newest backup is, where it is not of this house: each one thins its folder."""
+    with suppress(Damaged):
+        newest = store.manifest(ids[-1]) if ids and known else None
+        if newest and newest.signed_by and newest.signed_by not in known:
+            whose = f"The newest is of another installation, {plain(newest.site, 40)}"
+            mend = "connect a folder for each, or they remove each other's backups"
+            return [f"{whose}: where that one uploads here too, {mend}"]
+    return []
 
 
 def login_for(address: str, secrets: Path) -> Login:

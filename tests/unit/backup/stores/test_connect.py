@@ -2,10 +2,12 @@
 
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from backup import signing
 from backup.putback import OF_THIS_MACHINE
 from backup.stores.azure import from_settings
 from backup.stores.blobs import Container
@@ -235,3 +237,18 @@ def test_what_lets_into_a_store_reaches_the_units_and_is_never_replaced_by_a_bac
             unit = (SYSTEMD / f"energy-monitor-{task}.service").read_text()
             assert f"LoadCredential=secrets_{name}:/etc/energy-monitor/secrets/{name}\n" in unit
             assert f"SetCredential=secrets_{name}:none\n" in unit
+
+
+def test_a_folder_of_another_house_is_told(nas, settings, tmp_path):
+    address = nas.address(tmp_path / "nas" / "shared")
+    with pytest.raises(NotAdmitted) as refused:
+        connect(address, settings)
+    nas.admit(str(refused.value).rpartition(": ")[2])
+    manifest = keep_backup(Folder(tmp_path / "aside"), tmp_path, ID, {"config/a": b"a"})
+    shared, theirs = Folder(tmp_path / "nas" / "shared"), signing.new_key()
+    shared.put_manifest(signing.sign(replace(manifest, site="hut"), theirs))
+    assert "another installation" not in "\n".join(connect(address, settings))
+    signing.own_key(settings.file.parent, settings.secrets)
+    assert "The newest is of another installation, hut" in "\n".join(connect(address, settings))
+    signing.trust(settings.file.parent, signing.public_of(theirs))
+    assert "another installation" not in "\n".join(connect(address, settings))
