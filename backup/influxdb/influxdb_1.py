@@ -25,7 +25,7 @@ from backup.influxdb.influxdb_2 import WAIT_S, Gone, Hints, Server
 from backup.paths import at_most
 from backup.stores.folder import from_here
 from collector.errors import BackupFault
-from collector.lines.http_answer import why
+from collector.lines.reason import why
 
 PORT = 8088
 CONNECT_S = 20.0

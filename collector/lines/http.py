@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from collector.errors import LineAway
-from collector.lines.http_answer import Answer, Connection, Limits, faults, is_line, place, why
+from collector.lines.http_answer import Answer, Connection, Limits, faults, is_line, place
+from collector.lines.reason import why
 
 GZIP_FROM_BYTES = 1_000  # less fits one packet anyway
 GZIP_LEVEL = 6

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from collector.errors import DeviceSilent, FrameDamaged, LineAway, ReadFault
 from collector.lines.deadline import deadline
-from collector.text import plain
+from collector.lines.reason import why
 
 CONNECT_S = 10.0
 WAIT_S = 30.0  # for one piece to go or to come: 2 kB/s still pass
@@ -24,7 +24,6 @@ ANSWER_S = 60.0  # for a whole exchange, or the head of a large answer
 MOST_BYTES = 4_000_000
 SLOWEST = 1_000  # bytes a second, below which a large body is given up
 PIECE = 1 << 16
-LONGEST_REASON = 200
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 Headers = Mapping[str, str] | http.client.HTTPMessage
 BROKEN = (OSError, ValueError, http.client.HTTPException, ReadFault)
@@ -246,12 +245,3 @@ def faults(name: str) -> Iterator[None]:
         raise FrameDamaged(f"{name} sent an incomplete answer: {why(error)}") from error
     except OSError as error:
         raise LineAway(f"{name} went away: {why(error)}") from error
-
-
-def why(error: BaseException) -> str:
-    """Return what went wrong in a few words."""
-    reason = getattr(error, "verify_message", "")
-    if reason:
-        return f"certificate verify failed: {reason}"
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return plain(str(words), LONGEST_REASON)

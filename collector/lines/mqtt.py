@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from collector.errors import DeviceRefused, DeviceSilent, LineAway
+from collector.lines.reason import why
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
@@ -128,7 +129,7 @@ class Broker:
             properties = self.wishes() if client.protocol == 5 else None  # noqa: PLR2004  MQTT 5
             client.connect(self.address.host, self.address.port, KEEPALIVE_S, properties=properties)
         except (OSError, ValueError) as error:  # the latter of a name that no host can have
-            raise LineAway(f"{self.url} cannot be reached: {error}") from error
+            raise LineAway(f"{self.url} cannot be reached: {why(error)}") from error
         self.client = client
         self.thread = threading.Thread(
             target=self.listen, args=[client], name=f"listen {self.url}", daemon=True

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from collector.errors import LineAway
 from collector.lines import adapter
+from collector.lines.reason import why
 from collector.options import option
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class SerialLine:
 
     def went_away(self, error: Exception) -> LineAway:
         self.close()
-        return LineAway(f"{self.port} went away: {error}")
+        return LineAway(f"{self.port} went away: {why(error)}")
 
 
 Line = TypeVar("Line", bound=SerialLine)
@@ -210,4 +211,5 @@ def why_away(url: str, framing: Framing, error: Exception) -> str:
             )
         case errno.EINVAL:
             return f"{url} cannot do {framing}"
-    return f"{url} cannot be opened: {error}"
+    cause = error.__context__ if is_network_url(url) else None  # pyserial puts it into a sentence
+    return f"{url} cannot be opened: {why(cause or error)}"

@@ -6,6 +6,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from collector.errors import DeviceSilent, LineAway
+from collector.lines.reason import why
 
 CONNECT_S = 5.0
 SEND_S = 5.0
@@ -35,7 +36,7 @@ class TcpLine:
         try:
             self.connection = socket.create_connection(self.place, CONNECT_S)
         except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
-            raise LineAway(f"{self.url} cannot be reached: {error}") from error
+            raise LineAway(f"{self.url} cannot be reached: {why(error)}") from error
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes) -> None:
@@ -45,7 +46,7 @@ class TcpLine:
             connection.settimeout(SEND_S)
             connection.sendall(data)
         except OSError as error:
-            raise self.went_away(str(error)) from error
+            raise self.went_away(why(error)) from error
 
     def receive(self, size: int, until_s: float) -> bytes:
         """Return exactly *size* bytes, all come before *until_s* on the monotonic clock.
@@ -72,7 +73,7 @@ class TcpLine:
         except (TimeoutError, BlockingIOError):
             return b""
         except OSError as error:
-            raise self.went_away(str(error)) from error
+            raise self.went_away(why(error)) from error
         if not piece:
             raise self.went_away("it hung up")
         return piece
