@@ -221,10 +221,11 @@ class Journal:
 
     def drop_old(self, delivered_before_ms: float, before_ms: float) -> None:
         """Drop what is older than *before_ms*, and what every output has, sooner."""
-        while self.too_old(delivered_before_ms) and self.delivered() and self.drop_oldest(""):
-            pass
-        while self.too_old(before_ms) and self.drop_oldest("too old"):
-            pass
+        with self.lock:  # a full disk drops the oldest too
+            while self.too_old(delivered_before_ms) and self.delivered() and self.drop_oldest(""):
+                pass
+            while self.too_old(before_ms) and self.drop_oldest("too old"):
+                pass
 
     def too_old(self, before_ms: float) -> bool:
         """Is every reading of the oldest segment from before *before_ms*, by all its times?"""
@@ -233,9 +234,8 @@ class Journal:
 
     def delivered(self) -> bool:
         """Has every output and every derivation got the whole oldest segment?"""
-        after = self.log.segments[1].first
         numbers = [*(cursor.number for cursor in self.cursors.values()), *self.derived]
-        return all(number >= after for number in numbers)
+        return all(number >= self.log.segments[1].first for number in numbers)
 
     @property
     def derived(self) -> list[int]:

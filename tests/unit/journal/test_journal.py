@@ -126,6 +126,28 @@ def test_undelivered_readings_are_given_up_after_their_longer_time(tmp_path):
     journal.close()
 
 
+def test_a_full_disk_meanwhile_lets_nothing_go_untold(journal, monkeypatch):
+    for number in range(1, 101):
+        journal.append([line(number)])
+    second, third = (each.first for each in journal.log.segments[1:3])
+    deliver(journal, "history", second)
+    full = threading.Thread(target=journal.drop_oldest, args=["disk full"])
+    plain = Journal.delivered
+
+    def delivered_while_the_disk_fills(journal):
+        is_delivered = plain(journal)
+        if not full.ident:
+            full.start()
+            full.join(0.2)
+        return is_delivered
+
+    monkeypatch.setattr(Journal, "delivered", delivered_while_the_disk_fills)
+    journal.drop_old(DAY_MS, 0)
+    full.join()
+    assert journal.log.first_number == third
+    assert journal.losses.lost == [(second, third - 1)]
+
+
 def test_undated_readings_are_held_back_then_dated(journal):
     journal.append([line(1, 5_000)], dated=False)
     journal.append([line(2, 6_000)], dated=False)
