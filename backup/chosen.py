@@ -20,7 +20,7 @@ from typing import IO
 from backup.manifest import SECRETS, Manifest, epoch_of
 from backup.pack import ON_DISK, SPOOL_BYTES, unpack
 from backup.paths import is_name
-from backup.stores.folder import Folder, Store, checked, full
+from backup.stores.folder import Store, checked, full
 from collector.errors import BackupFault, Damaged
 
 WHOLE_BYTES = 64 << 20  # of a file that is read into memory: a list of buckets has 1 MB
@@ -115,7 +115,7 @@ def choose(store: Store, backup_id: str, identities: Sequence[str] = ()) -> Chos
     if missing:
         why = f"{len(missing)} of its {len(manifest.objects)} objects are missing or truncated"
         oldest = min(epoch_of(each) for each in store.ids())
-        if not isinstance(store, Folder) and epoch_of(backup_id) == oldest:
+        if store.forgets and epoch_of(backup_id) == oldest:
             why += f"; it is of the oldest month there, {oldest}, which the store's rule deletes"
         raise chosen.unusable(why, missing)
     if manifest.encrypted_to and not identities:

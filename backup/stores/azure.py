@@ -42,6 +42,7 @@ class Azure:
         self.name = container.name
         self.rate = rate
         self.trusted: Collection[str] | None = None
+        self.forgets = True
 
     def ids(self) -> list[str]:
         epochs = [name.rstrip("/") for name, _ in self.container.list("", delimiter="/")]

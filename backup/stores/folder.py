@@ -34,11 +34,13 @@ class Store(Protocol):
     the next. Raise StoreAway where it cannot be reached, Damaged where something is missing.
 
     Manifests are to be signed by one of the keys *trusted*; with none, a signature must be right,
-    and with None it is not looked at. Raise Untrusted.
+    and with None it is not looked at. Raise Untrusted. *forgets* tells whether a rule of the
+    store's own deletes the oldest month.
     """
 
     name: str
     trusted: Collection[str] | None
+    forgets: bool
 
     def ids(self) -> list[str]:
         """Return the backups that are complete, oldest first."""
@@ -66,6 +68,7 @@ class Folder:
         self.objects = folder / "objects"
         self.name = str(folder)
         self.trusted: Collection[str] | None = None
+        self.forgets = False
 
     def ids(self) -> list[str]:
         try:

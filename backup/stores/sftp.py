@@ -44,6 +44,7 @@ class Sftp:
         self.name = login.address
         self.rate = rate
         self.trusted: Collection[str] | None = None
+        self.forgets = False
         self.session: Session | None = None
         self.lock = threading.RLock()  # one request at a time
         self.has_folders = False

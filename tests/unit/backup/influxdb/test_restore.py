@@ -42,6 +42,7 @@ class Far:
         self.sizes, self.get = store.sizes, store.get
         self.put, self.put_manifest = store.put, store.put_manifest
         self.trusted = None
+        self.forgets = True
 
 
 def progress():

@@ -16,6 +16,7 @@ import pytest
 import segno  # noqa: F401  a user who can't read where Python is imports nothing later
 
 from backup import sheet
+from backup.chosen import choose
 from backup.stores import connect, sftp_line, ssh
 from backup.stores.folder import Folder
 from backup.stores.pace import pieces_of
@@ -139,6 +140,14 @@ def test_a_folder_that_went_is_not_taken_for_an_object_that_is_missing_here(stor
     shutil.rmtree(tmp_path / "nas")
     with pytest.raises(StoreAway, match="the server refuses: No such file"):
         store.put(ID, *object_in(tmp_path, b"two"))
+
+
+def test_a_missing_object_is_not_put_down_to_a_rule_that_no_such_server_has(store, tmp_path):
+    manifest = keep_backup(store, tmp_path, ID, {"config/a": b"a"})
+    (name,) = manifest.objects
+    (tmp_path / "nas" / "house" / "objects" / name).unlink()
+    with pytest.raises(Damaged, match=r"1 of its 1 objects are missing or truncated\. "):
+        choose(store, ID)
 
 
 def test_a_manifest_without_end_is_not_read_to_it(store, tmp_path, monkeypatch):
