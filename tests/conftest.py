@@ -9,6 +9,8 @@ import re
 import pytest
 from hypothesis import settings
 
+from collector import secrets
+
 REQUIRED = os.environ.get("ENERGY_MONITOR_REQUIRE_SERVERS")
 INSTALLABLE = re.compile(r"\bapt install\b|Debian package")
 SLOW = "slow: left out by --quick"
@@ -27,6 +29,10 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(SLOW))
+
+
+def pytest_runtest_teardown():
+    secrets.known.clear()  # the words of one test's secrets are hidden in no other
 
 
 @pytest.hookimpl(hookwrapper=True)
