@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -41,7 +42,8 @@ OFFICE = {
     "input__frequency": "50.0",
 }
 ATTIC = {"ups__status": "OB DISCHRG LB", "ups__load": "12", "ups__realpower": "88.5"}
-HOST = "127.0.78.7"  # scan goes by NUT's own port, which at 127.0.0.1 another may have
+# Scan goes by NUT's own port, which another may have at 127.0.0.1, and another run elsewhere.
+HOST = f"127.78.{os.getpid() >> 8 & 255}.{os.getpid() & 127 | 128}"
 
 
 @pytest.fixture(scope="module")
