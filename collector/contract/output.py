@@ -9,8 +9,12 @@ from collector.contract.common import Context
 class Output(Protocol):
     """Delivers readings somewhere; sending the same reading twice must not matter.
 
-    A batch is a sequence of encoded readings (``collector.reading.decode`` reads one), oldest
-    first. *batch_size* is the most it takes at once.
+    A batch is a sequence of encoded readings (``collector.reading.decode`` reads one), in the order
+    they came: a history that comes late has older times. *batch_size* is the most it takes at once.
+
+    Each output has a thread of its own, in which all but ``__init__`` is called: it needs no lock
+    and may wait. What it must remember goes into ``context.state_dir``, a folder that it makes. An
+    exception that is not named here stops this output alone; it is tried again, ever more rarely.
 
     *wants* is 'all' for a history: every reading in order. It is 'newest' for a state: at each
     delivery one reading per device, with the newest value of each quantity.
@@ -29,7 +33,10 @@ class Output(Protocol):
     def __init__(self, name: str, options: Any, context: Context) -> None: ...
 
     def open(self) -> None:
-        """Get ready to write; called again after OutputAway. Raise OutputAway."""
+        """Get ready to write. Raise OutputAway.
+
+        Called before the first write, after each fault, and now and then while it is open.
+        """
 
     def newest_ms(self) -> int | None:
         """Return the time of the newest reading that the far side holds; None if it can't say."""
@@ -37,4 +44,5 @@ class Output(Protocol):
     def write(self, batch: Sequence[bytes]) -> None:
         """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the far side: at the end, and after a fault that is not named here."""
