@@ -123,7 +123,7 @@ def read_runs(folder: Path) -> dict[str, Run]:
     try:
         with open(folder / "state.json", "rb", opener=at_once) as file:
             document = json.loads(file.read(LARGEST_STATE))
-    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     runs = document.items() if isinstance(document, dict) else ()
     return {task: found for task, run in runs if (found := run_of(run))}

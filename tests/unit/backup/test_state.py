@@ -155,8 +155,3 @@ def test_a_damaged_note_of_the_last_runs_raises_nothing_and_is_no_alarm_of_its_o
     ):
         file.write_bytes(odd)
         assert backup_options.read_runs(tmp_path) == {}
-
-
-def test_a_folder_in_the_place_of_the_notes_says_nothing(tmp_path):
-    (tmp_path / "state.json").mkdir()
-    assert backup_options.read_runs(tmp_path) == {}
