@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 import yaml
 
-from collector import registry
 from collector.backup_options import BackupOptions, folder_of
-from collector.contract import DerivationOptions, OutputOptions, SourceOptions
+from collector.contract import DerivationOptions, OutputOptions, SourceOptions, registry
 from collector.options import Faults, Place, option, parse, read_anyway, read_given, read_mapping
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import (

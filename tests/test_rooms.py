@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 MOST_LINES = 320
+MOST_AT_THE_ROOT = 15
 WORDS = {"contract"}  # a folder of words
 BELOW = {"words", "lines", "decode", "journal", "ledger", "sources", "outputs", "derive", "run"}
 LAW = {
@@ -120,6 +121,10 @@ def test_the_law_allows_no_circle_of_rooms():
 def test_no_module_is_too_long_to_be_read_at_once():
     lengths = {each: len(file.read_text().splitlines()) for each, file in modules().items()}
     assert {each: lines for each, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_the_words_at_the_root_are_few():
+    assert len(list((ROOT / "collector").glob("*.py"))) <= MOST_AT_THE_ROOT
 
 
 def test_only_the_store_reaches_into_its_folder():

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import signing, state
+from backup.ownership import step_down
 from backup.paths import make_folder
 from backup.stores import ssh
 from backup.stores.azure import Azure
@@ -20,7 +21,6 @@ from backup.stores.ssh import Login
 from collector import files
 from collector.config import Config
 from collector.errors import BackupFault, Damaged, SecretMissing
-from collector.ownership import step_down
 from collector.secrets import Secret
 from collector.text import plain
 

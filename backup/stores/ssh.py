@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from backup.ownership import let_programs_read
 from collector.errors import BackupFault
-from collector.ownership import let_programs_read
 from collector.text import plain
 
 FORMAT = 1

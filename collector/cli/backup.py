@@ -45,8 +45,9 @@ signed_by_option = click.option(
 
 def loaded_in(file: Path, where: str | None = None, groups: tuple[str, ...] = ()) -> "Config":
     """Load the configuration, and be the owner of the folder with the backups from now on."""
+    from backup import ownership
     from backup.stores.connect import is_far
-    from collector import config, ownership
+    from collector import config
 
     loaded = config.load(file)
     folder = Path(where) if where and not is_far(where) else loaded.backups

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backup.ownership import owner_of
 from collector.cli.arguments import Time, config_option, data_dir_option, json_option
 from collector.errors import EnergyMonitorError
-from collector.ownership import owner_of
 
 if TYPE_CHECKING:
     from collector.config import Config

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from collector import registry
 from collector.config import COMMON, MainOptions
+from collector.contract import registry
 from collector.quantity import catalogue
 from collector.scalars import Bytes, FilePath, InputPath, Label, Seconds
 from collector.secrets import Secret

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from collector.clock import utc
-from collector.live import main_figures
+from collector.demo.live import main_figures
 from collector.reading import Reading
 from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
 from collector.text import amount, counted, duration, in_unit, labelled_table, number, table

@@ -10,7 +10,7 @@ import click
 from collector.cli import show
 from collector.cli.arguments import config_option, json_option
 from collector.config import load
-from collector.live import draw, live
+from collector.demo.live import draw, live
 from collector.run import control
 from collector.status import Status
 from collector.text import counted

@@ -16,8 +16,8 @@ from typing import IO
 import click
 
 from collector.demo import heatpump, lights, meter, vedirect
+from collector.demo.live import draw
 from collector.errors import EnergyMonitorError
-from collector.live import draw
 from collector.run import control
 from collector.status import Status
 from collector.text import counted

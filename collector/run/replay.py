@@ -9,10 +9,10 @@ from itertools import islice
 
 from collector.config import Config
 from collector.contract import Context, Output
+from collector.contract.registry import find
 from collector.errors import OutputAway, ReadingsRefused
 from collector.journal import frames
 from collector.lines.serial import Lines
-from collector.registry import find
 from collector.run.selection import Selection
 
 PATIENCE_S = 300  # a database that was just restarted looks through its files first

@@ -19,11 +19,11 @@ from collector.contract import (
     SourceOptions,
     Timed,
 )
+from collector.contract.registry import find
 from collector.errors import SecretMissing
 from collector.lines.serial import Lines
 from collector.options import within
 from collector.quantity import catalogue
-from collector.registry import find
 from collector.run.attempt import attempt
 from collector.run.feed import Feed, feed
 from collector.run.health import DerivationHealth, Health, OutputHealth, SourceHealth

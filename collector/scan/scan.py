@@ -8,8 +8,7 @@ reported, and the others go on.
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from collector import registry
-from collector.contract import Discovering, Found, Search
+from collector.contract import Discovering, Found, Search, registry
 from collector.errors import EnergyMonitorError, ReadFault
 from collector.lines import adapter
 from collector.lines.serial import Framing, Lines, SerialLine

@@ -23,8 +23,8 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from collector import config, registry
-from collector.contract import Context, DerivationOptions
+from collector import config
+from collector.contract import Context, DerivationOptions, registry
 from collector.errors import ConfigFault
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from collector import registry
-from collector.contract import Context, OutputOptions
+from collector.contract import Context, OutputOptions, registry
 from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
 from collector.journal.start import place_new

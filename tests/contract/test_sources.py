@@ -21,9 +21,17 @@ from typing import Any
 import pytest
 import yaml
 
-from collector import config, registry
+from collector import config
 from collector.config import load
-from collector.contract import BadOption, Context, Raw, ReadGroup, Remembering, SourceOptions
+from collector.contract import (
+    BadOption,
+    Context,
+    Raw,
+    ReadGroup,
+    Remembering,
+    SourceOptions,
+    registry,
+)
 from collector.errors import ConfigFault, LineAway, ReadFault
 from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options

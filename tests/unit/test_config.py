@@ -8,8 +8,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector import registry
 from collector.config import MainOptions, load, read
+from collector.contract import registry
 from collector.errors import ConfigFault
 from collector.options import stand_in
 from collector.run.wiring import check

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from collector.cli import show
 from collector.cli.main import main
 from collector.config import load
+from collector.demo.live import live
 from collector.doctor import examine, outputs, sources
 from collector.errors import ConfigFault
-from collector.live import live
 from collector.run.health import Health
 from collector.run.problems import problems
 from collector.run.wiring import new_health

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from collector import registry
-from collector.contract import Discovering, Found, Manner
+from collector.contract import Discovering, Found, Manner, registry
 from collector.errors import DeviceSilent, EnergyMonitorError
 from collector.scan import scan
 from tests.fakes.searching import only_at, scanned

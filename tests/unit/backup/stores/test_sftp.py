@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import segno  # noqa: F401  a user who can't read where Python is imports nothing later
 
-from backup import sheet
+from backup import ownership, sheet
 from backup.chosen import choose
 from backup.stores import connect, sftp_line, ssh
 from backup.stores.folder import Folder
@@ -23,7 +23,7 @@ from backup.stores.pace import pieces_of
 from backup.stores.sftp import Sftp
 from backup.stores.sftp_line import NotAdmitted, OtherServer, Session
 from backup.stores.sftp_message import Lost, Refused
-from collector import config, ownership
+from collector import config
 from collector.errors import BackupFault, Damaged, StoreAway
 from tests.fakes.backups import keep_backup, object_in
 from tests.servers import sshd

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from collector import live
+from collector.demo import live
 from collector.status import Lateness, LatestReading, SourceStatus, Status
 from collector.text import width
 
