@@ -5,6 +5,8 @@ Where server tests must run (CI), one that cannot is a failure; elsewhere it is 
 
 import os
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -29,6 +31,14 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(SLOW))
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may look into, unlike those that pytest makes."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def pytest_runtest_teardown():

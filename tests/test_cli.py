@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -264,14 +263,6 @@ def test_a_full_disk_leaves_the_list_where_it_is(tmp_path, monkeypatch):
     assert shown.exit_code == 1
     assert "the disk is full: the readings stay" in shown.stderr
     assert letters.exists()
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that every user may look into, unlike those that pytest makes."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")

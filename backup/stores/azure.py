@@ -25,9 +25,9 @@ from backup.stores.blobs import Container, Sums, put_headers
 from backup.stores.credential import Certificate, Credential, Sas
 from backup.stores.folder import proved
 from backup.stores.pace import pieces_of
+from backup.stores.settings import checked
 from collector.errors import BackupFault, Damaged
 
-FORMAT = 1
 EPOCH = re.compile(r"[0-9]{4}-[0-9]{2}")
 CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -156,14 +156,7 @@ def parse(text: str) -> dict[str, Any]:
             f"neither JSON ({error}) nor the address of a container with its SAS; hand over what "
             "'terraform output -raw collector_settings' prints"
         ) from None
-    if not isinstance(settings, dict) or settings.get("store") != "azure":
-        raise BackupFault('these are not the settings of a store: \'"store": "azure"\' is missing')
-    if settings.get("format") != FORMAT:
-        raise BackupFault(
-            f"these settings have format {settings.get('format')!r}, and this program reads "
-            f"{FORMAT}: they were made for a newer one; upgrade first"
-        )
-    return settings
+    return checked(settings, "azure")
 
 
 def settings_of_url(address: str) -> dict[str, Any]:

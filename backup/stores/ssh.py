@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from backup.ownership import let_programs_read
+from backup.stores.settings import FORMAT, checked
 from collector.errors import BackupFault
 from collector.text import plain
 
-FORMAT = 1
 PORT = 22
 LONGEST = 200  # characters of an address
 CONNECT_S = 20
@@ -100,13 +100,7 @@ def from_settings(text: str) -> Login:
         document = json.loads(text)
     except ValueError:
         document = None
-    if not isinstance(document, dict) or document.get("store") != "sftp":
-        raise BackupFault('these are not the settings of a store: \'"store": "sftp"\' is missing')
-    if document.get("format") != FORMAT:
-        raise BackupFault(
-            f"these settings have format {document.get('format')!r}, and this program reads "
-            f"{FORMAT}: they were made for a newer one; upgrade first"
-        )
+    document = checked(document, "sftp")
     login = from_address(str(document.get("address")))
     host_key, private_key = (str(document.get(each, "")) for each in ("host_key", "private_key"))
     if host_key and not HOST_KEY.fullmatch(host_key):

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -216,11 +217,9 @@ def folders_of(file: Path, name: str) -> list[Path]:
     from collector import config  # noqa: PLC0415
 
     folders = [file.parent / "secrets"]
-    try:
+    with suppress(ConfigFault):  # ``places_by_name`` reports it
         named = config.load(file).secrets_named()
         folders += [each.folder for _, each in named if each.name == name and each.folder]
-    except ConfigFault:
-        pass  # ``places_by_name`` reports it
     return list(dict.fromkeys(folders))
 
 

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +15,7 @@ from collector.lines import http
 from collector.lines.http_answer import MOST_BYTES, Limits, retry_after_s
 from tests.fakes.certificates import make_certificate
 from tests.fakes.http_answers import Reply, serving
-from tests.fakes.loopback import HANG_UP, Loopback
+from tests.fakes.loopback import HANG_UP, Loopback, answering_once
 from tests.fakes.running import wait_for
 
 
@@ -215,17 +214,9 @@ def test_an_address_has_a_scheme_and_a_host_and_no_more_than_a_path():
 
 
 def test_the_words_of_a_server_reach_no_terminal_as_they_came():
-    with socket.create_server(("127.0.0.1", 0)) as door:
-
-        def serve():
-            connection, _ = door.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"\x1b]0;owned\x07\x1b[2J\r\n\r\n")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        with pytest.raises(ReadFault) as found:
-            http.Server(f"http://127.0.0.1:{door.getsockname()[1]}").ask("GET", "/")
-        thread.join()
+    with (
+        answering_once(b"\x1b]0;owned\x07\x1b[2J\r\n\r\n") as url,
+        pytest.raises(ReadFault) as found,
+    ):
+        http.Server(url).ask("GET", "/")
     assert str(found.value).isprintable()

@@ -7,10 +7,8 @@ import random
 import shutil
 import struct
 import sys
-import tempfile
 import traceback
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import segno  # noqa: F401  a user who can't read where Python is imports nothing later
@@ -309,14 +307,6 @@ def test_wrong_settings_are_told_without_the_key(changes, said, key):
     with pytest.raises(BackupFault, match=said) as refused:
         ssh.from_settings(json.dumps(json.loads(login.settings()) | changes))
     assert "secret" not in str(refused.value)
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that every user may look into, unlike those that pytest makes."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")

@@ -24,6 +24,7 @@ from collector.outputs.influxdb.output import (
 from collector.reading import Reading, encode
 from collector.secrets import Secret
 from tests.fakes.http_answers import Asked, HttpAnswers, Reply, serving
+from tests.fakes.loopback import answering_once
 from tests.fakes.running import wait_for
 
 TOKEN = "w-secret-of-the-house=="
@@ -286,21 +287,11 @@ def test_a_single_reading_that_is_too_large_is_refused(output):
 
 
 def test_an_answer_that_comes_before_all_is_heard_still_counts(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def hang_up_early():
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nnone")
-
-        thread = threading.Thread(target=hang_up_early)
-        thread.start()
-        influx = output_to(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path)
+    with answering_once(b"HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nnone") as url:
+        influx = output_to(url, tmp_path)
         noise = [encode(Reading("e", f"d{hash((n, 'x')):x}", n, {"v": n})) for n in range(5000)]
         with pytest.raises(OutputAway, match="answered 404 'none'"):
             influx.write(noise)
-        thread.join()
         influx.close()
 
 
