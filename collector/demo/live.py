@@ -28,6 +28,7 @@ MAIN = (
     "backup_age",
 )
 NARROWEST, SHORTEST = 20, 5
+WIDE, TALL = 80, 24  # of a terminal that does not say
 
 
 def devices(answer: Status) -> Iterator[tuple[SourceStatus, str, LatestReading]]:
@@ -90,13 +91,19 @@ def cut(line: str, columns: int) -> str:
 
 
 def draw(head: str, answer: Status) -> None:
-    """Draw *head* and the live table over what was drawn before, cut to the terminal's size."""
+    """Draw *head* and the live table over what was drawn before, cut to the terminal's size.
+
+    Where not all values fit, each device shows its main figure.
+    """
     columns, rows = os.get_terminal_size()
-    columns, rows = max(columns, NARROWEST), max(rows, SHORTEST)
+    columns, rows = max(columns or WIDE, NARROWEST), max(rows or TALL, SHORTEST)
     lines = [cut(head, columns), "", *live(answer, columns).splitlines()]
     if len(lines) > rows - 1:
-        more = len(lines) - rows + 2
-        lines = [*lines[: rows - 2], f"… {more} more: make the terminal taller"]
+        every = len(lines) - 3
+        figures = [cut(each, columns) for each in main_figures(answer).splitlines()]
+        lines = [*lines[:2], *figures][: rows - 2]
+        left = every - max(len(lines) - 3, 0)
+        lines.append(f"… {left} more: make the terminal taller")
     text = "".join(f"{line}\033[K\n" for line in lines)
     sys.stdout.write(f"\033[H{text}\033[J")
     sys.stdout.flush()

@@ -51,3 +51,16 @@ def test_what_does_not_fit_the_height_is_counted(monkeypatch, capsys):
     drawn = re.sub(r"\033\[[0-9;]*[A-Za-z]", "", capsys.readouterr().out).splitlines()
     assert len(drawn) == 5
     assert drawn[-1] == "… 3 more: make the terminal taller"
+
+
+def test_where_not_all_values_fit_each_device_shows_its_main_figure(monkeypatch, capsys):
+    monkeypatch.setattr(os, "get_terminal_size", lambda: os.terminal_size((0, 0)))
+    values = {f"{quantity}_l{n}": 1.0 for quantity in ("voltage", "current") for n in (1, 2, 3)}
+    latest = {
+        f"meter{n}": LatestReading(values={**values, "active_power": float(n)}) for n in range(9)
+    }
+    live.draw("home", Status(sources={"meters": SourceStatus(latest=latest)}))
+    drawn = capsys.readouterr().out
+    assert [f"meter{n} " in drawn for n in range(9)] == [True] * 9
+    assert drawn.count("active_power") == 9
+    assert "… 54 more: make the terminal taller" in drawn
