@@ -23,6 +23,7 @@ from collector import backup_options
 from collector.backup_options import Run
 from collector.config import Config
 from collector.errors import BackupFault, Damaged
+from collector.text import counted
 
 FACTOR = 1.3  # an index beside the data, and some air
 ENCRYPTED = (
@@ -139,4 +140,5 @@ def prove(store: Store, backup_id: str, identities: Sequence[str], progress: Pro
     found = verify(store, backup_id, identities, progress)
     if found.damaged:
         paths = ", ".join(sorted(found.damaged)[:3])
-        raise Damaged(f"{len(found.damaged)} files of backup {backup_id} are damaged: {paths}")
+        count = counted(len(found.damaged), "file")
+        raise Damaged(f"{count} of backup {backup_id} damaged: {paths}")

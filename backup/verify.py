@@ -17,6 +17,7 @@ from backup.progress import Progress
 from backup.stores.folder import Folder, Store, checked
 from collector.backup_options import Run
 from collector.errors import BackupFault, Damaged
+from collector.text import counted
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def verify_and_record(
     found = verify(store, backup_id, identities, progress)
     if isinstance(store, Folder) and found.damaged:
         paths = ", ".join(sorted(found.damaged)[:3])
-        error = Damaged(f"{len(found.damaged)} files of {backup_id} are damaged: {paths}")
+        error = Damaged(f"{counted(len(found.damaged), 'file')} of {backup_id} damaged: {paths}")
         state.record_failure(store.folder, "verify", error, now)
         # Where another command is at work, the next verification sets them aside.
         with suppress(BackupFault), store.alone():

@@ -39,14 +39,14 @@ def test_a_backup_is_made_listed_verified_and_rotated(house):
     for _ in range(3):
         made = typed(house, "now")
         assert made.exit_code == 0
-    assert "1 files, 0 B of it new, in " in made.stdout
+    assert "1 file, 0 B of it new, in " in made.stdout
     assert "no InfluxDB is in the configuration" in made.stdout
     entries = json.loads(typed(house, "list", "--json").stdout)
     assert [each["kept"] for each in entries] == [[], ["hourly"], ["hourly"]]
     assert [each["new"] > 0 for each in entries] == [True, False, False]
     verified = typed(house, "verify")
     assert verified.exit_code == 0
-    assert f"backup {entries[-1]['id']}: no damage in 1 files" in verified.stdout
+    assert f"backup {entries[-1]['id']}: no damage in 1 file" in verified.stdout
     rotated = typed(house, "rotate")
     assert rotated.stdout == "1 backups removed, 2 kept, 0 B freed\n"
     listed = typed(house, "list").stdout.splitlines()
@@ -135,7 +135,7 @@ def test_a_store_whose_secret_is_damaged_costs_another_nothing_and_is_recorded(h
         (house / "secrets" / "backup-azure").write_text("damaged")
         uploaded = typed(house, "upload")
     assert uploaded.exit_code == 1
-    assert "1 backups are complete there" in uploaded.stdout
+    assert "complete there: 1 backup" in uploaded.stdout
     assert "the store azure is not usable" in uploaded.stderr
     assert "the store azure is not usable" in typed(house, "list").stdout
 

@@ -22,7 +22,7 @@ from collector import files
 from collector.config import Config
 from collector.errors import BackupFault, Damaged, SecretMissing
 from collector.secrets import Secret
-from collector.text import plain
+from collector.text import counted, plain
 
 NAMES = {"azure": "backup-azure", "sftp": "backup-sftp"}  # their secrets
 SFTP = "sftp://"
@@ -104,7 +104,7 @@ def kept(name: str, where: str, ids: list[str], text: str, config: Config) -> li
     write_secret(file, text + "\n")
     step_down(config.backups)
     expect_uploads(config.backups)
-    found = f"{len(ids)} backups are there, the newest {ids[-1]}" if ids else EMPTY
+    found = f"{counted(len(ids), 'backup')} there, the newest {ids[-1]}" if ids else EMPTY
     return [f"{where}: {found}", f"The credential is kept in {file}"]
 
 

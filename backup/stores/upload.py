@@ -22,6 +22,7 @@ from backup.stores.sftp import Sftp
 from collector import backup_options
 from collector.backup_options import BackupOptions, KeepOptions, Run
 from collector.errors import BackupFault, Busy, Damaged
+from collector.text import counted
 
 # Some of what is there is read back each time: over a month of hourly runs 3 GB, or most of it.
 READ_BACK_BYTES = 4 << 20
@@ -116,7 +117,7 @@ def run(folder: Folder, far: Store, for_s: float, progress: Progress | None = No
         newest = here[-1] if here and here[-1] in there.union(uploaded.ids) else None
         record(folder, newest, uploaded, time.monotonic() - began)
         if uploaded.damaged:
-            others = f"; {len(uploaded.ids)} other backups are complete there"
+            others = f"; complete there: {counted(len(uploaded.ids), 'other backup')}"
             fault = Damaged(f"{uploaded.damaged[0]}{others}")
             state.record_failure(folder.folder, "upload", fault, datetime.now(UTC))
             raise fault

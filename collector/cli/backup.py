@@ -105,8 +105,9 @@ def now(file: Path) -> None:
         manifest, run = capture.capture(loaded_in(file), datetime.now(UTC), progress)
     finally:
         progress.end()
+    files = text.counted(len(manifest.files), "file")
     click.echo(
-        f"backup {manifest.id}: {text.amount(run.size)} in {len(manifest.files)} files, "
+        f"backup {manifest.id}: {text.amount(run.size)} in {files}, "
         f"{text.amount(run.new_bytes)} of it new, in {text.duration(run.took_s)}"
     )
     for note in manifest.notes:
@@ -257,9 +258,8 @@ def upload(file: Path) -> None:
     try:
         for far, done in uploading.run_each(folder, stores, options, progress, unusable):
             progress.end()
-            which = (
-                f"{len(done.ids)} backups are complete there" if done.ids else "nothing was missing"
-            )
+            backups = text.counted(len(done.ids), "backup")
+            which = f"complete there: {backups}" if done.ids else "nothing was missing"
             click.echo(f"{far.name}: {text.amount(done.bytes)} sent, {which}")
             if done.late:
                 click.echo("  more is left to upload: the next run continues")

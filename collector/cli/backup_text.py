@@ -59,7 +59,7 @@ def listed(entries: list[dict[str, Any]]) -> str:
 
 
 def verdict(found: "Verified") -> str:
-    size = f"{found.files} files, {text.amount(found.size)}"
+    size = f"{text.counted(found.files, 'file')}, {text.amount(found.size)}"
     if not found.damaged:
         how = "" if found.opened else " (their contents need the private key: --identity)"
         return click.style(f"backup {found.id}: no damage in {size}{how}", fg="green")

@@ -19,7 +19,7 @@ AGES = {"backup_age": "backup", "upload_age": "upload", "rehearsal_age": "rehear
 
 @dataclass(frozen=True, kw_only=True)
 class BackupsOptions(SourceOptions):
-    """The backups of this machine: how old, how large, and whether no damage in them."""
+    """The backups of this machine: how old, how large, and whether they are whole."""
 
     folder: FilePath | None = option(
         "folder of the backups: 'backup.folder' above (default: 'backups' in data_dir)",

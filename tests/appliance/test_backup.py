@@ -226,7 +226,7 @@ def test_a_connected_store_gets_every_backup_and_docker_proves_that_it_can_be_re
     said = machine.run("energy-monitor backup connect /srv/store").stdout
     assert "it is empty" in said
     start(machine, "backup")
-    assert "2 backups are complete there" in start(machine, "upload")
+    assert "complete there: 2 backups" in start(machine, "upload")
     far = [each["id"] for each in listed(machine, "--from azure")]
     assert far == [each["id"] for each in listed(machine)]
     said = start(machine, "rehearse")

@@ -119,7 +119,7 @@ def test_damage_is_recorded_and_mended_by_the_next_backup(tmp_path):
     flip(store, first.files["config/config.yaml"].object)
     found = verify_and_record(store, first.id, (), progress(), NOW)
     assert found.damaged
-    assert "1 files of 20261120T130000Z are damaged: config/config.yaml" in str(
+    assert "1 file of 20261120T130000Z damaged: config/config.yaml" in str(
         backup_options.read_runs(store.folder)["verify"].error
     )
     assert [path.name for path in (store.folder / "damaged").iterdir()] == list(found.objects)

@@ -73,7 +73,7 @@ def test_a_connected_store_is_used_from_then_on(server, settings, tmp_path):
     keep_backup(ours, tmp_path, ID, {"config/a": b"a"})
     assert ours.rate == 200_000
     assert open_store("azure", settings).ids() == [ID]
-    assert connect(text_for(server), settings)[0].endswith(f"1 backups are there, the newest {ID}")
+    assert connect(text_for(server), settings)[0].endswith(f"1 backup there, the newest {ID}")
 
 
 def test_a_store_that_refuses_leaves_what_was_connected(server, settings):
@@ -194,7 +194,7 @@ def test_a_store_over_sftp_is_connected_once_its_server_has_our_key(nas, setting
         assert open_store(where, settings).ids() == [ID]
     assert open_store(nas.address(tmp_path / "nas" / "other"), settings).ids() == []
     seen.clear()
-    assert "1 backups are there" in connect(address, settings, seen.append)[0]
+    assert "1 backup there" in connect(address, settings, seen.append)[0]
     assert seen == []
 
 

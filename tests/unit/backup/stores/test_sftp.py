@@ -171,7 +171,8 @@ HELLO = struct.pack(">IBI", 5, 2, 3)
 def talking(*answers):
     """Return a session with a server that says *answers*, whatever it is asked."""
     script = (
-        f"import sys; sys.stdout.buffer.write({b''.join(answers)!r}); sys.stdout.flush(); input()"
+        f"import sys; sys.stdout.buffer.write({b''.join(answers)!r}); sys.stdout.flush(); "
+        "sys.stdin.buffer.read()"
     )
     return Session([sys.executable, "-c", script])
 

@@ -263,7 +263,7 @@ def test_a_damaged_backup_keeps_no_other_one_in_the_house(here, there, tmp_path)
         if backup_id == SECOND:
             here.file(manifest.files["config/a"].object).unlink()
     (here.folder / f"manifests/{THIRD}.json").write_bytes(b"{")
-    with pytest.raises(Damaged, match=f"{THIRD}.json is damaged.*; 1 other backups are complete"):
+    with pytest.raises(Damaged, match=f"{THIRD}.json is damaged.*; complete there: 1 other backup"):
         upload.run(here, there, HOUR)
     assert there.ids() == [FIRST]
     assert "is damaged" in str(backup_options.read_runs(here.folder)["upload"].error)
