@@ -1,0 +1,9 @@
+"""The far sides of outputs, for the suite over all of them: a driver per server.
+
+A driver is a context manager that gives a ``Far``. Each output has a module; a new one
+joins by adding its drivers here.
+"""
+
+from tests.fakes.outputs import influxdb
+
+DRIVERS = {"influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics]}

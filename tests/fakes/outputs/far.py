@@ -1,0 +1,48 @@
+"""What a driver gives: one real server at the far side of an output."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from collector.reading import Reading
+
+TOKEN = "!secret token"
+
+
+@dataclass(frozen=True)
+class Far:
+    """A real server at *url*.
+
+    *options* are those of the output besides 'url', *secrets* the files that they name. *stored*
+    gives the voltages of a device by time. *hurried* shortens the output's patience for a while.
+    *full* and *endless* are answers of a server that is full, and of one that never ends.
+    *refuses* makes a reading that the server refuses for ever, *credential* is the secret that
+    lets us in; None where this server has no such thing.
+    """
+
+    url: str
+    options: dict[str, Any]
+    secrets: dict[str, str]
+    stored: Callable[[str], dict[int, float]]
+    hurried: Callable[[Any], AbstractContextManager[None]]
+    full: bytes
+    endless: bytes
+    refuses: Callable[[str, int], Reading] | None = None
+    credential: str | None = None
+
+
+def http_answer(status: int, body: bytes) -> bytes:
+    return b"HTTP/1.1 %d So\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+@contextmanager
+def hurried_http(output: Any) -> Iterator[None]:
+    patient = output.server.limits
+    output.server.limits = replace(patient, answer_s=0.5)
+    yield
+    output.server.limits = patient
+
+
+FULL = http_answer(500, b'{"code":"internal error","message":"no space left on device"}')
+ENDLESS = http_answer(500, b"x" * 3_000_000)
