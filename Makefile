@@ -13,6 +13,8 @@ for name, pin in {name: pin for part in sys.argv[1:] for name, pin in lock[part]
 endef
 export REQUIREMENTS
 
+EXTRAS = kafka opower parquet postgresql prometheus_remote_write
+
 # One line for each package: on a Raspberry Pi it takes a while.
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
@@ -66,7 +68,7 @@ bench: .venv/ready
 	@touch $@
 
 .venv/ready: .venv/run
-	@$(PYTHON) -c "$$REQUIREMENTS" default develop > .venv/requirements.txt
+	@$(PYTHON) -c "$$REQUIREMENTS" default $(EXTRAS) develop > .venv/requirements.txt
 	@$(PIP) --require-hashes -r .venv/requirements.txt $(PROGRESS)
 	@touch $@
 

@@ -42,6 +42,7 @@ mode=install
 yes=no purge=no docker=yes demo=no lan=no tune=no
 restore="" settings="" identity="" # where backups are, and the files that let this machine in
 backup_id=latest signed_by=""      # which backup, and the public key that it must be signed with
+extras=""                          # more packages, NAME,NAME
 store="" key=""                    # what these hold
 doing="" failure="" remedy="" again=yes logging=no changes=0 placed=0 renewed=no
 undo=() # what takes back the step that is being done, should it fail
@@ -66,6 +67,8 @@ sudo ./install.sh --restore azure|sftp://USER@HOST/FOLDER|FOLDER
   --yes         ask no questions
   --no-docker   without InfluxDB and Grafana on this machine
   --demo        with a simulated house instead of meters
+  --with NAMES  install extras that the configuration does not name yet, such as
+                --with postgresql,parquet; those that it names are installed anyway
   --lan         let the local network reach the pages, not only this machine
   --purge       with --uninstall: remove configuration, secrets and readings too
   --settle      return from an interrupted upgrade (happens on its own after a power cut)
@@ -76,8 +79,8 @@ END
 # as requirements with their hashes.
 readonly REQUIREMENTS='
 import json, sys
-for name, pin in json.load(open(sys.argv[1]))["default"].items():
-    if name == sys.argv[2]:
+for name, pin in json.load(open(sys.argv[1]))[sys.argv[2]].items():
+    if name in sys.argv[3:]:
         continue
     marker = " ; " + pin["markers"] if "markers" in pin else ""
     print(name + pin["version"] + marker, *("--hash=" + each for each in pin["hashes"]))
@@ -183,11 +186,19 @@ read_arguments() {
             --upgrade | --uninstall | --settle) mode=${each#--} ;;
             --no-docker) docker=no ;;
             --demo) demo=yes ;;
+            --with)
+                [[ ${1:-} =~ ^[a-z_]+(,[a-z_]+)*$ ]] || fail "--with needs names: $(extras_known)."
+                extras=$1
+                shift
+                ;;
             --lan) lan=yes ;;
             --purge) purge=yes ;;
             -h | --help) usage && exit 0 ;;
             *) fail "Unknown option $each." "./install.sh --help" ;;
         esac
+    done
+    for each in ${extras//,/ }; do
+        [[ " $(extras_known) " = *" $each "* ]] || fail "There is no extra '$each'." "choose from: $(extras_known)"
     done
     [ "$purge" = no ] || [ "$mode" = uninstall ] || fail "--purge requires --uninstall."
     [ -z "$restore" ] || [ "$mode" = install ] || fail "--restore cannot be combined with --upgrade or --uninstall."
@@ -493,16 +504,42 @@ build_release() {
         renewed=yes
         did "built again"
     fi
+    install_extras "$folder"
     install_own_packages "$folder"
+}
+
+extras_known() {
+    python3 -c 'import json, sys; print(*sorted(json.load(open(sys.argv[1])).keys() - {"_meta", "default", "develop"}))' "$SOURCE/Pipfile.lock"
+}
+
+# What the configuration needs beyond the packages of every house, and what --with names.
+install_extras() { # RELEASE FOLDER
+    local wanted each
+    wanted=${extras//,/ }
+    if [ -e "$ETC/config.yaml" ]; then
+        wanted+=" $("$1/venv/bin/energy-monitor" check --extras --config "$ETC/config.yaml" 2> /dev/null || true)"
+    fi
+    for each in $wanted; do
+        [ ! -e "$1/extras/$each" ] || continue
+        remedy="check the network ('ping pypi.org') and the clock ('date')"
+        [ "$bits" = 64 ] || [[ " kafka postgresql " != *" $each "* ]] ||
+            fail "The extra '$each' has no build for 32-bit systems." "use a 64-bit Raspberry Pi OS, or remove it from $ETC/config.yaml"
+        mkdir -p "$1/extras"
+        python3 -c "$REQUIREMENTS" "$1/Pipfile.lock" "$each" > "$1/extras/.new"
+        install_into "$1" --require-hashes --requirement "$1/extras/.new"
+        mv "$1/extras/.new" "$1/extras/$each"
+        renewed=yes
+        did "installed beside it: the extra $each"
+    done
 }
 
 build_environment() { # RELEASE FOLDER
     local folder=$1 without=""
     echo none > "$folder/python"
-    rm -rf "$folder/venv" "$folder/packages.sum"
+    rm -rf "$folder/venv" "$folder/packages.sum" "$folder/extras"
     # What encrypts backups is built for 64 bits only; the program says so where it is asked to.
     [ "$bits" = 64 ] || without=pyrage
-    python3 -c "$REQUIREMENTS" "$folder/Pipfile.lock" "$without" > "$folder/requirements.txt"
+    python3 -c "$REQUIREMENTS" "$folder/Pipfile.lock" default "$without" > "$folder/requirements.txt"
     logged python3 -m venv "$folder/venv"
     install_into "$folder" --require-hashes --requirement "$folder/requirements.txt"
     install_into "$folder" --no-build-isolation --no-deps "$folder"
@@ -531,7 +568,8 @@ install_own_packages() { # RELEASE FOLDER
     rm -f "$1/packages.sum"
     [ -n "$sum" ] || return 0
     remedy="correct $OWN_PACKAGES: a pip requirement or a path on each line; a path counts from $ETC"
-    sed -n 's/^\([^ ]*==[^ ]*\).*/\1/p' "$1/requirements.txt" > "$1/constraints.txt"
+    { cat "$1/requirements.txt" && { [ ! -d "$1/extras" ] || cat "$1/extras/"*; }; } |
+        sed -n 's/^\([^ ]*==[^ ]*\).*/\1/p' > "$1/constraints.txt"
     logged env -C "$ETC" "$1/venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir \
         --root-user-action ignore --constraint "$1/constraints.txt" --requirement "$OWN_PACKAGES"
     echo "$sum" > "$1/packages.sum"
@@ -851,6 +889,9 @@ restore_backup() {
     what_to_restore > "$RESTORED"
     rm -f "$BLANK"
     did "the backup in $restore is restored"
+    renewed=no
+    install_extras "$OPT/releases/$release"
+    [ "$renewed" = no ] || logged systemctl try-restart "$COLLECTOR"
 }
 
 # --- the rest ----------------------------------------------------------------------------------

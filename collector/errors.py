@@ -8,7 +8,9 @@
     │   ├── DeviceSilent       no answer within the time-out
     │   ├── DeviceRefused      the device answered that it will not
     │   └── FrameDamaged       bytes came that are no valid answer
-    ├── SecretMissing          a secret has no value          → as a read or delivery that failed
+    ├── NotProvided            the owner must provide it      → as a read or delivery that failed
+    │   ├── SecretMissing      a secret has no value
+    │   └── PackageMissing     an extra is not installed
     ├── OutputFault
     │   ├── OutputAway         not now                        → keep the readings, try again later
     │   └── ReadingsRefused    refused for ever               → set those aside, go on
@@ -85,8 +87,16 @@ class FrameDamaged(ReadFault):
     """Bytes came that are not a valid answer: wrong checksum, length, sender or form."""
 
 
-class SecretMissing(EnergyMonitorError):
+class NotProvided(EnergyMonitorError):
+    """Something is missing that the owner provides; the message says how."""
+
+
+class SecretMissing(NotProvided):
     """No value is found for a secret; the message names the places."""
+
+
+class PackageMissing(NotProvided):
+    """An extra is not installed; the message has the command that installs it."""
 
 
 class OutputFault(EnergyMonitorError):

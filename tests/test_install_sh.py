@@ -51,6 +51,7 @@ def test_help_tells_every_way_to_call_it():
         "--identity",
         "--backup ID",
         "--signed-by KEY",
+        "--with NAMES",
     ):
         assert word in shown.stdout
 
@@ -254,6 +255,49 @@ def test_packages_of_the_owner_are_installed_once_and_again_when_they_change(tmp
     assert own_packages(tmp_path)[1] == 1
     (tmp_path / "etc/packages.txt").unlink()
     assert own_packages(tmp_path)[1] == 0
+
+
+def needed_extras(folder, needed, named="", bits=64):
+    """Install extras; return the run, and what pip was asked."""
+    for each in ("etc", "release/venv/bin"):
+        (folder / each).mkdir(parents=True, exist_ok=True)
+    (folder / "etc/config.yaml").touch()
+    pins = {"hashes": ["sha256:1"], "version": "==1.0"}
+    (folder / "release/Pipfile.lock").write_text(json.dumps({"parquet": {"arro3": pins}}))
+    for name, says in (("pip", f'echo "$*" >> {folder}/asked'), ("energy-monitor", needed)):
+        program = folder / "release/venv/bin" / name
+        program.write_text(f"#!/bin/sh\n{says}\n")
+        program.chmod(0o755)
+    text = SCRIPT.read_text()
+    written = text[text.index("readonly REQUIREMENTS") : text.index("# One line for each source")]
+    done = shell(
+        f"ETC={folder}/etc LOG={folder}/log bits={bits} extras={named}\n{written}{part('logged')}\n"
+        "progress() { cat > /dev/null; }\ndid() { echo did $*; }\nfail() { echo $*; exit 1; }\n"
+        f"{part('install_extras', 'install_into')}\ninstall_extras {folder}/release\n"
+    )
+    asked = folder / "asked"
+    return done, asked.read_text() if asked.exists() else ""
+
+
+def test_extras_that_the_configuration_needs_are_installed_once_with_their_hashes(tmp_path):
+    done, asked = needed_extras(tmp_path, "echo parquet")
+    assert done.stdout == "did installed beside it: the extra parquet\n", done.stderr
+    assert "--require-hashes" in asked
+    assert (tmp_path / "release/extras/parquet").read_text() == "arro3==1.0 --hash=sha256:1\n"
+    again, asked_again = needed_extras(tmp_path, "echo parquet", named="parquet")
+    assert (again.stdout, asked_again) == ("", asked)
+
+
+def test_an_extra_can_be_named_where_the_configuration_does_not_need_it_yet(tmp_path):
+    done, _ = needed_extras(tmp_path, "true", named="parquet")
+    assert done.stdout == "did installed beside it: the extra parquet\n", done.stderr
+
+
+def test_what_32_bit_systems_cannot_have_is_said(tmp_path):
+    done, asked = needed_extras(tmp_path, "echo postgresql", bits=32)
+    assert done.returncode == 1
+    assert "'postgresql' has no build for 32-bit systems" in done.stderr + done.stdout
+    assert asked == ""
 
 
 def test_the_command_says_what_to_do_where_the_system_has_another_python(tmp_path):

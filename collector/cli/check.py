@@ -10,8 +10,9 @@ from collector.run import since, wiring
 
 
 @click.command()
+@click.option("--extras", "only_extras", is_flag=True, hidden=True)  # install.sh asks
 @config_option
-def check(file: Path) -> None:
+def check(file: Path, *, only_extras: bool) -> None:
     """Look for mistakes in the configuration, all of them at once.
 
     Touches no device and no network. Exit status 78 when something is wrong. What can stand in
@@ -22,6 +23,10 @@ def check(file: Path) -> None:
       energy-monitor check --config config.yaml
     """
     loaded = read(file)
+    if only_extras:
+        for extra in sorted({extra for _, extra in wiring.missing_extras(loaded)}):
+            click.echo(extra)
+        return
     if not file.exists():
         click.echo(
             "There is no configuration yet: 'energy-monitor scan' prints one to begin with, and "

@@ -12,7 +12,7 @@ from collector.cli.arguments import config_option, json_option
 from collector.clock import Clock, utc
 from collector.config import Config, load
 from collector.contract import Raw, Source, SourceOptions
-from collector.errors import EnergyMonitorError, LineAway, ReadFault, SecretMissing
+from collector.errors import EnergyMonitorError, LineAway, NotProvided, ReadFault
 from collector.journal.journal import Journal
 from collector.reading import Reading
 from collector.run import control, wiring
@@ -63,7 +63,7 @@ def read_source(config: Config, name: str, *, watch: bool, raw: bool, as_json: b
             read_on(intake, options, as_json=as_json)
         else:
             print_readings(read_now(intake), options, as_json=as_json)
-    except (ReadFault, SecretMissing) as error:
+    except (ReadFault, NotProvided) as error:
         raise EnergyMonitorError(f"{titled(name, options.label)}: {error}") from error
     except KeyboardInterrupt:
         click.echo()
@@ -143,7 +143,7 @@ def read_on(intake: Intake, options: SourceOptions, *, as_json: bool) -> None:
     while True:
         try:
             print_readings(read_now(intake), options, as_json=as_json)
-        except (ReadFault, SecretMissing) as error:
+        except (ReadFault, NotProvided) as error:
             click.secho(safe(f"{intake.feeds[0].name}: {error}"), fg="yellow", err=True)
         time.sleep(options.every)
 

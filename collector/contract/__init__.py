@@ -13,6 +13,7 @@ from collector.contract.discovery import Discovering, Found, Manner, Search
 from collector.contract.options import (
     LONGEST_EVERY_S,
     DerivationOptions,
+    EntryOptions,
     OutputOptions,
     ReadGroup,
     RenameOptions,
@@ -30,6 +31,7 @@ __all__ = [
     "Derivation",
     "DerivationOptions",
     "Discovering",
+    "EntryOptions",
     "Found",
     "Framed",
     "Lines",

@@ -8,6 +8,14 @@ from collector.scalars import Label, Seconds
 LONGEST_EVERY_S = 7 * 86400
 
 
+class EntryOptions:
+    """What the options of sources, outputs and derivations have in common."""
+
+    def extras(self) -> tuple[str, ...]:
+        """Return the extras of ``pyproject.toml`` that these options need."""
+        return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadGroup:
     """Quantities that are read at an interval of their own."""
@@ -22,7 +30,7 @@ class ReadGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
+class SourceOptions(EntryOptions):
     """What every source understands."""
 
     type: str = option("type of the source", example="modbus")
@@ -93,7 +101,7 @@ class RenameOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutputOptions:
+class OutputOptions(EntryOptions):
     """What every output understands."""
 
     type: str = option("type of the output", example="influxdb")
@@ -130,7 +138,7 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DerivationOptions:
+class DerivationOptions(EntryOptions):
     """What every derivation understands."""
 
     type: str = option("type of the derivation", example="battery_bank")

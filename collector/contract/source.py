@@ -30,12 +30,12 @@ class Source(Protocol):
     def patience_s(self) -> float: ...
 
     def open(self) -> None:
-        """Get ready to read; called again after LineAway. Raise ReadFault, SecretMissing."""
+        """Get ready to read; called again after LineAway. Raise ReadFault, NotProvided."""
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
         """Read *quantities* now and stamp them with the slot's time *at_ms*.
 
-        What is read besides is left out by the intake. Raise ReadFault, SecretMissing.
+        What is read besides is left out by the intake. Raise ReadFault, NotProvided.
         """
 
     def close(self) -> None: ...

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from collector.clock import Clock, utc
 from collector.contract import Output, OutputOptions
-from collector.errors import OutputAway, OutputFault, ReadingsRefused, SecretMissing
+from collector.errors import NotProvided, OutputAway, OutputFault, ReadingsRefused
 from collector.journal.cursor import Cursor
 from collector.journal.journal import Journal
 from collector.reading import time_ms
@@ -49,7 +49,7 @@ def watched() -> Iterator[None]:
         yield
     except OutputFault:
         raise
-    except SecretMissing as error:
+    except NotProvided as error:
         raise OutputAway(str(error)) from error
     except Exception as error:
         raise Unforeseen(f"{type(error).__name__}: {error}") from error

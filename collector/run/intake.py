@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from collector.clock import Clock, Frame, next_slot
-from collector.errors import LineAway, ReadFault, SecretMissing
+from collector.errors import LineAway, NotProvided, ReadFault
 from collector.journal.journal import Journal
 from collector.quantity import catalogue
 from collector.reading import Reading, encode
@@ -104,7 +104,7 @@ class Intake:
             accepted = [done for reading in readings if (done := self.accept(each, reading, due))]
             own = [encode(reading) for reading in accepted if reading.at_ms != slot]
             ours = [encode(reading) for reading in accepted if reading.at_ms == slot]
-        except (ReadFault, SecretMissing) as error:
+        except (ReadFault, NotProvided) as error:
             self.failed(each, error)
             return
         except Exception as error:  # noqa: BLE001  a bug of this source, not of its neighbours
@@ -180,7 +180,7 @@ class Intake:
         else:
             log.info("%s: reading", each.name)
 
-    def failed(self, each: Feed, error: ReadFault | SecretMissing) -> None:
+    def failed(self, each: Feed, error: ReadFault | NotProvided) -> None:
         """Count a failed read; after some in a row call the source silent, and pause."""
         each.failures += 1
         if isinstance(error, LineAway):

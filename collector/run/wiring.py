@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from collector.config import Config
+from collector.config import GROUPS, Config
 from collector.contract import (
     Advising,
     Context,
@@ -18,6 +18,7 @@ from collector.contract import (
     Source,
     SourceOptions,
     Timed,
+    extras,
 )
 from collector.contract.registry import find
 from collector.errors import SecretMissing
@@ -178,8 +179,19 @@ def check(config: Config) -> list[str]:
     for place, secret in config.secrets_named():
         check_secret(config, place, secret)
     check_paths(config)
+    for place, extra in missing_extras(config):
+        config.faults.add_later(place, extras.how(extra))
     config.faults.raise_found()
     return list(dict.fromkeys(advice for line in feeds.values() for advice in advise(line)))
+
+
+def missing_extras(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the place of each entry whose options need an extra that is missing, and its name."""
+    for group in GROUPS:
+        for name, options in getattr(config, group).items():
+            for extra in options.extras():
+                if not extras.is_installed(extra):
+                    yield f"{group}.{name}", extra
 
 
 def check_secret(config: Config, path: str, secret: Secret) -> None:

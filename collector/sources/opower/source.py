@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from collector.contract import BadOption, Context, SourceOptions
+from collector.contract import BadOption, Context, SourceOptions, extras
 from collector.decode import backfill, intervals
 from collector.decode.backfill import Memory, Span
 from collector.decode.intervals import Interval
 from collector.decode.once import Once
-from collector.errors import DeviceRefused, LineAway, ReadFault
+from collector.errors import DeviceRefused, ReadFault
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
@@ -47,10 +47,6 @@ LEAVE_ALONE_MS = 12 * HOUR_MS
 NOTHING_THERE = {400, 404, 410}  # what portals say of the time before an account was opened
 PATIENCE_S = (
     300.0  # collector.sources.opower.portal ends after 240 s; names may take some more to look up
-)
-HOW_TO_GET_IT = (
-    "it needs the Python package 'opower', which is not installed: run "
-    "'sudo /opt/energy-monitor/current/venv/bin/pip install opower' and restart the collector"
 )
 
 
@@ -84,6 +80,9 @@ class OpowerOptions(SourceOptions):
         high=86400,
     )
 
+    def extras(self) -> tuple[str, ...]:
+        return ("opower",)
+
 
 class Opower:
     """Fetches what one login may see."""
@@ -112,7 +111,7 @@ class Opower:
         """Do nothing: no connection is kept."""
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
-        """Fetch what is due, oldest first. Raise ReadFault, SecretMissing."""
+        """Fetch what is due, oldest first. Raise ReadFault, NotProvided."""
         progress = self.memory.begin()
         recent = (at_ms - CORRECTED_MS) // DAY_MS * DAY_MS, at_ms
         wanted = (at_ms - KEPT_MS) // DAY_MS * DAY_MS, recent[0]
@@ -184,10 +183,8 @@ class Opower:
         self, at_ms: int, windows: Sequence[Span]
     ) -> "tuple[list[Meter], list[list[Interval] | ReadFault]]":
         """Log in and return the meters, and what they counted in *windows*. Raise ReadFault."""
-        try:
+        with extras.importing("opower"):
             from collector.sources.opower import portal  # noqa: PLC0415  24 MB, only where it is needed
-        except ImportError as error:
-            raise LineAway(HOW_TO_GET_IT) from error
         login = self.login()
         self.check_refused(login, at_ms)
         try:

@@ -19,7 +19,14 @@ from collector.config import load
 from collector.contract import BadOption, Context, ReadGroup
 from collector.decode.intervals import THERM_WH
 from collector.decode.intervals import reading as to_reading
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway, SecretMissing
+from collector.errors import (
+    DeviceRefused,
+    DeviceSilent,
+    FrameDamaged,
+    LineAway,
+    PackageMissing,
+    SecretMissing,
+)
 from collector.lines.serial import Lines
 from collector.reading import decode, encode
 from collector.run.feed import feed
@@ -370,7 +377,7 @@ def test_without_the_library_it_is_told_how_to_get_it(made, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "opower", None)
     monkeypatch.delitem(__import__("sys").modules, "collector.sources.opower.portal")
     monkeypatch.delattr("collector.sources.opower.portal")
-    with pytest.raises(LineAway, match=r"sudo .*/pip install opower"):
+    with pytest.raises(PackageMissing, match=r"-m pip install 'opower"):
         read(made())
 
 
