@@ -12,6 +12,7 @@ from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
 from collector.text import counted
 
 COMMANDS = {
+    "add": "Write a new output into the configuration.",
     "backup": "Make, list, verify, upload and rotate backups.",
     "check": "Look for mistakes in the configuration.",
     "demo": "Show a simulated house, live, without hardware.",

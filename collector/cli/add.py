@@ -1,0 +1,212 @@
+"""The command ``energy-monitor add output``: writes the block of a new output for the owner."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import yaml
+
+from collector import config, files
+from collector.cli.arguments import config_option
+from collector.contract import extras, registry
+from collector.errors import ConfigFault, EnergyMonitorError, Fault
+from collector.options import hints_of
+from collector.reading import NAME, NAME_RULE
+from collector.run import wiring
+from collector.scan import render
+from collector.secrets import Secret
+from collector.syntax import compose
+
+LOGIN = ("user", "password")  # asked for although many servers want none
+
+
+@click.group()
+def add() -> None:
+    """Write a new entry into the configuration."""
+
+
+@add.command()
+@click.argument("kind", metavar="TYPE")
+@click.option("--name", help="Its name; the default is its type.")
+@click.option("--set", "given", multiple=True, metavar="OPTION=VALUE", help="An option of it.")
+@config_option
+def output(kind: str, name: str | None, given: tuple[str, ...], file: Path) -> None:
+    """Write the block of an output into the configuration.
+
+    On a terminal it asks for what the output needs. Nothing is written where the result would have
+    a mistake. docs/reference.md has the options of each type.
+
+    \b
+    Examples:
+      sudo energy-monitor add output mqtt
+      sudo energy-monitor add output postgresql --set url=postgresql://db.example --name archive
+    """
+    cls = registry.find("outputs", kind).Options
+    name = new_name(name or kind, config.load(file))
+    options = dict(map(option_given, given))
+    if unknown := sorted(options.keys() - {each.name for each in fields(cls)}):
+        raise EnergyMonitorError(f"outputs of type {kind!r} have no option {unknown[0]!r}")
+    secrets: dict[str, str] = {}
+    if sys.stdin.isatty():
+        ask(cls, name, options, secrets)
+    fill_in(cls, name, options)
+    lines = block(name, {"type": kind, **options}, cls)
+    click.echo("\n".join(lines))
+    write(file, lines)
+    click.secho(f"written: {file}", fg="green")
+    for secret, value in secrets.items():
+        store_secret(file, secret, value)
+    for step in what_is_left(file, name):
+        click.echo(step)
+
+
+def new_name(name: str, loaded: config.Config) -> str:
+    """Return a name that no output has. Raise EnergyMonitorError."""
+    if not NAME.fullmatch(name):
+        raise EnergyMonitorError(f"{name!r} is not a name: {NAME_RULE}")
+    if name in loaded.outputs:
+        raise EnergyMonitorError(
+            f"there is an output {name!r} already: give the new one another with --name"
+        )
+    return name
+
+
+def option_given(text: str) -> tuple[str, Any]:
+    """Read ``OPTION=VALUE``; the value is YAML. Raise EnergyMonitorError."""
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise EnergyMonitorError(f"--set {text}: expected OPTION=VALUE")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        return name, value
+
+
+def is_secret(cls: type, name: str) -> bool:
+    hint = hints_of(cls)[name]
+    return hint is Secret or Secret in get_args(hint)
+
+
+def is_required(each: "Field[Any]") -> bool:
+    return each.default is MISSING and each.default_factory is MISSING and each.name != "type"
+
+
+def ask(cls: type, name: str, options: dict[str, Any], secrets: dict[str, str]) -> None:
+    """Ask for what the output needs and *options* lack; a secret's value goes into *secrets*."""
+    for each in fields(cls):
+        if each.name in options or not (is_required(each) or each.name in LOGIN):
+            continue
+        text = f"{each.name} ({each.metadata['help']})"
+        if is_secret(cls, each.name):
+            value = click.prompt(text, default="", hide_input=True, show_default=False)
+            if value:
+                options[each.name] = f"{name}-{each.name}"
+                secrets[f"{name}-{each.name}"] = value
+        else:
+            default = "" if each.name in LOGIN else each.metadata["example"]
+            value = click.prompt(text, default=default, show_default=bool(default))
+            if value:
+                options[each.name] = yaml.safe_load(str(value))
+
+
+def fill_in(cls: type, name: str, options: dict[str, Any]) -> None:
+    """Name the secrets that are required. Raise EnergyMonitorError where an option is missing."""
+    missing = []
+    for each in filter(is_required, fields(cls)):
+        if each.name not in options and is_secret(cls, each.name):
+            options[each.name] = f"{name}-{each.name}"
+        elif each.name not in options:
+            missing.append(f"--set {each.name}={each.metadata['example']}")
+    if missing:
+        raise EnergyMonitorError(f"this output needs more: {' '.join(missing)}")
+
+
+def block(name: str, options: Mapping[str, Any], cls: type) -> list[str]:
+    """Return the lines of an output, its first one without indent."""
+    lines = [f"{name}:"]
+    for option, value in options.items():
+        written = f"!secret {value}" if is_secret(cls, option) else render.flow(value)
+        lines.append(f"  {option}: {written}")
+    return lines
+
+
+def write(file: Path, lines: list[str]) -> None:
+    """Put *lines* among the outputs of *file*, unless the result has a mistake.
+
+    Raise ConfigFault, EnergyMonitorError, OSError.
+    """
+    before = file.read_text(encoding="utf-8")
+    about = file.stat()
+    trial = file.with_name(f".{file.name}.trial")
+    try:
+        files.replace(trial, inserted(before, lines).encode(), mode=0o600, durable=False)
+        loaded = config.load(trial)
+        wiring.build(loaded, wiring.new_health(loaded))
+    except ConfigFault as error:
+        raise ConfigFault(
+            [Fault(str(file), 0, each.path, each.message) for each in error.faults]
+        ) from error
+    finally:
+        trial.unlink(missing_ok=True)
+    with files.replacing(file, mode=about.st_mode & 0o777) as opened:
+        os.fchmod(opened.fileno(), about.st_mode & 0o777)
+        if os.geteuid() == 0:
+            os.fchown(opened.fileno(), about.st_uid, about.st_gid)
+        opened.write(inserted(before, lines).encode())
+
+
+def inserted(text: str, block: list[str]) -> str:
+    """Return the configuration *text* with *block* as its first output; comments stay.
+
+    Raise EnergyMonitorError where the outputs stand in braces.
+    """
+    root = compose(text)
+    if root is not None and not isinstance(root, yaml.MappingNode):
+        raise EnergyMonitorError("the configuration is not a block of 'key: value' lines")
+    found = [pair for pair in (root.value if root else ()) if pair[0].value == "outputs"]
+    lines = text.splitlines()
+    if not found:
+        return "\n".join([*lines, "outputs:", *(f"  {each}" for each in block)]) + "\n"
+    key, outputs = found[0]
+    indent = 2
+    if isinstance(outputs, yaml.MappingNode) and outputs.value:
+        indent = outputs.value[0][0].start_mark.column
+    in_braces = isinstance(outputs, yaml.MappingNode) and outputs.flow_style
+    if in_braces or lines[key.start_mark.line].partition(":")[2].partition("#")[0].strip():
+        raise EnergyMonitorError(
+            f"line {key.start_mark.line + 1} has the outputs in braces: write the lines above there"
+        )
+    at = key.start_mark.line + 1
+    new = [" " * indent + each for each in block]
+    return "\n".join([*lines[:at], *new, *lines[at:]]) + "\n"
+
+
+def store_secret(file: Path, name: str, value: str) -> None:
+    """Store a secret beside the configuration. Raise EnergyMonitorError, OSError."""
+    from collector.cli import store  # noqa: PLC0415  only then needed
+
+    folder = file.parent / "secrets"
+    store.prepare(folder)
+    if fault := store.fault_of(value):
+        raise EnergyMonitorError(f"the value of {name!r} was not stored: {fault}")
+    click.secho(f"stored: {store.store(folder, name, value)}", fg="green")
+
+
+def what_is_left(file: Path, name: str) -> Iterator[str]:
+    """Yield the commands that are left to type for the output *name*."""
+    loaded = config.load(file)
+    options = loaded.outputs[name]
+    for extra in options.extras():
+        if not extras.is_installed(extra):
+            yield f"install what it needs: {extras.command(extra)}"
+    for _, secret in loaded.secrets_named():
+        if (
+            not (file.parent / "secrets" / secret.name).exists()
+            and secret in vars(options).values()
+        ):
+            yield f"store its secret: sudo energy-monitor secret set {secret.name}"
+    yield "then load it: sudo energy-monitor reload"
