@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from backup import pack
 from backup.manifest import SECRETS, File
-from backup.paths import is_name, is_path, open_file, opened
+from backup.paths import is_name, is_path, opened
 from backup.progress import Progress
 from collector.config import Config
-from collector.files import DIRECTORY
+from collector.files import DIRECTORY, open_file
 
 Keep = Callable[[Iterable[bytes]], File]
 
@@ -57,7 +57,7 @@ def gather(
 
     for path, file in configuration(config, notes):
         try:
-            opened_file = file.open("rb")
+            opened_file = open_file(file, follow=True)
         except OSError as error:
             notes.append(left_out(file, error))
         else:
@@ -68,7 +68,7 @@ def gather(
     files |= journal(config.data_dir / "journal" / "log", previous, store, notes)
     if copy := grafana(Path(config.main.backup.grafana), draft, notes):
         try:
-            store("grafana/grafana.db", copy.open("rb"))
+            store("grafana/grafana.db", open_file(copy))
         finally:
             copy.unlink()
     return files, notes
@@ -135,7 +135,7 @@ def journal(
         for name in sorted(each for each in os.listdir(log) if is_segment(each)):
             path = f"journal/{name}"
             try:
-                file = open_file(log, name)
+                file = open_file(name, log)
             except FileNotFoundError:  # it was dropped meanwhile
                 continue
             except OSError as error:
@@ -160,7 +160,7 @@ def grafana(database: Path, draft: Path, notes: list[str]) -> Path | None:
     """Copy Grafana's database as it is at one instant into *draft*; None where that cannot be."""
     try:
         wal = database.with_name(f"{database.name}-wal")
-        with database.open("rb"):
+        with open_file(database, follow=True):
             # Without its log it is not in use, and SQLite could not make one here.
             mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
         copy_database(f"file:{quote(str(database))}?{mode}", draft)
@@ -170,7 +170,7 @@ def grafana(database: Path, draft: Path, notes: list[str]) -> Path | None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(draft)) from error
         notes.append(f"{database} is left out: {error}")
         return None
-    except (FileNotFoundError, PermissionError) as error:
+    except OSError as error:
         notes.append(left_out(database, error))
         return None
     return draft

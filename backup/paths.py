@@ -7,7 +7,6 @@ folder, part by part: a link in the way is never followed, whoever put it there.
 import errno
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,6 @@ from collector.errors import Damaged
 from collector.files import DIRECTORY, NEW, give_to_owner
 
 LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 TOPS = {"config", "grafana", "influxdb", "journal", "secrets"}
 NO_NAME = {"Cc", "Cs", "Zl", "Zp"}  # control characters, what is not UTF-8, ends of a line
@@ -147,12 +145,3 @@ def lock_file(folder: int, name: str) -> Iterator[BinaryIO]:
         raise OSError(error.errno, f"{error.strerror}: remove it", place) from error
     with os.fdopen(descriptor, "r+b") as file:
         yield file
-
-
-def open_file(folder: int, name: str) -> BinaryIO:
-    """Open a regular file right in *folder*. Raise OSError where it is a link or something else."""
-    file = os.fdopen(os.open(name, READ, dir_fd=folder), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "it is not a regular file", name)
-    return file

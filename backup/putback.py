@@ -14,10 +14,10 @@ from pathlib import Path
 
 from backup.chosen import Chosen
 from backup.influxdb.archive import SQLITE_MAGIC
-from backup.paths import UNREADABLE, make_folder, open_file, opened, parent_of
+from backup.paths import UNREADABLE, make_folder, opened, parent_of
 from collector.errors import Damaged
+from collector.files import open_file, replacing
 from collector.files import replace as replace_file
-from collector.files import replacing
 
 # They let this machine into the servers that it talks to today, which may not be those of the
 # backup: a new InfluxDB knows no old token, and a store may have revoked an old credential.
@@ -105,7 +105,7 @@ def is_there(folder: int, name: str) -> bool:
 def holds(folder: int, name: str, content: bytes) -> bool:
     """Return whether a file has this content; what is a link or no file has not."""
     try:
-        with open_file(folder, name) as file:
+        with open_file(name, folder) as file:
             return file.read(len(content) + 1) == content
     except OSError as error:
         if error.errno in UNREADABLE:

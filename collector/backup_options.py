@@ -3,8 +3,8 @@
 The commands of ``backup/`` read the one and write the other.
 """
 
+import errno
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from collector.files import open_file
 from collector.options import option
 from collector.scalars import Bytes, FilePath, Seconds
 from collector.secrets import Secret
@@ -26,6 +27,7 @@ OVERDUE = {
     "rehearsal": timedelta(days=15),
 }
 LARGEST_STATE = 1 << 20
+NO_FILE = {errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.ENXIO}  # missing, a pipe, a link
 LARGEST = 1 << 63
 SMALL = 0.5  # of its predecessor's size: a bucket is gone, or half a database
 
@@ -121,17 +123,16 @@ def read_runs(folder: Path) -> dict[str, Run]:
     Raise OSError.
     """
     try:
-        with open(folder / "state.json", "rb", opener=at_once) as file:
+        with open_file(folder / "state.json") as file:
             document = json.loads(file.read(LARGEST_STATE))
-    except (FileNotFoundError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
+    except OSError as error:
+        if error.errno in NO_FILE:  # the next run that ends replaces it
+            return {}
+        raise
     runs = document.items() if isinstance(document, dict) else ()
     return {task: found for task, run in runs if (found := run_of(run))}
-
-
-def at_once(name: str, flags: int) -> int:
-    """Open a file, also a pipe, without waiting for anybody."""
-    return os.open(name, flags | os.O_NONBLOCK)
 
 
 def run_of(document: Any) -> Run | None:

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector import files
+
 log = logging.getLogger(__name__)
 
 # Slewing moves both clocks alike; only a step changes their distance. Reading both is not atomic,
@@ -109,9 +111,7 @@ class Clock:
 
     def was_trusted(self) -> bool:
         try:
-            if self.mark is None or not self.mark.is_file():  # a pipe is never read to its end
-                return False
-            return self.mark.read_bytes() == self.boot.encode()
+            return self.mark is not None and files.read(self.mark) == self.boot.encode()
         except OSError:
             return False
 

@@ -1,12 +1,18 @@
-"""A file that is replaced whole or not at all: written beside its place, then given its name."""
+"""Files in folders that another user may write: replaced whole or not at all, read if regular.
 
+What is replaced is written beside its place, then given its name.
+"""
+
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -63,6 +69,28 @@ def replace(
     """Give *file* the content *data*; see ``replacing``. Raise OSError."""
     with replacing(file, mode=mode, durable=durable, give=give, folder=folder) as opened:
         opened.write(data)
+
+
+def open_file(file: Path | str, folder: int | None = None, *, follow: bool = False) -> BinaryIO:
+    """Open a regular file, right in an opened *folder* where one is handed over. Raise OSError.
+
+    A pipe or a device is refused, and never waited for. So is a link, unless its owner may *follow*
+    one.
+    """
+    descriptor = os.open(file, READ if follow else READ | os.O_NOFOLLOW, dir_fd=folder)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(file))
+    return os.fdopen(descriptor, "rb")
+
+
+def read(file: Path, *, follow: bool = False) -> bytes:
+    """Return what is in a regular file; see ``open_file``. Raise OSError."""
+    with open_file(file, follow=follow) as opened:
+        return opened.read()
 
 
 def give_to_owner(descriptor: int, folder: int) -> None:

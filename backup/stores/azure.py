@@ -27,6 +27,7 @@ from backup.stores.folder import proved
 from backup.stores.pace import pieces_of
 from backup.stores.settings import checked
 from collector.errors import BackupFault, Damaged
+from collector.files import open_file
 
 EPOCH = re.compile(r"[0-9]{4}-[0-9]{2}")
 CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
@@ -73,7 +74,7 @@ class Azure:
         return {name: size for name, size in found.items() if HASH.fullmatch(name)}
 
     def put(self, backup_id: str, name: str, file: Path) -> None:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             sums = sums_of(pieces_of(opened))
             if sums.sha256 != name:
                 raise Damaged(f"{file} is damaged; it is not uploaded")

@@ -20,9 +20,9 @@ from typing import BinaryIO, Protocol
 
 from backup import signing
 from backup.manifest import MOST_BYTES, Manifest, decode, encode, is_id
-from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, open_file, opened
+from backup.paths import HASH, UNREADABLE, at_most, lock_file, make_folder, opened
 from collector.errors import Busy, Damaged, DiskFault
-from collector.files import sync_folder
+from collector.files import open_file, sync_folder
 
 CHUNK = 1 << 18
 
@@ -101,9 +101,9 @@ class Folder:
             return {}
 
     def put(self, backup_id: str, name: str, file: Path) -> None:  # noqa: ARG002
-        if self.file(name).exists():
+        if self.file(name).is_file():
             return
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             part = self.part()
             with part.open("xb") as copy:
                 while chunk := opened.read(CHUNK):
@@ -126,7 +126,7 @@ class Folder:
         """
         kind, _, name = path.partition("/")
         try:
-            with opened(self.folder / kind) as folder, open_file(folder, name) as file:
+            with opened(self.folder / kind) as folder, open_file(name, folder) as file:
                 yield file
         except OSError as error:
             if error.errno in UNREADABLE:
@@ -231,7 +231,7 @@ def remove(files: Iterable[Path]) -> int:
     """Remove *files*; return how many bytes they had."""
     freed = 0
     for file in files:
-        freed += file.stat().st_size
+        freed += file.lstat().st_size
         file.unlink()
     return freed
 
@@ -239,7 +239,7 @@ def remove(files: Iterable[Path]) -> int:
 def keep(part: Path, target: Path) -> None:
     """Give a finished file its name, so that it is whole or absent, whatever happens."""
     make_folder(target.parent)
-    with part.open("rb") as opened:
+    with open_file(part) as opened:
         os.fsync(opened.fileno())
     part.rename(target)
     sync_folder(target.parent)

@@ -5,6 +5,7 @@ has backups. A file is written under a name that nothing refers to, and then get
 """
 
 import hashlib
+import os
 import secrets
 import threading
 import time
@@ -24,6 +25,7 @@ from backup.stores.sftp_line import NotAdmitted, OtherServer, Session
 from backup.stores.sftp_message import NO_SUCH_FILE, PERMISSION_DENIED, Lost, Refused
 from backup.stores.ssh import ALIAS, Login
 from collector.errors import Damaged, StoreAway
+from collector.files import open_file
 
 OTHER_SERVER = (
     "this is not the server that was connected: its host key is another. Where it was set up anew, "
@@ -69,7 +71,7 @@ class Sftp:
         return {name: size for name, size in found.items() if HASH.fullmatch(name)}
 
     def put(self, backup_id: str, name: str, file: Path) -> None:  # noqa: ARG002
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
 
             def pieces() -> Iterator[bytes]:
                 digest = hashlib.sha256()
@@ -79,7 +81,7 @@ class Sftp:
                 if digest.hexdigest() != name:
                     raise Damaged(f"{file} is damaged; it is not uploaded")
 
-            self.keep(self.path("objects", name), file.stat().st_size, pieces)
+            self.keep(self.path("objects", name), os.fstat(opened.fileno()).st_size, pieces)
 
     def get(self, backup_id: str, name: str) -> Iterator[bytes]:  # noqa: ARG002
         try:

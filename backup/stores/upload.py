@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from backup import state
 from backup.latest import present
 from backup.manifest import Manifest, epoch_of
+from backup.paths import UNREADABLE
 from backup.progress import Progress
 from backup.rotation import kept
 from backup.stores.folder import Folder, Store, checked
@@ -208,6 +209,10 @@ def put(folder: Folder, far: Store, backup_id: str, name: str) -> None:
         if backup_id in folder.ids():
             raise Damaged(f"{folder.name}: object {name} is missing") from None
         raise RotatedAway from None
+    except OSError as error:  # what is no file, or what the disk does not give back
+        if error.errno not in UNREADABLE:
+            raise
+        raise Damaged(f"{folder.name}: object {name} cannot be read: {error.strerror}") from error
 
 
 def read_back(far: Store, manifest: Manifest) -> None:

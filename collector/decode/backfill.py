@@ -108,7 +108,7 @@ def checksum(reading: Reading) -> int:
 def load(file: Path, of: str) -> Progress:
     """Return what *file* remembers of the history *of*; nothing where it can't be read."""
     with suppress(OSError):
-        return unpack(file.read_bytes(), of)
+        return unpack(files.read(file), of)
     return Progress(of)
 
 

@@ -4,7 +4,7 @@ systemd copies the folder to a service when that starts (``LoadCredential=``, sy
 what root finds on disk says nothing about a running service: that is asked itself.
 """
 
-import os
+import errno
 import shlex
 import stat
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from collector.config import DEFAULT_FILE
 from collector.doctor.case import AS_ROOT, RESTART, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.errors import EnergyMonitorError, SecretMissing
+from collector.files import open_file
 from collector.run import control
 from collector.secrets import CREDENTIAL, Secret
 
@@ -140,29 +141,27 @@ def is_late(case: Case, name: str, has: dict[str, bool], folder: str | None) -> 
     """
     if name not in has:
         return False  # the sources report that the service has an older configuration
-    value = value_in(case.secrets / name)
+    value = value_in(case.secrets / name, follow=True)
     if value is None or not has[name]:
         return value is not None
     if folder is None:
         return False  # it reads the file itself
     # The service named the folder: no link and no pipe there may lead root elsewhere or hold it.
     copies = [case.machine.at(f"{folder}/{each}") for each in (f"{CREDENTIAL}{name}", name)]
-    copy = next(
-        (copy for each in copies if (copy := value_in(each, os.O_NOFOLLOW)) is not None), None
-    )
+    copy = next((copy for each in copies if (copy := value_in(each)) is not None), None)
     return copy is not None and copy != value
 
 
-def value_in(file: Path, flags: int = 0) -> bytes | None:
+def value_in(file: Path, *, follow: bool = False) -> bytes | None:
     """Return what *file* holds; None where there is none. Raise CannotTell."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
-        with os.fdopen(descriptor, "rb") as opened:
-            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return opened.read(LARGEST_CREDENTIALS).strip() if is_file else None
+        with open_file(file, follow=follow) as opened:
+            return opened.read(LARGEST_CREDENTIALS).strip()
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a pipe, say
+            return None
         why = f"only root can check whether the service has the newest secrets: {error.strerror}"
         raise CannotTell(why, AS_ROOT) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector import files
 from collector.journal.disk import Disk
 from collector.journal.places import need_file, need_folder
 
@@ -29,7 +30,7 @@ def cursor_file(folder: Path, output: str) -> Path:
 def read_cursor(folder: Path, output: str) -> Cursor:
     """Read a cursor; one that is missing or damaged begins with the oldest reading kept."""
     try:
-        text, crc = cursor_file(folder, output).read_bytes().split(b"#")
+        text, crc = files.read(cursor_file(folder, output)).split(b"#")
         if int(crc) != zlib.crc32(text):
             return Cursor(0)
         number, newest_ms = text.split()

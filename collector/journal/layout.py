@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from collector.files import open_file
 from collector.journal import frames
 from collector.journal.places import delete, need_file
 
@@ -39,7 +40,7 @@ class Segment:
         """Return what is in it from *offset* on. Raise OSError."""
         if self.held is not None:
             return bytes(self.held[offset : self.size])
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             file.seek(offset)
             return file.read(self.size - offset)
 

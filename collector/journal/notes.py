@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.clock import utc
+from collector.files import open_file
 from collector.journal.places import need_folder
 
 # Some 30,000 refused readings: enough to see what is wrong, and no danger to the disk.
@@ -81,7 +82,7 @@ def append_json(file: Path, entry: dict[str, Any]) -> None:
 def read_json(file: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file with one a line, stepping over lines that are none."""
     try:
-        lines = file.open("rb")
+        lines = open_file(file)
     except FileNotFoundError:
         return
     with lines:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import takewhile, zip_longest
 from pathlib import Path
 
+from collector import files
 from collector.journal import frames
 from collector.journal.layout import Segment, find_readable
 from collector.journal.segments import Log
@@ -82,7 +83,7 @@ class Reader:
 
     def take_closed(self, segment: Segment, taken: list[Record], limit: int) -> None:
         try:
-            data = segment.path.read_bytes()
+            data = files.read(segment.path)
         except FileNotFoundError:
             self.segment = None
             return
@@ -133,7 +134,7 @@ def times_of(segment: Segment) -> tuple[int, int] | None:
     if not segment.closed:
         return None
     try:
-        with segment.path.open("rb") as file:
+        with files.open_file(segment.path) as file:
             file.seek(-frames.TIMES.size, os.SEEK_END)
             return frames.times_in(file.read(frames.TIMES.size))
     except OSError:  # it was dropped, or is shorter
@@ -144,12 +145,12 @@ def read_segment(segment: Segment) -> Iterator[Record]:
     """Yield the records of one segment, which may be deflated by its writer at any moment."""
     try:
         try:
-            data = segment.path.read_bytes()
+            data = files.read(segment.path)
         except FileNotFoundError:
             segment = replace(segment, path=segment.path.with_suffix(".z"))
             if not segment.path.exists():
                 return  # it was dropped
-            data = segment.path.read_bytes()
+            data = files.read(segment.path)
     except OSError as error:
         log.warning(
             "%s cannot be read: %s; what is in it is left out", segment.path, error.strerror

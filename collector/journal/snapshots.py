@@ -126,7 +126,7 @@ def write(folder: Path, snapshot: Snapshot, at_ms: float, *, durable: bool) -> N
 def read(path: Path) -> Snapshot | None:
     """Read a snapshot; None where it is damaged."""
     try:
-        with path.open("rb") as file:
+        with files.open_file(path) as file:
             text, _, crc = file.read(LARGEST_BYTES + 100).rpartition(b"#")
         if int(crc) != zlib.crc32(text):
             return None

@@ -61,3 +61,21 @@ def test_what_root_writes_can_belong_to_the_owner_of_the_folder(tmp_path):
     files.replace(tmp_path / "given", b"", give=True)
     files.replace(tmp_path / "kept", b"")
     assert [(tmp_path / name).stat().st_uid for name in ("given", "kept")] == [4321, 0]
+
+
+def test_only_a_regular_file_is_read_and_nothing_else_is_waited_for(tmp_path):
+    (tmp_path / "file").write_bytes(b"here")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    assert files.read(tmp_path / "file") == b"here"
+    assert files.read(tmp_path / "link", follow=True) == b"here"
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("link", "zero", "folder", "pipe"):
+        with pytest.raises(OSError, match=name):
+            files.read(tmp_path / name)
+    for name in ("zero", "folder", "pipe"):
+        with pytest.raises(OSError, match=r"not a regular file|directory"):
+            files.read(tmp_path / name, follow=True)
+    assert len(os.listdir("/proc/self/fd")) == before

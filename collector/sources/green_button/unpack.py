@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from collector.errors import FrameDamaged
+from collector.files import open_file
 
 LARGEST_BYTES = 200_000_000  # every 15 minutes for 30 years; minutes of work for a Raspberry Pi
 LARGEST_LIST = 100_000  # bytes; a thousand files
@@ -53,7 +54,7 @@ class Unpacked:
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """Open the XML in the file at *path*. Raise FrameDamaged, OSError."""
-    with path.open("rb") as file:
+    with open_file(path, follow=True) as file:
         head = file.read(len(ZIP))
         file.seek(0)
         if head.startswith(GZ):

@@ -32,7 +32,7 @@ def read(url: str, known: str) -> bytes | None:
     if url.startswith("http://"):
         return fetch(url, known)
     try:
-        with Path(url).open("rb") as file:
+        with files.open_file(Path(url), follow=True) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise LineAway(f"{url} cannot be read: {error.strerror}") from error
@@ -79,7 +79,7 @@ def take(answer: Answer, known: str, within_s: float) -> bytes | None:
 def kept(file: Path) -> Database | None:
     """Return the copy in *file*; None where there is none that is sound."""
     try:
-        return parse(file.read_bytes())
+        return parse(files.read(file))
     except (OSError, FrameDamaged):
         return None
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from collector import files
 from collector.contract import BadOption, Context, SourceOptions, extras
 from collector.decode import backfill, intervals
 from collector.decode.backfill import Memory, Span
@@ -208,7 +209,7 @@ class Opower:
     def check_refused(self, login: "Login", at_ms: int) -> None:
         """Raise DeviceRefused where just this login has been refused a short time ago."""
         with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
-            was = json.loads(self.refused.read_bytes())
+            was = json.loads(files.read(self.refused))
             until_ms = int(was["at_ms"]) + LEAVE_ALONE_MS
             same = fingerprint(login, bytes.fromhex(was["salt"])) == was["login"]
             if same and until_ms - LEAVE_ALONE_MS <= at_ms < until_ms:

@@ -59,7 +59,7 @@ def unpack(data: bytes) -> Progress:
 def load(file: Path) -> bytes:
     """Return what was saved; nothing where that cannot be read."""
     try:
-        return file.read_bytes()
+        return files.read(file)
     except OSError:
         return b""
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from backup import files, paths
+from backup import files
 from backup.manifest import File
 from backup.pack import pack, unpack
 from backup.progress import Progress
 from backup.stores.folder import Folder
+from collector import files as collector_files
 from collector.config import load
 from tests.fakes.running import configure
 
@@ -259,7 +260,7 @@ def test_a_folder_that_takes_nothing_is_not_told_as_files_that_cannot_be_read(ho
 def test_a_file_that_the_disk_does_not_give_back_is_left_out_alone(house, monkeypatch):
     path = house.folder / "journal/log/1.z"
     write(path)
-    real = paths.open_file
+    real = collector_files.open_file
 
     class Failing:
         def __init__(self, file):
@@ -274,7 +275,17 @@ def test_a_file_that_the_disk_does_not_give_back_is_left_out_alone(house, monkey
         def __exit__(self, *_):
             self.close()
 
-    monkeypatch.setattr(files, "open_file", lambda *args: Failing(real(*args)))
+    def open_file(file, folder=None, **how):
+        return Failing(real(file, folder)) if file == "1.z" else real(file, folder, **how)
+
+    monkeypatch.setattr(files, "open_file", open_file)
     found, notes = house()
     assert list(found) == ["config/config.yaml"]
     assert "journal/1.z is left out: Input/output error" in notes
+
+
+def test_a_pipe_where_grafana_has_its_database_is_left_out_and_not_waited_for(house, tmp_path):
+    os.mkfifo(tmp_path / "grafana.db")
+    found, notes = house(grafana=str(tmp_path / "grafana.db"))
+    assert list(found) == ["config/config.yaml"]
+    assert any("grafana.db is left out: it is not a regular file" in note for note in notes)

@@ -11,10 +11,11 @@ import pytest
 from backup.chosen import choose
 from backup.influxdb.buckets import parsed
 from backup.manifest import is_id
-from backup.paths import check_path, is_name, make_folder, new_file, open_file, opened, parent_of
+from backup.paths import check_path, is_name, make_folder, new_file, opened, parent_of
 from backup.putback import put_back, put_back_grafana, put_back_secrets
 from backup.stores.folder import Folder
 from collector.errors import Damaged
+from collector.files import open_file
 from tests.fakes.backups import keep_backup
 
 ID = "20261120T100000Z"
@@ -181,7 +182,7 @@ def test_only_a_file_of_its_own_is_read_and_only_a_new_one_is_written(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with opened(tmp_path) as folder:
         for name in ("link", "pipe"):
-            with pytest.raises(OSError, match=r"link|regular") as told, open_file(folder, name):
+            with pytest.raises(OSError, match=r"link|regular") as told, open_file(name, folder):
                 pass
             assert told.value.errno in {errno.ELOOP, errno.EINVAL}
         for name in ("file", "link"):

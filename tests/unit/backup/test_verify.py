@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 import subprocess
+from contextlib import chdir
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -72,6 +74,28 @@ def test_a_flipped_bit_anywhere_is_found_named_and_the_newest_without_it_told(st
     found = verify(store, IDS[2], (), progress())
     assert set(found.damaged) == {"config/a", "journal/b"}
     assert found.without is None
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link", "folder"])
+def test_what_is_no_file_is_damage_and_never_waited_for(store, kind):
+    name = next(iter(keep(store, IDS[0], {"config/a": b"a"}).objects))
+    path = store.objects / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as door, chdir(store.objects):
+            door.bind(name)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    found = verify_and_record(store, IDS[0], (), progress(), NOW)
+    assert name in found.damaged["config/a"]
+    assert "cannot be read" in found.damaged["config/a"]
+    assert os.path.lexists(store.folder / "damaged" / name)
+    keep(store, IDS[0], {"config/a": b"a"})  # as the next backup does
+    assert verify(store, IDS[0], (), progress()).damaged == {}
 
 
 def test_a_missing_object_is_damage_too(store):

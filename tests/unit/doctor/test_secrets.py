@@ -145,7 +145,7 @@ def test_a_service_that_does_not_tell_is_not_known(case, monkeypatch, answer, wh
 
 
 def test_what_only_root_can_tell_is_not_guessed(case, monkeypatch):
-    def denied(_):
+    def denied(_, **_how):
         raise CannotTell("only root", "sudo energy-monitor doctor")
 
     opened = case({}, PLUGS, status=a_status())
@@ -191,4 +191,4 @@ def test_what_keeps_services_from_starting_is_named_and_what_does_not_is_not(cas
 
 def test_a_pipe_where_the_service_says_its_copies_are_holds_nobody_up(tmp_path):
     os.mkfifo(tmp_path / "secrets_x")
-    assert secrets.value_in(tmp_path / "secrets_x", os.O_NOFOLLOW) is None
+    assert secrets.value_in(tmp_path / "secrets_x") is None

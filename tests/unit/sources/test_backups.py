@@ -74,6 +74,9 @@ def test_neither_deep_nesting_nor_a_pipe_is_a_state(tmp_path):
     (tmp_path / "state.json").unlink()
     os.mkfifo(tmp_path / "state.json")
     assert read(tmp_path)[0].values == {"backup_alarm": 1.0}
+    held = os.open(tmp_path / "state.json", os.O_RDWR)  # by somebody who writes nothing
+    assert read(tmp_path)[0].values == {"backup_alarm": 1.0}
+    os.close(held)
 
 
 def test_every_quantity_is_in_the_catalogue():

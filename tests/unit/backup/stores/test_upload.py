@@ -1,6 +1,7 @@
 """Uploads: in which order, cut anywhere and gone on with, and what is recorded of them."""
 
 import itertools
+import os
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -326,3 +327,17 @@ def test_a_server_that_lets_us_remove_nothing_keeps_everything(here, tmp_path, m
         upload.thin(here, far, KeepOptions(hourly=1, daily=0, weekly=0, monthly=0))
         assert far.ids() == [FIRST, SECOND]
         assert far.sizes("") == before
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_in_the_folder_is_named_and_keeps_no_other_backup(
+    here, there, tmp_path, plant
+):
+    sound = keep_backup(here, tmp_path, FIRST, {"config/a": b"sound"})
+    name = next(iter(keep_backup(here, tmp_path, SECOND, {"config/a": b"other"}).objects))
+    (here.objects / name).unlink()
+    plant(here.objects / name)
+    with pytest.raises(Damaged, match=f"object {name} cannot be read: .*1 other backup"):
+        upload.run(here, there, HOUR)
+    assert there.ids() == [FIRST]
+    assert there.sizes("") == sound.objects
