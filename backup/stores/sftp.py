@@ -113,12 +113,13 @@ class Sftp:
     def thin(self, gone: Collection[str]) -> bool:
         """Remove the backups *gone*, what only they needed, and what was half-made.
 
-        Return False where the server lets us remove nothing. Raise Damaged, with no object
-        removed, where the manifest of a backup that stays can't be read.
+        Return False where the server lets us remove nothing. Raise Damaged, with nothing removed,
+        where the manifest of a backup that stays can't be read.
         """
+        stay = [each for each in self.ids() if each not in gone]
+        needed = {name for each in stay for name in self.manifest(each).objects}
         if not self.remove(self.path("manifests", f"{each}.json") for each in gone):
             return False
-        needed = {name for each in self.ids() for name in self.manifest(each).objects}
         self.remove(self.path("objects", each) for each in self.sizes("") if each not in needed)
         self.remove(self.path(each) for each in self.names() if each.startswith("part-"))
         return True

@@ -314,6 +314,22 @@ def test_a_folder_over_sftp_is_thinned_as_ours_is(here, tmp_path, monkeypatch):
         assert far.ids() == [OLD_MONTH, THIRD]
 
 
+def test_nothing_is_removed_there_where_a_manifest_that_stays_is_damaged(tmp_path):
+    with sshd.running(tmp_path / "sshd") as server:
+        key = ssh.new_key("house")
+        server.admit(ssh.public_half(key))
+        login = ssh.from_address(server.address(tmp_path / "nas"))
+        far, nas = Sftp(replace(login, private_key=key)), Folder(tmp_path / "nas")
+        for number, backup_id in enumerate((FIRST, SECOND, THIRD)):
+            keep_backup(nas, tmp_path, backup_id, hour(number))
+        (tmp_path / "nas/manifests" / f"{THIRD}.json").write_bytes(b"{")
+        before = far.sizes("")
+        with pytest.raises(Damaged, match=THIRD):
+            far.thin([FIRST])
+        assert far.ids() == [FIRST, SECOND, THIRD]
+        assert far.sizes("") == before
+
+
 def test_a_server_that_lets_us_remove_nothing_keeps_everything(here, tmp_path, monkeypatch):
     monkeypatch.setattr(upload, "MANY", 1)
     with sshd.running(tmp_path / "sshd", sftp="-P remove") as server:
