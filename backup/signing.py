@@ -14,7 +14,7 @@ from pathlib import Path
 from backup.manifest import Manifest, body_of, document_of
 from collector import files
 from collector.errors import BackupFault, Untrusted
-from collector.secrets import Secret
+from collector.secrets import Secret, write
 
 NAME = "backup-signing"
 PUBLIC = "backup-signing.pub"
@@ -128,13 +128,12 @@ def trust(folder: Path, public: str) -> None:
 def own_key(folder: Path, secrets: Path) -> str:
     """Return the public key of this installation, which gets one where it has none.
 
-    Raise OSError, BackupFault.
+    Raise OSError, BackupFault; UnsafeFolder where the folder of secrets isn't safe.
     """
     private = Secret(NAME, secrets).if_given()
     if private is None:
         private = new_key()
-        secrets.mkdir(mode=0o700, exist_ok=True)
-        files.replace(secrets / NAME, f"{private}\n".encode(), mode=0o600)
+        write(secrets / NAME, private)
     public = public_of(private)
     trust(folder, public)
     return public

@@ -6,17 +6,21 @@ Credentials are copies that systemd makes when a service starts (``LoadCredentia
 folder, systemd.exec(5)): a running service keeps what it was started with.
 """
 
+import errno
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector.errors import SecretMissing
+from collector import files
+from collector.errors import SecretMissing, UnsafeFolder
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 NAME_RULE = "small letters, digits and '-', beginning with a letter or digit"
 CREDENTIAL = "secrets_"  # systemd names each file of LoadCredential=secrets:FOLDER so
 known: set[str] = set()  # every value that this process has read, so that it can be hidden
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 ABSENT = {"", "none"}  # systemd hands over 'none' where there is no file (SetCredential=)
 
 
@@ -98,3 +102,39 @@ def credentials() -> Path | None:
     """Return the folder of the credentials that systemd gave this service; None without."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     return Path(folder) if folder else None
+
+
+def write(file: Path, value: str, mode: int = 0o600) -> None:
+    """Write a secret for its owner only, whole or not at all, in a folder that ``prepare`` made.
+
+    Raise OSError; UnsafeFolder where the folder isn't safe.
+    """
+    prepare(file.parent)
+    files.replace(file, f"{value}\n".encode(), mode=mode)
+
+
+def prepare(folder: Path) -> None:
+    """Make *folder* where it is missing. Raise OSError; UnsafeFolder where it isn't safe.
+
+    What root writes must not go through a folder that another user can exchange.
+    """
+    if os.geteuid() == 0:
+        parent = folder.parent.resolve()
+        for each in (*reversed(parent.parents), parent):
+            require_of_root(each)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink():
+        raise UnsafeFolder(f"{folder} is a link: expected a folder")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    if os.geteuid() == 0:
+        require_of_root(folder)
+
+
+def require_of_root(folder: Path) -> None:
+    about = folder.lstat()
+    exchangeable = about.st_mode & OTHERS_WRITE and not about.st_mode & stat.S_ISVTX
+    if about.st_uid != 0 or exchangeable:
+        raise UnsafeFolder(
+            f"users other than root can change {folder}: root stores no secret there"
+        )

@@ -18,10 +18,9 @@ from backup.stores.credential import Sas
 from backup.stores.folder import Folder, Store
 from backup.stores.sftp import Sftp
 from backup.stores.ssh import Login
-from collector import files
 from collector.config import Config
 from collector.errors import BackupFault, Damaged, SecretMissing
-from collector.secrets import Secret
+from collector.secrets import Secret, write
 from collector.text import counted, plain
 
 NAMES = {"azure": "backup-azure", "sftp": "backup-sftp"}  # their secrets
@@ -92,7 +91,7 @@ def login_for(address: str, secrets: Path) -> Login:
     before = kept_login(secrets)
     if before is None:
         before = replace(login, private_key=ssh.new_key(f"energy-monitor@{socket.gethostname()}"))
-        write_secret(secrets / NAMES["sftp"], before.settings() + "\n")
+        write_secret(secrets / NAMES["sftp"], before.settings())
     same = (before.host, before.port) == (login.host, login.port)
     host_key = before.host_key if same else ""
     return replace(login, host_key=host_key, private_key=before.private_key)
@@ -101,7 +100,7 @@ def login_for(address: str, secrets: Path) -> Login:
 def kept(name: str, where: str, ids: list[str], text: str, config: Config) -> list[str]:
     """Keep the secret of a store that was tried; return what to say. Raise BackupFault."""
     file = config.secrets / NAMES[name]
-    write_secret(file, text + "\n")
+    write_secret(file, text)
     step_down(config.backups)
     expect_uploads(config.backups)
     found = f"{counted(len(ids), 'backup')} there, the newest {ids[-1]}" if ids else EMPTY
@@ -218,9 +217,11 @@ def open_folder(folder: Path) -> Folder:
 
 
 def write_secret(file: Path, text: str) -> None:
-    """Write *file* for its owner only, whole or not at all. Raise BackupFault."""
+    """Write *file* for its owner only, whole or not at all.
+
+    Raise BackupFault; UnsafeFolder where its folder isn't safe.
+    """
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.replace(file, text.encode(), mode=0o600)
+        write(file, text)
     except OSError as error:
         raise BackupFault(f"{file} cannot be written: {error.strerror}; try sudo") from error

@@ -96,11 +96,15 @@ def now(file: Path) -> None:
     from backup import capture, signing
     from backup.progress import Progress
     from collector import config
+    from collector.errors import UnsafeFolder
 
     tidy_up_when_ended()
     progress = Progress("backup")
     if os.access(file.parent, os.W_OK):
-        signing.own_key(file.parent, config.load(file).secrets)
+        try:
+            signing.own_key(file.parent, config.load(file).secrets)
+        except UnsafeFolder as error:
+            click.secho(f"this installation has no key to sign with: {error}", fg="yellow")
     try:
         manifest, run = capture.capture(loaded_in(file), datetime.now(UTC), progress)
     finally:

@@ -55,7 +55,8 @@ def set_secret(name: str, value: tuple[str, ...], file: Path, *, no_restart: boo
       sudo energy-monitor secret set mqtt-password
       sudo energy-monitor secret set mqtt-password < file-with-the-password
     """
-    from collector.cli import store  # noqa: PLC0415  only then needed
+    from collector import secrets  # noqa: PLC0415  only then needed
+    from collector.cli import store  # noqa: PLC0415  likewise
 
     if value:
         raise EnergyMonitorError(ON_THE_COMMAND_LINE)
@@ -64,7 +65,7 @@ def set_secret(name: str, value: tuple[str, ...], file: Path, *, no_restart: boo
     folders = folders_of(file, name)
     try:
         for folder in folders:
-            store.prepare(folder)
+            secrets.prepare(folder)
         given = given_value(name)
         if fault := store.fault_of(given):
             raise EnergyMonitorError(f"the value of {name!r} was not stored: {fault}")

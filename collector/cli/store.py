@@ -1,16 +1,11 @@
 """Stores a secret where the services get it from: whole, for its owner only, in a safe folder."""
 
-import errno
-import os
-import stat
 import unicodedata
 from pathlib import Path
 
-from collector import files
-from collector.errors import EnergyMonitorError
+from collector.secrets import write
 
 LARGEST = 65_536  # bytes of a value: a key with its certificates takes a tenth
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # control characters, what was not UTF-8, ends of a line
 
 
@@ -28,32 +23,10 @@ def fault_of(value: str) -> str | None:
 
 
 def store(folder: Path, name: str, value: str) -> Path:
-    """Write a secret into *folder*, whole or not at all, for its owner only. Raise OSError."""
-    file = folder / name
-    files.replace(file, f"{value}\n".encode(), mode=0o400)
-    return file
+    """Write a secret into *folder*, whole or not at all, for its owner only.
 
-
-def prepare(folder: Path) -> None:
-    """Make *folder* where it is missing. Raise OSError; EnergyMonitorError where it isn't safe.
-
-    What root writes must not go through a folder that another user can exchange.
+    Raise OSError; UnsafeFolder where the folder isn't safe.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink():
-        raise EnergyMonitorError(f"{folder} is a link: expected a folder")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-    if os.geteuid() == 0:
-        parent = folder.parent.resolve()
-        for each in (*reversed(parent.parents), parent, folder):
-            require_of_root(each)
-
-
-def require_of_root(folder: Path) -> None:
-    about = folder.lstat()
-    exchangeable = about.st_mode & OTHERS_WRITE and not about.st_mode & stat.S_ISVTX
-    if about.st_uid != 0 or exchangeable:
-        raise EnergyMonitorError(
-            f"users other than root can change {folder}: root stores no secret there"
-        )
+    file = folder / name
+    write(file, value, mode=0o400)
+    return file

@@ -1,9 +1,14 @@
 """Secrets: every way in which none can be had is a sentence."""
 
+import os
+
 import pytest
 
-from collector.errors import SecretMissing
-from collector.secrets import Secret
+from backup import signing
+from backup.stores import connect
+from collector.errors import EnergyMonitorError, SecretMissing
+from collector.outputs.influxdb import setup
+from collector.secrets import Secret, write
 
 
 @pytest.fixture
@@ -63,3 +68,27 @@ def test_an_empty_credential_hides_none_that_an_owner_loads_himself(tmp_path, mo
     assert Secret("backup-azure").if_given() is None
     (tmp_path / "backup-azure").write_text("https://x?sas")
     assert Secret("backup-azure").if_given() == "https://x?sas"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could be led elsewhere")
+def test_no_secret_of_roots_is_written_where_another_user_can_exchange_the_folder(tmp_path):
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    os.chown(folder, 4321, 4321)
+    secrets = folder / "secrets"
+    for store in (
+        lambda: write(secrets / "one", "value"),
+        lambda: signing.own_key(folder, secrets),
+        lambda: connect.write_secret(secrets / "two", "value"),
+        lambda: setup.kept_or_made(secrets / "three", []),
+    ):
+        with pytest.raises(EnergyMonitorError, match=f"other than root can change {folder}"):
+            store()
+    assert not os.path.lexists(secrets)
+
+
+def test_a_secret_is_for_its_owner_only_and_one_line(tmp_path):
+    write(tmp_path / "secrets" / "one", "value")
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "secrets/one").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "secrets/one").read_bytes() == b"value\n"

@@ -32,6 +32,7 @@ from urllib3.exceptions import HTTPError
 
 from collector import files
 from collector.errors import EnergyMonitorError
+from collector.secrets import prepare
 
 ADMIN_PASSWORD = "influxdb-admin-password"  # noqa: S105  the name of a file
 ADMIN_TOKEN = "influxdb-admin-token"  # noqa: S105  likewise
@@ -283,7 +284,8 @@ def read_secret(file: Path) -> str:
 def secret_file(file: Path) -> Iterator[BinaryIO]:
     """Open what will be *file*, for its owner only, once all is written."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.parent.mkdir(parents=True, exist_ok=True)
+        prepare(file.parent)
         with files.replacing(file, mode=0o600) as opened:
             yield opened
     except OSError as error:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from collector import config
-from collector.cli import store, units
+from collector import config, secrets
+from collector.cli import units
 from collector.cli.main import main
 from collector.errors import EnergyMonitorError
 from tests.fakes.doctor_case import HOUSE, plant
@@ -294,6 +294,6 @@ def test_a_folder_of_root_that_others_may_write_to_is_not_safe_unless_it_is_stic
     (tmp_path / "open").chmod(0o777)
     if os.geteuid() == 0:
         with pytest.raises(EnergyMonitorError, match="can change"):
-            store.prepare(tmp_path / "open/etc/secrets")
+            secrets.prepare(tmp_path / "open/etc/secrets")
     (tmp_path / "open").chmod(0o1777)
-    store.prepare(tmp_path / "open/etc/secrets")
+    secrets.prepare(tmp_path / "open/etc/secrets")
