@@ -24,7 +24,9 @@ from collector.files import DIRECTORY, open_file
 
 Keep = Callable[[Iterable[bytes]], File]
 
-STACK = "stack.env"  # beside the configuration: what of the stack runs, and who can reach it
+# Beside the configuration: what of the stack runs and who can reach it, and the owner's packages.
+STACK, PACKAGES = "stack.env", "packages.txt"
+LARGEST_LIST = 1 << 16
 PAGES_AT_ONCE = 256  # Grafana waits for as long as these are copied
 # Grafana's database is only read, so what cannot be written is the copy.
 OF_THE_COPY = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE"}
@@ -79,17 +81,28 @@ def left_out(file: Path, error: OSError) -> str:
 
 
 def configuration(config: Config, notes: list[str]) -> Iterator[tuple[str, Path]]:
-    """Yield the configuration, the files it imports, and the owner's device maps."""
+    """Yield the configuration, the files it imports, the owner's device maps and packages."""
     folder = config.file.parent
     maps = sorted((folder / "devices").rglob("*.yaml"))
-    stack = [folder / STACK] if (folder / STACK).exists() else []
+    beside = [folder / each for each in (STACK, PACKAGES) if (folder / each).exists()]
     read = [Path(str(each)) for each in config.faults.files]
-    for file in dict.fromkeys([*read, *maps, *stack]):
+    for file in dict.fromkeys([*read, *maps, *beside]):
         name = os.path.relpath(file, folder)
         if is_path(f"config/{name}"):
             yield f"config/{name}", file
         else:
             notes.append(f"{file} is left out: it is not in {folder}")
+    notes += [f"{each} in {PACKAGES} is not in the backup: keep a copy" for each in own(folder)]
+
+
+def own(folder: Path) -> list[str]:
+    """Return the packages that are installed from files here, which only the owner has."""
+    try:
+        with open_file(folder / PACKAGES, follow=True) as file:
+            lines = file.read(LARGEST_LIST).decode(errors="replace").splitlines()
+    except OSError:  # said already, if it is there
+        return []
+    return [line.strip() for line in lines if line.strip().startswith(("./", "/"))]
 
 
 def secrets(config: Config, notes: list[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Files of a backup back in their places; one that is there and differs is kept, unless told.
 
 config/config.yaml     beside the configuration; config.yaml.restored where another is there
+config/packages.txt    likewise; what it lists is installed by nobody but install.sh
 secrets/NAME           likewise, but for those that this machine was given before
 grafana/grafana.db     where Grafana has it, while Grafana does not run
 """

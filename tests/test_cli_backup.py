@@ -9,9 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from backup.state import record, record_failure
+from backup.stores.folder import Folder
 from collector.backup_options import Run
 from collector.cli.main import main
 from collector.doctor import backups as looked_at
+from tests.fakes.backups import keep_backup
 from tests.fakes.doctor_case import open_in
 from tests.fakes.running import ask, collector, command, configure, wait_for_reads
 from tests.servers import sshd
@@ -358,3 +360,39 @@ def test_a_restoration_repeats_before_and_after_what_is_not_in_the_backup(house)
     before, _, after = done.output.partition(f"{house}/to holds backup")
     assert "no ?[2J InfluxDB" in before
     assert "no ?[2J InfluxDB" in after
+
+
+# Packages of the owner's.
+
+
+def test_the_list_of_own_packages_comes_back_and_is_said_to_be_looked_at(house):
+    listed = house / "packages.txt"
+    listed.write_text("# mine\npool==1\n./own\n")
+    made = typed(house, "now")
+    assert "./own in packages.txt is not in the backup: keep a copy" in made.stdout
+    listed.unlink()
+    back = restored(house, "--yes")
+    assert back.exit_code == 0
+    assert listed.read_text() == "# mine\npool==1\n./own\n"
+    assert f"look at {listed}: the next install.sh installs what it lists" in back.stdout
+
+
+def test_a_configuration_that_needs_own_packages_names_them_and_installs_none(house, tmp_path):
+    manifest = keep_backup(
+        Folder(house / "backups"),
+        tmp_path,
+        "20261120T100000Z",
+        {
+            "config/config.yaml": (house / "config.yaml").read_bytes() + b"  p: {type: pool}\n",
+            "config/packages.txt": b"# mine\npool==1\n\x1b[2Jbad\n",
+        },
+    )
+    (house / "config.yaml").unlink()
+    words = ("--from", str(house / "backups"), "--yes")
+    refused = restored(house, manifest.id, *words)
+    assert refused.exit_code == 1
+    wanted = f"write ?[2Jbad, pool==1 into {house}/packages.txt, a line each, run install.sh again"
+    assert wanted in refused.stderr
+    assert not (house / "packages.txt").exists()
+    (house / "packages.txt").write_text("pool==1\n?[2Jbad\n")
+    assert "sources.p.type" in restored(house, manifest.id, *words).stderr

@@ -18,6 +18,7 @@ import click
 
 from backup import signing
 from backup.chosen import Chosen
+from backup.files import PACKAGES
 from backup.influxdb.influxdb_1 import connect
 from backup.influxdb.kind import kind_of
 from backup.influxdb.refill_2 import listing_of
@@ -36,13 +37,14 @@ from collector.cli import journal
 from collector.cli.into_server import into_server
 from collector.cli.units import COLLECTOR, STACK, is_active, systemctl
 from collector.config import Config
-from collector.errors import BackupFault, SecretMissing
+from collector.errors import BackupFault, ConfigFault, SecretMissing
 from collector.run.replay import replay
 from collector.secrets import Secret
 
 ADMIN_TOKEN = "influxdb-admin-token"  # noqa: S105  the name of a file
 # What InfluxDB had in memory as it was backed up may be missing there.
 OVERLAP = timedelta(hours=1)
+PACKED = f"config/{PACKAGES}"
 FACTOR = 1.3  # InfluxDB's index beside the data, and some air
 
 
@@ -104,10 +106,38 @@ def config_in_force(chosen: Chosen, file: Path, *, replace: bool) -> Config:
     if f"config/{file.name}" in chosen.manifest.files and (replace or not file.exists()):
         with tempfile.TemporaryDirectory() as folder:
             put_back(chosen, "config", Path(folder))
-            return config.load(Path(folder) / file.name).moved(file)
+            try:
+                return config.load(Path(folder) / file.name).moved(file)
+            except ConfigFault as error:
+                require_packages(chosen, file.parent / PACKAGES, error)
+                raise
     if not file.exists():
         raise BackupFault(f"there is no {file}, and backup {chosen.id} does not hold it either")
     return config.load(file)
+
+
+def require_packages(chosen: Chosen, here: Path, error: ConfigFault) -> None:
+    """Raise BackupFault where packages of the owner's are missing here, which *error* may mean.
+
+    What a backup lists is run by root, so a person puts it there.
+    """
+    if PACKED not in chosen.manifest.files:
+        return
+    wanted = listed(chosen.whole(PACKED))
+    missing = wanted - listed(here.read_bytes() if here.exists() else b"")
+    if missing:
+        raise BackupFault(
+            f"the backup's configuration is not usable here yet: {error.faults[0]}. It was made "
+            f"with packages of your own: write {', '.join(sorted(missing))} into {here}, a line "
+            "each, run install.sh again, and restore then"
+        ) from error
+
+
+def listed(content: bytes) -> set[str]:
+    lines = (
+        text.plain(each.strip(), 200) for each in content.decode(errors="replace").splitlines()
+    )
+    return {each for each in lines if each and not each.startswith("#")}
 
 
 def admin_token(chosen: Chosen, loaded: Config, file: Path, admin_token_file: Path | None) -> str:
@@ -151,6 +181,8 @@ def tokens(plan: Plan) -> Iterator[Secret]:
 def tell(placed: Placed) -> None:
     for file in placed.written:
         click.echo(f"restored: {file}")
+        if file.name == PACKAGES:
+            click.secho(f"look at {file}: the next install.sh installs what it lists", fg="yellow")
     for file in placed.beside:
         click.secho(f"{file.with_suffix('')} differs and stays; restored: {file}", fg="yellow")
 
