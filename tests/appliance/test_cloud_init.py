@@ -106,21 +106,21 @@ def test_the_installer_ends_and_does_not_come_back(machine):
 
 def test_what_another_pi_saved_is_fetched_and_the_key_to_it_wiped(machine):
     boot = machine.root / "boot/firmware/user-data"
-    azure = "/etc/install-energy-monitor/azure"
+    store = "/etc/install-energy-monitor/store"
     filled = boot.read_text().replace("      nothing\n", f"      {SETTINGS}\n")
     assert yaml.safe_load(filled)["write_files"][0]["content"] == f"{SETTINGS}\n"
     (machine.root / "srv/command").write_text(COMMAND)
-    (machine.root / "srv/azure").write_text(f"{SETTINGS}\n")
+    (machine.root / "srv/store").write_text(f"{SETTINGS}\n")
     (machine.root / "srv/user-data").write_text(filled)
     machine.run("install -m 755 /srv/command /usr/local/sbin/energy-monitor; touch /srv/refuse")
-    machine.run(f"cp /srv/azure {azure}; cp /srv/user-data /boot/firmware")
+    machine.run(f"cp /srv/store {store}; cp /srv/user-data /boot/firmware")
     machine.run(f"systemctl enable {INSTALLER}; systemctl start {INSTALLER}", check=False)
     assert SETTINGS in boot.read_text()  # not connected yet: to be tried again
     machine.run(f"rm /srv/refuse; systemctl restart {INSTALLER}")
     said = machine.run(f"cat {WORDS}").stdout.splitlines()
-    assert said == [f"backup connect {azure}", "restore latest --from azure --replace"]
+    assert said == [f"backup connect {store}", "restore latest --from azure --replace"]
     assert boot.read_text() == filled_in("user-data")
-    assert machine.ask(f"ls {azure}") == ""
+    assert machine.ask(f"ls {store}") == ""
 
 
 def test_what_runs_in_it_is_a_clean_script():
