@@ -28,19 +28,26 @@ SFTP = "sftp://"
 ADD_AND_READ = set("rcla")
 UPLOADS = "The hourly timer uploads from now on; at once: energy-monitor backup upload"
 EMPTY = "it is empty"
+AT_THE_SERVER = "'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub'"
 Connected = Azure | Sftp
 
 
 def connect(
-    text: str, config: Config, confirm: Callable[[str], None] = lambda _: None
+    text: str,
+    config: Config,
+    confirm: Callable[[str], None] | None = None,
+    host_key: str | None = None,
 ) -> list[str]:
     """Try the store that *text* names and keep it as a secret; return what to say of it.
 
-    *confirm* gets what a person should compare before a server is believed, and may refuse.
-    Raise BackupFault where *text* is wrong, StoreAway where the store does not let us in.
+    A server is believed that has the fingerprint *host_key*, or that a person says yes to in
+    *confirm*. Raise BackupFault where *text* is wrong or a server is not believed, StoreAway where
+    the store does not let us in.
     """
     if names_sftp(text):
-        return connect_sftp(text.strip(), config, confirm)
+        return connect_sftp(text.strip(), config, confirm, host_key)
+    if host_key:
+        raise BackupFault("--host-key is for a store over SFTP: Azure proves itself by TLS")
     azure = azure_from_settings(text)
     ids = azure.check()
     lines = kept("azure", azure.name, ids, text.strip(), config)
@@ -59,16 +66,41 @@ def names_sftp(text: str) -> bool:
     return isinstance(document, dict) and document.get("store") == "sftp"
 
 
-def connect_sftp(text: str, config: Config, confirm: Callable[[str], None]) -> list[str]:
+def connect_sftp(
+    text: str, config: Config, confirm: Callable[[str], None] | None, host_key: str | None
+) -> list[str]:
+    if host_key and not ssh.FINGERPRINT.fullmatch(host_key):
+        raise BackupFault(
+            f"{plain(host_key)!r} is not the fingerprint of a host key: expected SHA256: and 43 "
+            f"characters, as {AT_THE_SERVER} prints"
+        )
     login = login_for(text, config.secrets) if text.startswith(SFTP) else ssh.from_settings(text)
     store = Sftp(login)
-    fingerprint = store.fingerprint()
-    if not login.host_key:
-        confirm(f"{login.host} has the host key {fingerprint}")
+    believe(login, store.fingerprint(), confirm, host_key)
     ids = store.check()
     foreign = of_another(store, ids, signing.known(config.file.parent))
     store.hang_up()  # as the user who began it
     return [*kept("sftp", store.name, ids, store.login.settings(), config), *foreign, UPLOADS]
+
+
+def believe(
+    login: Login, has: str, confirm: Callable[[str], None] | None, host_key: str | None
+) -> None:
+    """Raise BackupFault unless the server's key is known, given, or compared by a person."""
+    said = f"{login.host} has the host key {has}"
+    if host_key and host_key != has:
+        raise BackupFault(
+            f"{said}, not {host_key}: is it the fingerprint of another of its keys? Else somebody "
+            "stands in between"
+        )
+    if login.host_key or host_key:
+        return
+    if confirm is None:
+        raise BackupFault(
+            f"{said}, which nobody has compared: run {AT_THE_SERVER} there, and where it is the "
+            f"same, add --host-key {has}"
+        )
+    confirm(f"{said}; on the server: {AT_THE_SERVER}")
 
 
 def of_another(store: Store, ids: list[str], known: Collection[str]) -> list[str]:

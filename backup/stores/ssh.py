@@ -31,6 +31,7 @@ ADDRESS = re.compile(
     r"(?P<path>(/[^/\s?#%\"'\\]+)+)/?"
 )
 HOST_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}")
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END [A-Z ]+-----"
 )

@@ -13,12 +13,18 @@ from collector.cli.backup_sheet import show
 
 @click.command()
 @click.argument("where", metavar="FILE|sftp://USER@HOST/FOLDER")
+@click.option(
+    "--host-key",
+    metavar="SHA256:…",
+    help="Over SFTP: believe the server that has a key with this fingerprint.",
+)
 @config_option
-def connect(where: str, file: Path) -> None:
+def connect(where: str, host_key: str | None, file: Path) -> None:
     """Connect a store that backups are uploaded to: one in Azure, one over SFTP, or both.
 
     Azure takes a file with its settings, or '-' to read them from a pipe. Over SFTP a key lets this
-    machine in: the first run makes it, and says where the server wants it.
+    machine in: the first run makes it, and says where the server wants it. The server's own key is
+    compared once: by you on a terminal, else with --host-key.
 
     \b
     Examples:
@@ -35,9 +41,10 @@ def connect(where: str, file: Path) -> None:
     else:
         with click.open_file(where, encoding="utf-8") as opened:
             settings = opened.read()
+    confirm = believe if sys.stdin.isatty() else None
     while True:
         try:
-            lines = connecting.connect(settings, loaded, believe)
+            lines = connecting.connect(settings, loaded, confirm, host_key)
             break
         except NotAdmitted as error:
             if not sys.stdin.isatty():
@@ -52,7 +59,6 @@ def connect(where: str, file: Path) -> None:
 
 
 def believe(server: str) -> None:
-    """Have a person compare what a server says it is, where there is one."""
-    click.echo(f"{server}; on the server: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
-    if sys.stdin.isatty():
-        click.confirm("Is it the same there?", abort=True)
+    """Have a person compare what a server says it is."""
+    click.echo(server)
+    click.confirm("Is it the same there?", abort=True)

@@ -175,6 +175,40 @@ def admit(nas, address, settings):
     nas.admit(str(told.value).rpartition(": ")[2])
 
 
+def yes(_):
+    """Compare nothing, and believe the server."""
+
+
+def test_a_server_that_nobody_has_compared_is_refused_with_what_to_do(nas, settings, tmp_path):
+    address = nas.address(tmp_path / "nas")
+    admit(nas, address, settings)
+    with pytest.raises(BackupFault, match="nobody has compared: run 'ssh-keygen -lf") as told:
+        connect(address, settings)
+    assert off_sites(settings) == []
+    assert not (tmp_path / "nas").exists(), "nothing is written to a server that is not believed"
+    option, fingerprint = str(told.value).split()[-2:]
+    assert option == "--host-key"
+    for wrong in (fingerprint[:-1], "ssh-ed25519 AAAA", f"MD5:{fingerprint}"):
+        with pytest.raises(BackupFault, match="not the fingerprint of a host key"):
+            connect(address, settings, host_key=wrong)
+    other = "SHA256:" + "A" * 43
+    with pytest.raises(BackupFault, match=f"not {other}: .* somebody stands in between"):
+        connect(address, settings, yes, other)
+    assert off_sites(settings) == []
+    connect(address, settings, host_key=fingerprint)
+    assert [each.name for each in off_sites(settings)] == [address]
+    connect(address, settings)
+    with pytest.raises(BackupFault, match="somebody stands in between"):
+        connect(address, settings, host_key=other)
+
+
+def test_settings_without_the_key_of_the_server_are_not_believed_either(nas, settings, tmp_path):
+    admit(nas, nas.address(tmp_path / "nas"), settings)
+    text = (settings.secrets / "backup-sftp").read_text()
+    with pytest.raises(BackupFault, match="nobody has compared"):
+        connect(text, settings)
+
+
 def test_a_store_over_sftp_is_connected_once_its_server_has_our_key(nas, settings, tmp_path):
     address = nas.address(tmp_path / "nas" / "house")
     admit(nas, address, settings)
@@ -201,7 +235,7 @@ def test_a_store_over_sftp_is_connected_once_its_server_has_our_key(nas, setting
 def test_what_was_kept_connects_another_machine(nas, settings, tmp_path):
     address = nas.address(tmp_path / "nas")
     admit(nas, address, settings)
-    connect(address, settings)
+    connect(address, settings, yes)
     kept = settings.secrets / "backup-sftp"
     text = kept.read_text()
     kept.unlink()
@@ -212,7 +246,7 @@ def test_what_was_kept_connects_another_machine(nas, settings, tmp_path):
 def test_a_server_that_is_not_the_one_we_know_is_not_connected(nas, settings, tmp_path):
     address = nas.address(tmp_path / "nas")
     admit(nas, address, settings)
-    connect(address, settings)
+    connect(address, settings, yes)
     kept = settings.secrets / "backup-sftp"
     document = json.loads(kept.read_text())
     other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPn6LgJ8ofZnJ2ZDrEwe9gGfNnVQQ4h4vEy6c/oa0AJ0"
@@ -247,7 +281,7 @@ def test_a_folder_of_another_house_is_told(nas, settings, tmp_path):
     manifest = keep_backup(Folder(tmp_path / "aside"), tmp_path, ID, {"config/a": b"a"})
     shared, theirs = Folder(tmp_path / "nas" / "shared"), signing.new_key()
     shared.put_manifest(signing.sign(replace(manifest, site="hut"), theirs))
-    assert "another installation" not in "\n".join(connect(address, settings))
+    assert "another installation" not in "\n".join(connect(address, settings, yes))
     signing.own_key(settings.file.parent, settings.secrets)
     assert "The newest is of another installation, hut" in "\n".join(connect(address, settings))
     signing.trust(settings.file.parent, signing.public_of(theirs))
