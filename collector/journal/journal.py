@@ -228,9 +228,9 @@ class Journal:
                 pass
 
     def too_old(self, before_ms: float) -> bool:
-        """Is every reading of the oldest segment from before *before_ms*, by all its times?"""
-        segments = self.log.segments[:2]
-        return len(segments) > 1 and max(each.first_ms for each in segments) < before_ms
+        """Is the oldest segment on the disk, and all of it from before *before_ms* by its times?"""
+        two = self.log.segments[:2]
+        return len(two) > 1 and not two[0].held and max(each.first_ms for each in two) < before_ms
 
     def delivered(self) -> bool:
         """Has every output and every derivation got the whole oldest segment?"""

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from collector.files import open_file
 from collector.journal import frames
-from collector.journal.places import delete, need_file
+from collector.journal.places import delete, need_file, need_folder
 
+NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 NAME = re.compile(r"(\d{16})-(\d{13})\.(log|z)")
 
 
@@ -62,6 +63,12 @@ def gaps(expected: int, found: Iterable[frames.Frame], after: int) -> Iterator[t
         expected = frame.number + 1
     if expected < after:
         yield expected, after - 1
+
+
+def begin(path: Path) -> int:
+    """Make an empty file for a segment; return its descriptor. Raise OSError."""
+    need_folder(path.parent)
+    return os.open(path, NEW, 0o640)
 
 
 def write_at(file: int, data: bytes | bytearray, place: int) -> None:

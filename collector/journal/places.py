@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from collector.files import sync_folder
+
 log = logging.getLogger(__name__)
 
 
@@ -15,10 +17,16 @@ def need_file(path: Path) -> bool:
 
 
 def need_folder(path: Path) -> None:
-    """Make the folder *path*, also where something else stands there. Raise OSError."""
-    if os.path.lexists(path) and not path.is_dir():
+    """Make the folder *path*, also where something else stands there. Raise OSError.
+
+    Its name survives a power cut: what is forced onto the disk in it later would be lost with it.
+    """
+    if path.is_dir():
+        return
+    if os.path.lexists(path):
         set_aside(path)
     path.mkdir(parents=True, exist_ok=True)
+    sync_folder(path.parent)
 
 
 def set_aside(path: Path) -> bool:

@@ -1,8 +1,7 @@
 """An append-only log of numbered records on disk, in segments: the ground the journal stands on.
 
-Every segment but the last is closed; one that a crash left open is closed by the next start. While
-the disk takes nothing, what comes is held in memory, in segments that are written down later.
-The end of a closed segment says which times it holds, so that readers can leave it out.
+Every segment but the last is closed, by the next start after a crash. What the disk does not take
+is held in memory and written down later. A closed segment ends with the times that it holds.
 """
 
 import os
@@ -15,13 +14,12 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 from collector.files import sync_folder
-from collector.journal import frames
+from collector.journal import frames, layout
 from collector.journal.layout import Segment, end_of, find_segments, gaps, write_at, write_blocks
 from collector.journal.places import need_folder
 from collector.reading import time_ms
 
 SEGMENT_BYTES = 1 << 20
-NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 class Log:
@@ -47,6 +45,7 @@ class Log:
         self.unsynced: dict[Path, int] = {}
         self.unreadable: set[Path] = set()
         self.file: int | None = None
+        self.named: Path | None = None  # the file being written, once its name is on the disk
         self.holding = False
         self.syncing = threading.Lock()
 
@@ -116,8 +115,7 @@ class Log:
 
     def begin_segment(self, at_ms: int) -> None:
         path = self.path_at(at_ms)
-        need_folder(self.folder)
-        file = os.open(path, NEW, 0o640)
+        file = layout.begin(path)
         self.put_file_aside()
         self.file = file
         self.segments.append(Segment(path, self.next_number, at_ms, 0))
@@ -180,6 +178,7 @@ class Log:
         with self.grown:
             done, self.unsynced = list(self.unsynced.values()), {}
             current = os.dup(self.file) if self.file is not None else None
+            path = self.segments[-1].path if self.file is not None else None
             written = self.next_number - self.held
         faults = []
         for file in [*done, *([] if current is None else [current])]:
@@ -191,8 +190,9 @@ class Log:
                 os.close(file)
         if faults:
             raise faults[0]
-        if done:
+        if done or path != self.named:
             sync_folder(self.folder)
+        self.named = path
         self.synced_number = written
         with self.grown:
             self.holding = self.held > 0
@@ -201,12 +201,12 @@ class Log:
         """Write a segment that is held in memory to the disk, where it goes on. Raise OSError."""
         held = segment.held
         assert held is not None
-        need_folder(self.folder)
-        file = os.open(segment.path, NEW, 0o640)
+        file = layout.begin(segment.path)
         try:
             size = len(held)
             write_at(file, held[:size], 0)
             os.fdatasync(file)
+            sync_folder(self.folder)
             with self.grown:
                 self.go_on_in(file, segment, size)
         except OSError:

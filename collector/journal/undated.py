@@ -25,7 +25,8 @@ def log_of(folder: Path, boot: str, losses: Losses) -> Log:
 def drop_before(undated: Log, number: int) -> None:
     """Give back the room of segments all of whose readings are before *number*."""
     while len(undated.segments) > 1 and undated.segments[1].first <= number:
-        undated.drop_oldest()
+        if not undated.drop_oldest():  # it is held in memory
+            return
 
 
 def forget_others(folder: Path, boot: str, losses: Losses) -> None:

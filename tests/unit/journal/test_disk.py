@@ -14,6 +14,7 @@ from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
 from collector.journal.reader import read_all
 from collector.journal.start import place_new
+from collector.journal.undated import drop_before
 from collector.reading import Reading, encode
 from tests.cursors import delivered
 
@@ -103,6 +104,79 @@ def test_what_a_failing_card_does_not_take_is_delivered_and_written_later(
     again = opened(tmp_path)
     assert again.log.next_number == 62
     again.close()
+
+
+@pytest.fixture
+def forced(monkeypatch):
+    """Return the files and folders that were forced onto the disk, in order."""
+    seen = []
+
+    def noting(plain):
+        def force(descriptor):
+            plain(descriptor)
+            seen.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+        return force
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, noting(getattr(os, name)))
+    return seen
+
+
+def test_the_name_of_the_first_segment_is_forced_onto_the_disk_with_it(tmp_path, forced):
+    journal = opened(tmp_path / "journal")
+    assert {tmp_path, tmp_path / "journal"} <= set(forced), "where the folders' names are"
+    forced.clear()
+    journal.append([line(1)])
+    journal.sync()
+    assert forced.index(tmp_path / "journal/log") > forced.index(journal.log.segments[0].path)
+    forced.clear()
+    journal.append([line(2)])
+    journal.sync()
+    assert forced == [journal.log.segments[0].path], "once"
+    journal.close()
+
+
+def test_the_name_of_a_segment_that_was_held_is_forced_onto_the_disk_with_it(tmp_path, forced):
+    journal = opened(tmp_path)
+    journal.append([line(1)])
+    journal.sync()
+    journal.log.holding = True
+    journal.append([line(2)])
+    forced.clear()
+    journal.sync()
+    assert not journal.log.held
+    assert tmp_path / "log" in forced[forced.index(journal.log.segments[-1].path) :]
+    journal.close()
+
+
+def test_where_all_is_held_in_memory_nothing_else_goes_for_being_old(tmp_path, card):
+    journal = opened(tmp_path)
+    journal.undated.segment_bytes = 200
+    for each in lines(1, 5):
+        journal.append([each], dated=False)
+    card(errno.EIO)
+    for each in lines(1, 30):
+        journal.append([each])
+    assert all(each.held for each in journal.log.segments)
+    journal.drop_old(10**9, 10**9)
+    assert journal.undated.first_number == 1
+    assert not journal.losses.ever
+    assert journal.backlog("history") == 30
+    card()
+    journal.close()
+
+
+def test_undated_readings_that_are_held_in_memory_hold_nobody_up(tmp_path):
+    journal = opened(tmp_path)
+    journal.undated.segment_bytes = 200
+    journal.undated.holding = True
+    for each in lines(1, 9):
+        journal.append([each], dated=False)
+    assert all(each.held for each in journal.undated.segments)
+    drop_before(journal.undated, 9)
+    assert journal.undated.first_number == 1
+    journal.close()
 
 
 def test_what_is_in_memory_has_a_bound_and_what_is_dropped_is_counted(tmp_path, card, monkeypatch):
