@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from collector import secrets
 
 MARK = "[redacted]"
-SHORTEST = 4  # fewer characters stand in every text, and keep nothing secret
+SHORTEST = 4  # fewer stand in every text: what is hidden there would be told by that
 SHORTEST_PART = 12  # a shorter one may stand within a word: 'house' in 'energy-house'
 SHORTEST_LINE = 16  # of a secret with several, such as a private key
 LONGEST = 2000

@@ -74,6 +74,8 @@ def set_secret(name: str, value: tuple[str, ...], file: Path, *, no_restart: boo
             click.secho(f"stored: {store.store(folder, name, given)}", fg="green")
     except OSError as error:
         raise refusal(Path(error.filename or file), error, f"set {name}") from error
+    if remark := store.remark_on(given):
+        click.secho(remark, fg="yellow")
     if places is not None and name not in places and name not in USED_BY:
         click.secho(unnamed(name, file, places), fg="yellow")
     hand_over(file, name, restart=not no_restart)

@@ -297,3 +297,12 @@ def test_a_folder_of_root_that_others_may_write_to_is_not_safe_unless_it_is_stic
             secrets.prepare(tmp_path / "open/etc/secrets")
     (tmp_path / "open").chmod(0o1777)
     secrets.prepare(tmp_path / "open/etc/secrets")
+
+
+def test_a_short_secret_is_stored_with_a_remark_and_a_longer_one_without(tmp_path):
+    for value, remarked in (("integration", False), ("lutron12", False), ("lutron", True)):
+        done = secret(tmp_path, "set", "mqtt-password", typed=value)
+        assert (tmp_path / "secrets/mqtt-password").read_text() == f"{value}\n"
+        assert ("it has fewer than 8 characters" in done.stdout) == remarked
+        assert done.exit_code == 0
+        assert value not in done.output
