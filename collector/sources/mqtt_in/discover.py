@@ -48,7 +48,7 @@ def listen(line: str, listen_s: float) -> Heard:
     broker = Broker(line, hear)
     broker.with_retained = True
     try:
-        broker.open({form.filter: None for _, form in forms})
+        broker.open({each: None for _, form in forms for each in form.filters})
         until_s = time.monotonic() + listen_s
         while time.monotonic() < until_s:
             broker.check()

@@ -10,7 +10,8 @@ from collector.decode.fields import Field, decode, fields_of, parse, pick
 from collector.sources.mqtt_in.models import Device, Message, Model, load
 
 WORD = "+"  # one word of a topic
-WORDS = "#"  # one word or more
+WORDS = "#"  # one word or more, also with words after it
+MOST_WORDS = 4  # of a device whose topics begin with its name: home/floor1/cellar/meter
 CHANNEL = "{}"
 OFFLINE = ("offline", "false")
 ROOT = "words between '/', of which one is '+' for the device, or '#' for a name of several words"
@@ -36,8 +37,7 @@ class Form:
             replace(each, exporting=message.exporting.get(each.quantity, ""))
             for each in fields_of(message, at)
         )
-        begins, several, _ = message.topic.partition(WORDS)
-        self.filter = begins + several  # nothing may follow '#' in what a broker is asked for
+        self.filters = filters_of(message.topic)
         shape = re.escape(message.topic).replace(r"\+", "([^/]+)").replace(r"\#", "(.+)")
         self.shape = re.compile(shape, re.DOTALL)
 
@@ -58,6 +58,17 @@ class Form:
         if any(pick(document, each) is not None for each in lacks):
             return {}
         return decode(self.fields, document)
+
+
+def filters_of(topic: str) -> tuple[str, ...]:
+    """Return what a broker is asked for to hear *topic*: nothing may follow '#' there. Pure.
+
+    It is never asked for everything that is said in the house.
+    """
+    begins, several, follows = topic.partition(WORDS)
+    if begins or not follows:
+        return (begins + several,)
+    return tuple("/".join([WORD] * number) + follows for number in range(1, MOST_WORDS + 1))
 
 
 def refusal(topic: str) -> str:

@@ -100,8 +100,8 @@ class Device(Mapped):
     )
     root: str = option(
         "with 'model': what its topics begin with, if not as delivered, with '+' for the device: "
-        "'home/+/tele' for Tasmota's full topic home/%topic%/%prefix%/, 'house/zigbee/#' for "
-        "Zigbee2MQTT's base topic house/zigbee",
+        "'home/+/tele' for Tasmota's full topic home/%topic%/%prefix%/, or with '#' for a name of "
+        "several words: 'house/zigbee/#' for Zigbee2MQTT's base topic house/zigbee",
         example="home/+/tele",
         default="",
     )

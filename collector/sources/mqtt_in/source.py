@@ -119,7 +119,8 @@ class MQTTIn:
         """Connect, and listen. Raise ReadFault, SecretMissing."""
         secret = self.options.password
         password = secret.value() if secret else ""
-        topics = {form.filter: None for forms in self.forms.values() for form in forms}
+        every = (form for forms in self.forms.values() for form in forms)
+        topics = {each: None for form in every for each in form.filters}
         try:
             self.broker.open(topics, self.options.user, password)
         except DeviceRefused as error:

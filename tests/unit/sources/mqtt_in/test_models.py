@@ -114,6 +114,10 @@ def test_a_word_takes_the_place_of_the_device_in_every_topic_of_a_model():
         ("zigbee2mqtt", "house/zigbee/#", "", "house/zigbee/a/b", ("a/b",)),
         ("zigbee2mqtt", "house/zigbee/#", "a/b", "house/zigbee/a/b", ()),
         ("shelly-plus", "shellies/+", "", "shellies/boiler/events/rpc", ("boiler",)),
+        ("shelly-plus", "", "", "shelly1pm-ab/events/rpc", ("shelly1pm-ab",)),
+        ("shelly-plus", "", "", "home/floor 1/em-ab/events/rpc", ("home/floor 1/em-ab",)),
+        ("shelly-plus", "", "home/floor1/em", "home/floor1/em/events/rpc", ()),
+        ("shelly-plus", "home/#", "", "home/floor1/em/events/rpc", ("floor1/em",)),
     ],
 )
 def test_topics_of_another_layout_are_understood(model, root, topic, said, words):
@@ -133,7 +137,7 @@ def test_a_root_that_names_no_device_or_two_is_refused(root):
 @pytest.mark.parametrize("name", names())
 def test_what_a_broker_is_asked_for_is_a_filter(name):
     for form in forms_of(Device(model=name), "d"):
-        assert "#" not in form.filter[:-1]
+        assert not any("#" in each[:-1] for each in form.filters)
 
 
 @pytest.mark.parametrize("said", ["offline", "Offline", "false", False, {"state": "offline"}])
@@ -146,3 +150,12 @@ def test_a_device_that_says_it_is_not_there_is_understood(said):
 @given(st.lists(st.text(min_size=1)))
 def test_any_word_gives_a_name_that_can_be_stored(words):
     assert NAME.fullmatch(device_name("plugs", words))
+
+
+def test_a_broker_is_never_asked_for_all_that_is_said():
+    for name in names():
+        filters = {each for form in forms_of(Device(model=name), "d") for each in form.filters}
+        assert "#" not in filters
+        assert all("#" not in each[:-1] for each in filters)
+    (form,) = [each for each in forms_of(Device(model="shelly-plus"), "d") if each.is_availability]
+    assert form.filters == ("+/online", "+/+/online", "+/+/+/online", "+/+/+/+/online")
