@@ -1,7 +1,8 @@
 """What other programs and devices say at an MQTT broker.
 
-source    the door
-models    what well-known devices say there
-forms     the forms of their messages, ready to decode
-discover  which of them talk at a broker
+source      the door
+models      what well-known devices say there
+forms       the forms of their messages, ready to decode
+attributes  fields that come one by one, put together again
+discover    which of them talk at a broker
 """

@@ -4,11 +4,13 @@ import itertools
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from collector.contract import Found, Search
 from collector.decode.fields import parse
 from collector.errors import DeviceSilent
 from collector.lines.mqtt import Broker
+from collector.sources.mqtt_in.attributes import SETTLE_S, Attributes
 from collector.sources.mqtt_in.forms import forms_of
 from collector.sources.mqtt_in.models import Device, names
 
@@ -36,8 +38,14 @@ def listen(line: str, listen_s: float) -> Heard:
     forms = [(name, form) for name in names() for form in forms_of(Device(model=name), name)]
     heard: Heard = {}
 
+    by_field = Attributes(form for _, form in forms)
+
     def hear(topic: str, payload: bytes) -> None:
         document = parse(payload)
+        by_field.hear(topic, document, 0.0)
+        note(topic, document)
+
+    def note(topic: str, document: Any) -> None:
         for model, form in forms:
             words = form.names(topic)
             values = form.decode(document) if words else {}
@@ -55,6 +63,8 @@ def listen(line: str, listen_s: float) -> Heard:
             time.sleep(0.1)
     finally:
         broker.close()
+    for topic, document, _ in by_field.settled(SETTLE_S, 0.0):
+        note(topic, document)
     return heard
 
 

@@ -21,11 +21,17 @@ class Form:
     """Messages of one form, ready to decode. Raise BadOption for a wrong *message*, at *at*.
 
     *channel* is the part of the device that they are about. One that *is_availability* says
-    whether the device is there, and nothing else.
+    whether the device is there, and nothing else. *by_field* lets each field come by itself too.
     """
 
     def __init__(
-        self, message: Message, at: str, channel: str = "", *, is_availability: bool = False
+        self,
+        message: Message,
+        at: str,
+        channel: str = "",
+        *,
+        is_availability: bool = False,
+        by_field: bool = False,
     ) -> None:
         is_whole = re.search(r"[^/][+#]|[+#][^/]", message.topic)
         if not message.topic or is_whole:
@@ -33,17 +39,27 @@ class Form:
         self.message = message
         self.channel = channel
         self.is_availability = is_availability
+        self.by_field = by_field
         self.fields: tuple[Field, ...] = tuple(
             replace(each, exporting=message.exporting.get(each.quantity, ""))
             for each in fields_of(message, at)
         )
         self.filters = filters_of(message.topic)
+        if by_field and not message.topic.endswith(WORDS):
+            self.filters += (f"{message.topic}/{WORD}",)
         shape = re.escape(message.topic).replace(r"\+", "([^/]+)").replace(r"\#", "(.+)")
         self.shape = re.compile(shape, re.DOTALL)
 
     @property
     def names_one_device(self) -> bool:
         return WORD not in self.message.topic and WORDS not in self.message.topic
+
+    @property
+    def paths(self) -> set[str]:
+        """The fields that it looks at."""
+        message = self.message
+        used = (message.quantities.values(), message.exporting.values())
+        return {*message.needs, *message.lacks, *(path for each in used for path in each)}
 
     def names(self, topic: str) -> tuple[str, ...] | None:
         """Return what stands for each '+' in *topic*; None where it is another. Pure."""
@@ -112,7 +128,7 @@ def forms_of_model(model: Model, roots: tuple[str, ...], at: str) -> list[Form]:
         for message in model.messages:
             for channel, each in expanded(message):
                 topic = f"{root}/{each.topic}".rstrip("/")
-                forms.append(Form(replace(each, topic=topic), at, channel))
+                forms.append(Form(replace(each, topic=topic), at, channel, by_field=model.by_field))
         availability = Message(topic=f"{root}/{model.availability}")
         forms.append(Form(availability, at, is_availability=True))
     return forms

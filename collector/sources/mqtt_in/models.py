@@ -76,6 +76,9 @@ class Model:
         "what their topics begin with; '+' is the name of the device, '#' one of several words",
         example=["tele/+"],
     )
+    by_field: bool = option(
+        "each field may also come in a topic of its own, which ends in its name", default=False
+    )
     availability: str = option("what follows the root where a device says if it is there")
     messages: tuple[Message, ...] = option("what they say")
     proofs: tuple[Proof, ...] = option("examples that are decoded rightly")

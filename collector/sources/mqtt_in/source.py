@@ -24,6 +24,7 @@ from collector.reading import Reading
 from collector.scalars import InputPath, Seconds
 from collector.secrets import Secret
 from collector.sources.mqtt_in import discover
+from collector.sources.mqtt_in.attributes import SETTLE_S, Attributes
 from collector.sources.mqtt_in.forms import Form, forms_of, is_offline
 from collector.sources.mqtt_in.models import Device
 
@@ -106,6 +107,7 @@ class MQTTIn:
             name: forms_of(device, f"devices.{name}") for name, device in options.devices.items()
         }
         every = [form for forms in self.forms.values() for form in forms]
+        self.attributes = Attributes(every)
         self.quantities = {each.quantity: None for form in every for each in form.fields}.keys()
         self.named = {name for name, forms in self.forms.items() if forms[0].names_one_device}
         self.lock = threading.Lock()
@@ -133,7 +135,11 @@ class MQTTIn:
 
     def hear(self, topic: str, payload: bytes) -> None:
         """Take a message; in the thread of the broker."""
-        document = parse(payload)
+        document, now_s = parse(payload), time.monotonic()
+        self.attributes.hear(topic, document, now_s)
+        self.deal(topic, document, now_s)
+
+    def deal(self, topic: str, document: Any, at_s: float) -> None:
         for entry, forms in self.forms.items():
             for form in forms:
                 words = form.names(topic)
@@ -141,9 +147,16 @@ class MQTTIn:
                     continue
                 device = device_name(entry, words)
                 if not form.is_availability:
-                    self.take(part(device, form), form, form.decode(document))
+                    self.take(part(device, form), form, form.decode(document), at_s)
                 elif is_offline(document):
+                    self.attributes.forget(topic.rpartition("/")[0])
                     self.end(device)
+
+    def settle(self) -> None:
+        """Take what devices have said field by field."""
+        now_s = time.monotonic()
+        for message in self.attributes.settled(now_s, now_s - self.options.stale_after):
+            self.deal(*message)
 
     def end(self, device: str) -> None:
         """Forget what *device* and its channels said: it is not there."""
@@ -155,7 +168,7 @@ class MQTTIn:
         if ended:
             self.once.warning(f"offline {device}", f"{self.name}: {device}: offline, as it says")
 
-    def take(self, device: str, form: Form, values: Mapping[str, float]) -> None:
+    def take(self, device: str, form: Form, values: Mapping[str, float], at_s: float) -> None:
         if not values or not self.has_room(device):
             return
         self.once.info(f"offline {device}", "")
@@ -163,7 +176,7 @@ class MQTTIn:
         with self.lock:
             said = self.said[device].setdefault(form, Said(form.message.kind))
             before = said.values if form.message.partial else {}
-            said.values, said.at_s = {**before, **values}, time.monotonic()
+            said.values, said.at_s = {**before, **values}, at_s
 
     def has_room(self, device: str) -> bool:
         if device in self.named or device in self.said or len(self.said) < MOST_DEVICES:
@@ -177,6 +190,7 @@ class MQTTIn:
         """Return what each device said last, if that is fresh. Raise ReadFault where none is."""
         self.await_first()
         self.broker.check()
+        self.settle()
         fresh = self.fresh()
         self.tell_silent(fresh)
         if not fresh:
@@ -193,13 +207,18 @@ class MQTTIn:
         while time.monotonic() < until_s:
             self.broker.check()
             time.sleep(0.1)
-        rows = [row for topic, payload in sorted(heard.items()) for row in self.raw(topic, payload)]
+        documents = {topic: parse(payload) for topic, payload in heard.items()}
+        by_field = Attributes(self.attributes.forms)
+        for topic in [each for each in documents if by_field.hear(each, documents[each], 0.0)]:
+            del documents[topic]
+        for topic, document, _ in by_field.settled(SETTLE_S, 0.0):
+            documents.setdefault(topic, document)
+        rows = [row for topic in sorted(documents) for row in self.raw(topic, documents[topic])]
         if not rows:
             raise DeviceSilent(f"{self.options.line}: nothing came within {RAW_S:.0f} s")
         return rows
 
-    def raw(self, topic: str, payload: bytes) -> list[dict[str, Any]]:
-        document = parse(payload)
+    def raw(self, topic: str, document: Any) -> list[dict[str, Any]]:
         fields: list[Field] = []
         devices = []
         for entry, forms in self.forms.items():
@@ -214,6 +233,7 @@ class MQTTIn:
         """Wait for all devices that have a name, for a moment after connecting."""
         until_s = self.opened_s + FIRST_S
         while time.monotonic() < until_s and self.broker.fault is None:
+            self.settle()
             if self.said and not self.unheard(self.said):
                 return
             time.sleep(0.02)

@@ -22,8 +22,10 @@ from collector.run.feed import feed
 from collector.run.health import SourceHealth
 from collector.scalars import Seconds
 from collector.secrets import Secret
-from collector.sources.mqtt_in import discover
+from collector.sources.mqtt_in import attributes, discover
 from collector.sources.mqtt_in import source as mqtt_in
+from collector.sources.mqtt_in.attributes import Attributes
+from collector.sources.mqtt_in.forms import forms_of
 from collector.sources.mqtt_in.models import Device, load
 from collector.sources.mqtt_in.source import MQTTIn, MQTTOptions
 from tests.fakes.certificates import make_certificate
@@ -227,6 +229,59 @@ def test_a_device_that_says_it_is_offline_has_no_values(broker, listening, caplo
     wait_for(lambda: source.offline == {"z.cellar_desk.l1", "z.cellar_desk.l2"}, "it is gone")
     with pytest.raises(DeviceSilent, match=r"offline, as they say: z\.cellar_desk\.l1"):
         said(source)
+
+
+def say_by_field(broker, device, **fields):
+    for name, value in fields.items():
+        broker.say(f"zigbee2mqtt/{device}/{name}", value)
+
+
+@pytest.mark.parametrize("topic", ["", "cellar/board"])
+def test_fields_in_topics_of_their_own_are_one_message(broker, listening, topic, monkeypatch):
+    monkeypatch.setattr(attributes, "SETTLE_S", 1e9)
+    name = "z" if topic else "z.cellar_board"
+    source = listening(devices={"z": Device(model="zigbee2mqtt", topic=topic)})
+    say_by_field(broker, "cellar/board", state="ON", power="89", voltage="231.2")
+    say_by_field(broker, "cellar/board", linkquality="9", power_phase_b="384", power_phase_c="0")
+    wait_for(lambda: len(source.attributes.said.get("zigbee2mqtt/cellar/board", ())) == 5, "all")
+    source.settle()
+    assert not source.said, "more might come, and change what 'power' is"
+    monkeypatch.setattr(attributes, "SETTLE_S", 0)
+    source.settle()
+    (reading,) = said(source, name)
+    phases = {"active_power_l1": 89, "active_power_l2": 384, "active_power_l3": 0}
+    assert reading.values == phases | {"voltage_l1": 231.2, "relay": 1}
+    say_by_field(broker, "cellar/board", power="90", voltage="")
+    wait_for(
+        lambda: said(source, name)[0].values == phases | {"active_power_l1": 90, "relay": 1},
+        "what changed is known, and what has no value is absent",
+    )
+    broker.say("zigbee2mqtt/cellar/board/availability", "offline")
+    wait_for(lambda: source.offline == {name}, "it is gone")
+    with pytest.raises(DeviceSilent, match="offline, as they say"):
+        source.read(AT_MS, frozenset())
+
+
+def test_a_sensor_s_battery_is_no_mains_voltage_by_field_either(broker, listening):
+    source = listening(devices={"z": Device(model="zigbee2mqtt")})
+    say_by_field(broker, "attic", voltage="3045", battery="100", temperature="27.3")
+    wait_for(lambda: source.settle() or source.said, "it is heard")
+    (reading,) = said(source, "z.attic")
+    assert (reading.kind, reading.values) == ("climate", {"temperature": 27.3})
+
+
+def test_fields_that_came_too_long_ago_are_forgotten():
+    heard = Attributes(forms_of(Device(model="zigbee2mqtt"), "d"))
+    assert heard.hear("zigbee2mqtt/a/power", 5, 0.0)
+    assert heard.hear("zigbee2mqtt/a/voltage", 230, 100.0)
+    assert not heard.hear("other/a/power", 5, 0.0)
+    assert not heard.hear("zigbee2mqtt/a/update", {"power": 5}, 0.0)
+    assert list(heard.settled(100.0, 50.0)) == [("zigbee2mqtt/a", {"voltage": 230}, 100.0)]
+    assert list(heard.settled(200.0, 150.0)) == []
+    assert not heard.said
+    for number in range(1000):
+        heard.hear(f"zigbee2mqtt/{number}/power", 5, 0.0)
+    assert len(heard.said) == 400
 
 
 def test_a_device_that_has_only_channels_is_not_silent(broker, listening, caplog):
@@ -528,7 +583,7 @@ def test_the_service_reads_through_a_broker_s_restart(tmp_path):
 
 def test_what_talks_at_a_broker_is_found_as_a_configuration(broker, tmp_path, monkeypatch):
     monkeypatch.setattr(discover, "LISTEN_S", 0.5)
-    topics = {"tele/DVES_1A/SENSOR": TASMOTA, "zigbee2mqtt/Küche": '{"power": 5}', "other": "5"}
+    topics = {"tele/DVES_1A/SENSOR": TASMOTA, "zigbee2mqtt/Küche/power": "5", "other": "5"}
     for topic, payload in topics.items():
         broker.say(topic, payload, retain=True)
     shown = CliRunner().invoke(main, ["scan", "--line", broker.line])
