@@ -42,6 +42,14 @@ PROJECTED = 12  # quality: a forecast
 COST = Fraction(1, 100_000)
 
 
+class NoIntervals(FrameDamaged):
+    """A file holds nothing of a meter, as the cover of several does not."""
+
+
+class NoUsagePoint(DeviceRefused):
+    """A file is about other usage points than the one that is wanted."""
+
+
 @dataclass(frozen=True)
 class Series:
     """What the intervals of a MeterReading are of, and how their numbers are to be read."""
@@ -129,7 +137,7 @@ def survey(file: BinaryIO, usage_point: str = "") -> Survey:
             raise FrameDamaged(f"it has more than {MOST_ENTRIES:,} entries")
     note_block(found, "", extent)
     if not any(each.count for each in found.extents.values()):
-        raise FrameDamaged("it contains no interval readings: is it a Green Button file?")
+        raise NoIntervals("it contains no interval readings: is it a Green Button file?")
     resolve(found, entries, usage_point)
     return found
 
@@ -206,15 +214,20 @@ def of_usage_point(known: Mapping[str, Series], ending: str) -> dict[str, Series
     Raise DeviceRefused. Pure.
     """
     found = {name: each for name, each in known.items() if each.usage_point.endswith(ending)}
-    points = {(each.kind, each.usage_point) for each in found.values()}
+    check_points(found.values())
+    if known and not found:
+        raise NoUsagePoint(f"it contains no usage point that ends with {ending!r}")
+    return found
+
+
+def check_points(series: Iterable[Series]) -> None:
+    """Raise DeviceRefused where *series* are of several usage points of a kind. Pure."""
+    points = {(each.kind, each.usage_point) for each in series}
     told = ", ".join(sorted(f"{kind} …{point[-12:]}" for kind, point in points))
     if len(points) > len({kind for kind, _ in points}):
         raise DeviceRefused(
             f"it contains several usage points of one kind; choose one with 'usage_point': {told}"
         )
-    if known and not found:
-        raise DeviceRefused(f"it contains no usage point that ends with {ending!r}")
-    return found
 
 
 def choose(found: Survey, known: Mapping[str, Series]) -> None:

@@ -24,7 +24,7 @@ from collector.reading import Reading, encode
 from collector.scalars import InputPath, Seconds
 from collector.sources.green_button import meaning as green_button
 from collector.sources.green_button import unpack
-from collector.sources.green_button.meaning import Series
+from collector.sources.green_button.meaning import NoIntervals, NoUsagePoint, Series, Survey
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class GreenButtonOptions(SourceOptions):
 
     path: InputPath = option(
         "the file, or a folder: every file in it that ends in .xml, .gz or .zip is read, also one "
-        "that is added later; one folder per house",
+        "that is added later, and every .xml in a .zip; one folder per house",
         example="/var/lib/energy-monitor/green-button",
     )
     usage_point: str = option(
@@ -192,13 +192,13 @@ class GreenButton:
     def read_chunks(self, file: Download, *, tells_newest: bool) -> Iterator[Chunk]:
         """Yield what stands in *file*, and the newest of it once more. Raise ReadFault, OSError."""
         newest: dict[str, list[Reading]] = {}
-        with unpack.opened(file.path) as opened:
-            known = green_button.survey(opened, self.options.usage_point)
-            if not known.series:
-                raise DeviceRefused(f"nothing in it can be read: {'; '.join(known.left_out)}")
-            for each in known.left_out:
-                log.warning("%s: %s: left out: %s", self.name, file.path.name, each)
-            opened.seek(0)
+        parts = surveys(file.path, self.options.usage_point)
+        left_out = [each for part in parts for each in part.left_out]
+        if not any(part.series for part in parts):
+            raise DeviceRefused(f"nothing in it can be read: {'; '.join(left_out)}")
+        for each in left_out:
+            log.warning("%s: %s: left out: %s", self.name, file.path.name, each)
+        for (_, opened), known in zip(unpack.opened(file.path), parts, strict=False):
             for (name, *_), group in groupby(green_button.intervals(opened, known), place):
                 while rows := list(islice(group, MOST_READINGS)):
                     readings = [intervals.reading(self.name, row[2]) for row in rows]
@@ -212,17 +212,39 @@ class GreenButton:
         """Return what the newest file holds, series by series. Raise ReadFault."""
         there = downloads(self.path)
         try:
-            with unpack.opened(there[-1].path) as opened:
-                known = green_button.survey(opened, self.options.usage_point)
+            parts = surveys(there[-1].path, self.options.usage_point)
         except OSError as error:
             raise LineAway(f"{there[-1].path} cannot be read: {error.strerror}") from error
         rows = []
-        for name, series in known.series.items():
-            extent = known.extents[name]
+        for extent, series in (
+            (part.extents[name], series) for part in parts for name, series in part.series.items()
+        ):
             label = f"{series.kind} {series.amount}{series.flow}"
             text = f"{extent.count} intervals of {extent.shortest_s:g} s"
             rows.append(raw(label, text, extent.text))
-        return rows + [raw("left out", "", each) for each in known.left_out]
+        return rows + [raw("left out", "", each) for part in parts for each in part.left_out]
+
+
+def surveys(path: Path, usage_point: str) -> list[Survey]:
+    """Find out what each XML file in the file at *path* means; of some it may be nothing.
+
+    Raise ReadFault where one of them is damaged, or none means anything; OSError.
+    """
+    found: list[Survey] = []
+    nothing: list[ReadFault] = []
+    for name, opened in unpack.opened(path):
+        try:
+            found.append(green_button.survey(opened, usage_point))
+        except (NoIntervals, NoUsagePoint) as error:
+            nothing.append(error)
+            found.append(Survey(left_out=[f"{name}: {error}"]))
+        except ReadFault as error:
+            raise type(error)(f"{name}: {error}" if name else str(error)) from error
+    if len(nothing) == len(found):
+        raise nothing[0]
+    series = [each for part in found for each in part.series.values()]
+    green_button.check_points(each for each in series if each.usage_point)
+    return found
 
 
 def raw(label: str, text: str, meaning: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Opens a downloaded file: XML as it is, or packed as GZ or ZIP; what else there is, is refused.
+"""Opens a downloaded file: XML, or packed as GZ or in a ZIP; what else there is, is refused.
 
 Nothing is unpacked to disk. What a packed file unpacks to is bounded, and so is the list of files
 in a ZIP, which is read whole into memory.
@@ -30,11 +30,16 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
 
 
 class Unpacked:
-    """A file that is read through *inner*, up to ``LARGEST_BYTES``. Raise FrameDamaged."""
+    """A file that is read through *inner*, with those *before* up to ``LARGEST_BYTES``.
 
-    def __init__(self, inner: BinaryIO) -> None:
+    Raise FrameDamaged.
+    """
+
+    def __init__(self, inner: BinaryIO, before: int = 0) -> None:
         self.inner = inner
+        self.before = before
         self.bytes = 0
+        self.most = 0  # of them all
 
     def read(self, size: int) -> bytes:
         try:
@@ -42,7 +47,8 @@ class Unpacked:
         except DAMAGED as error:
             raise FrameDamaged(f"it cannot be unpacked: {error}") from error
         self.bytes += len(data)
-        if self.bytes > LARGEST_BYTES:
+        self.most = max(self.most, self.before + self.bytes)
+        if self.most > LARGEST_BYTES:
             raise FrameDamaged(f"it is larger than {LARGEST_BYTES / 1e6:.0f} MB: divide it")
         return data
 
@@ -51,44 +57,56 @@ class Unpacked:
         return self.inner.seek(place)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open the XML in the file at *path*. Raise FrameDamaged, OSError."""
+def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield each XML file in the file at *path*, with its name in a ZIP, in order of the names.
+
+    Raise FrameDamaged, OSError.
+    """
     with open_file(path, follow=True) as file:
         head = file.read(len(ZIP))
         file.seek(0)
         if head.startswith(GZ):
             with gzip.GzipFile(fileobj=file) as inner:
-                yield checked(Unpacked(cast(BinaryIO, inner)))
+                yield "", checked(Unpacked(cast(BinaryIO, inner)))
         elif head == ZIP:
-            with zipped(file) as inner:
-                yield checked(Unpacked(inner))
+            yield from zipped(file)
         else:
-            yield checked(Unpacked(file))
+            yield "", checked(Unpacked(file))
+
+
+def zipped(file: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield the XML files in a ZIP. Raise FrameDamaged."""
+    check_list(file)
+    with unpacking():
+        archive = zipfile.ZipFile(file)
+    with archive:
+        before = 0
+        for each in the_xml(archive):
+            with unpacking():
+                inner = archive.open(each)
+            with inner:
+                unpacked = Unpacked(cast(BinaryIO, inner), before)
+                yield each.filename, checked(unpacked)
+                before = unpacked.most
 
 
 @contextmanager
-def zipped(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Open the one XML file in a ZIP. Raise FrameDamaged."""
-    check_list(file)
+def unpacking() -> Iterator[None]:
+    """Raise FrameDamaged for what is wrong with a ZIP."""
     try:
-        archive = zipfile.ZipFile(file)
-        inner = archive.open(the_xml(archive))
+        yield
     except (*DAMAGED, NotImplementedError, ValueError) as error:
         raise FrameDamaged(f"it cannot be unpacked: {error}") from error
-    with archive, inner:
-        yield cast(BinaryIO, inner)
 
 
-def the_xml(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """Return the one XML file in *archive*. Raise FrameDamaged."""
+def the_xml(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the XML files in *archive*, in order of their names. Raise FrameDamaged."""
     found = [each for each in archive.infolist() if is_xml(each.filename)]
-    if len(found) != 1:
-        count = f"{len(found)} files" if found else "no file"
-        raise FrameDamaged(f"the ZIP contains {count} that end in .xml, not one: unpack it")
-    if found[0].flag_bits & ENCRYPTED or found[0].compress_type not in PACKED_AS:
+    if not found:
+        raise FrameDamaged("the ZIP contains no file that ends in .xml")
+    if any(each.flag_bits & ENCRYPTED or each.compress_type not in PACKED_AS for each in found):
         raise FrameDamaged("the ZIP is encrypted or packed in an unusual way: unpack it")
-    return found[0]
+    return sorted(found, key=lambda each: each.filename)
 
 
 def check_list(file: BinaryIO) -> None:

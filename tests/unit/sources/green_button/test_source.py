@@ -400,14 +400,62 @@ def test_files_packed_as_gz_and_zip_are_read(made, folder):
     assert source.read_raw()[0]["text"] == "1 intervals of 3600 s"
 
 
+def test_every_file_in_a_zip_is_read_in_order_of_the_names(made, folder, caplog):
+    first, second = (fake.house(fake.hours(NEW_YEAR_S + 3600 * at, [7 + at])) for at in range(2))
+    again = fake.house(fake.hours(NEW_YEAR_S, [9]))
+    files = {"3_again__xml": again, "2__xml": second, "1__xml": first, "0_cover__xml": "<a/>"}
+    put(folder, "a.zip", packed_zip(**files))
+    source = made()
+    assert told(read(source)) == [hour(0, 7), hour(1, 8), hour(0, 9)]
+    assert "a.zip: left out: 0_cover.xml: it contains no interval readings" in caplog.text
+    assert told(read(source)) == []
+    texts = [row["text"] for row in source.read_raw()]
+    assert texts == ["1 intervals of 3600 s"] * 3 + [""]
+
+
+def test_of_a_zip_with_a_damaged_file_nothing_is_told(made, folder):
+    whole = fake.house(fake.hours(NEW_YEAR_S, [7]))
+    put(folder, "a.zip", packed_zip(a__xml=whole, b__xml=whole[:-20]))
+    source = made()
+    with pytest.raises(FrameDamaged, match=r"a\.zip: b\.xml: "):
+        read(source)
+
+
+def test_a_zip_with_a_file_for_each_usage_point_needs_a_choice(made, folder):
+    one, two = (
+        fake.feed(
+            fake.usage_point(number),
+            fake.meter_reading(1, point=number),
+            fake.reading_type(),
+            fake.block([fake.interval(NEW_YEAR_S, 6 + number)], point=number),
+        )
+        for number in (1, 2)
+    )
+    put(folder, "a.zip", packed_zip(a__xml=one, b__xml=two))
+    with pytest.raises(DeviceRefused, match="several usage points of one kind"):
+        read(made())
+    assert told(read(made(usage_point="UsagePoint/2"))) == [hour(0, 8)]
+    with pytest.raises(DeviceRefused, match="no usage point that ends with '3'"):
+        read(made(usage_point="3"))
+
+
+def test_what_all_files_in_a_zip_unpack_to_is_bounded(made, folder, monkeypatch):
+    whole = fake.house(fake.hours(NEW_YEAR_S, [7]))
+    monkeypatch.setattr(unpack, "LARGEST_BYTES", 2.5 * len(whole))
+    files = {f"{number}__xml": whole for number in range(3)}
+    put(folder, "a.zip", packed_zip(**files))
+    with pytest.raises(FrameDamaged, match="larger than"):
+        read(made())
+
+
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
         ("a.csv", b"TYPE,DATE,USAGE\nElectric usage,2025-01-01,0.5\n", "it is a table .CSV."),
         ("a.gz", gzip.compress(b"DATE;USAGE\n1;2\n"), "it is a table .CSV."),
         ("a.gz", gzip.compress(b"<feed/>")[:-9], "it cannot be unpacked"),
-        ("a.zip", packed_zip(usage__csv="a,b"), "no file that end in .xml"),
-        ("a.zip", packed_zip(a__xml="<a/>", b__xml="<b/>"), "2 files that end in .xml"),
+        ("a.zip", packed_zip(usage__csv="a,b"), "no file that ends in .xml"),
+        ("a.zip", packed_zip(a__xml="<a/>", b__xml="<b/>"), "no interval readings"),
         ("a.zip", packed_zip(a__xml="<a/>")[:-30], "the ZIP is cut short"),
         ("a.zip", packed_zip(a__xml="<a/>").replace(b"PK\x01\x02", b"PK\x01\x03"), "unpacked"),
         ("a.zip", packed_zip(**{f"{n}" * 99: "" for n in range(2000)}), "too many files"),
