@@ -49,6 +49,7 @@ class Meter:
         self.answered: set[Block] = set()
         self.unanswered: set[Block] = set()
         self.silent_once: set[Block] = set()
+        self.failed_greetings: set[Block] = set()
 
     def open(self) -> None:
         """Open the line. Raise LineAway."""
@@ -115,7 +116,13 @@ class Meter:
         if self.slave.owed:
             self.bus.reset_input_buffer()  # it may have come meanwhile
         if self.slave.owed:
-            self.ask(self.greeting())
+            greeting = self.greeting()
+            try:
+                self.ask(greeting)
+            except (DeviceSilent, DeviceRefused):
+                self.failed_greetings.add(greeting)  # this very register may never be answered
+                raise
+            self.failed_greetings.clear()
 
     def ask(self, read: Block) -> Words:
         """Read one block. Raise ReadFault."""
@@ -140,10 +147,16 @@ class Meter:
         return plan(wanted, self.wire(), self.map.max_registers, frozenset(self.splits))
 
     def greeting(self) -> Block:
-        """Return a short read whose answer cannot be taken for one that is still owed."""
+        """Return a short read whose answer cannot be taken for one that is still owed.
+
+        One that failed is followed by one of other registers, until each had its turn.
+        """
         known = self.blocks(self.map.registers)
+        failed = frozenset(block for block in known if holds_any(self.failed_greetings, block))
         doubted = frozenset(block for block in known if holds_any(self.unanswered, block))
-        known = (known - doubted) | self.answered or known
+        if failed == known:
+            self.failed_greetings.clear()
+        known = (known - doubted - failed) | self.answered or known - failed or known
         owed = tuple(self.slave.owed)
         return unlike(known, self.map.max_registers, frozenset(self.splits), owed)
 

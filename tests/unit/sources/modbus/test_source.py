@@ -298,32 +298,78 @@ def test_a_block_that_is_never_answered_is_parted_where_others_are(own_maps):
         assert len(far.requests) == asked + 2
 
 
+class LacksOne:
+    """A slave in virtual time without one register: it says nothing to it, or a refusal.
+
+    What it says to request number *late* comes *delay_s* after that.
+    """
+
+    def __init__(self, quantity, says, late=0, delay_s=0.0):
+        self.place = PLACES[quantity]
+        self.says = says
+        self.late = late
+        self.delay_s = delay_s
+        self.requests = []
+        self.words = dict.fromkeys(range(62), 1) | T1
+        self.others = {each: self.words[PLACES[each]] for each in PLACES if each != quantity}
+
+    def __call__(self, request, now_s):
+        self.requests.append(parse(request))
+        slave, function, start, count = parse(request)
+        said = reply(request, {1: self.words})
+        if self.place in range(start, start + count):
+            if self.says == "nothing":
+                return []
+            said = refusal(slave, function, self.says)
+        is_late = len(self.requests) == self.late
+        return [(now_s + (self.delay_s if is_late else 0.001), said)]
+
+
+def opened_in(clock, own_maps, slave):
+    source = t1(own_maps, "/dev/ttyUSB0")
+    source.meter.bus.serial = VirtualPort(clock, slave)
+    source.meter.open()
+    return source
+
+
 @pytest.mark.parametrize("quantity", list(PLACES))
 @pytest.mark.parametrize("says", ["nothing", 2, 3, 4])
 def test_one_register_that_is_not_there_costs_no_other(own_maps, caplog, quantity, says):
     caplog.set_level(logging.INFO)
-    everything = dict.fromkeys(range(62), 1) | T1
-
-    def lacks_one(request):
-        slave, function, start, count = parse(request)
-        if PLACES[quantity] in range(start, start + count):
-            return b"" if says == "nothing" else refusal(slave, function, says)
-        return reply(request, {1: everything})
-
-    others = {each: everything[PLACES[each]] for each in PLACES if each != quantity}
-    with FarEnd(lacks_one) as far, opened(t1(own_maps, far.path)) as source:
-        source.meter.slave.slow_answer_time_s = 0.01
+    slave = LacksOne(quantity, says)
+    with virtual_time() as clock:
+        source = opened_in(clock, own_maps, slave)
         for _ in range(3):
-            assert values(source) == others
-        asked = len(far.requests)
-        assert values(source) == others
-        assert not any(
-            PLACES[quantity] in range(start, start + count)
-            for _, _, start, count in map(parse, far.requests[asked:])
-        )
+            assert values(source) == slave.others
+        asked = len(slave.requests)
+        assert values(source) == slave.others
+    assert not any(
+        PLACES[quantity] in range(start, start + count)
+        for _, _, start, count in slave.requests[asked:]
+    )
     left_out = [each for each in caplog.messages if "left out" in each]
     assert len(left_out) == 1
     assert left_out[0].startswith(f"mains: {quantity} is left out: ")
+
+
+@pytest.mark.parametrize("quantity", list(PLACES))
+@pytest.mark.parametrize("says", ["nothing", 2])
+@pytest.mark.parametrize("delay_s", [0.6, 1.5])
+def test_one_late_answer_beside_it_costs_a_few_reads_and_not_the_meter(
+    own_maps, quantity, says, delay_s
+):
+    for late in range(1, 15):
+        slave = LacksOne(quantity, says, late, delay_s)
+        with virtual_time() as clock:
+            source, failed = opened_in(clock, own_maps, slave), 0
+            for _ in range(15):
+                try:
+                    assert values(source) == slave.others
+                except (DeviceSilent, DeviceRefused):
+                    failed += 1
+                clock.sleep(1)
+            assert values(source) == slave.others
+            assert failed <= 3
 
 
 def test_a_register_that_was_there_is_asked_on(own_maps):
