@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 MOST_LINES = 320
 MOST_AT_THE_ROOT = 15
+IMPORTED_AS = {"paho-mqtt": "paho", "pyserial": "serial", "pyyaml": "yaml"}
 WORDS = {"contract"}  # a folder of words
 BELOW = {"words", "lines", "decode", "journal", "ledger", "sources", "outputs", "derive", "run"}
 LAW = {
@@ -137,6 +138,19 @@ def test_outputs_never_ask_the_clock():
         if module.startswith("collector.outputs"):
             text = file.read_text()
             assert not re.search(r"\btime\.time\b|datetime\.now|collector\.clock", text), module
+
+
+def test_what_the_appliance_installs_is_imported_and_the_same_in_both_files():
+    pipfile = tomllib.loads((ROOT / "Pipfile").read_text())["packages"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["opower"]]
+    assert {f"{name}{version}" for name, version in pipfile.items()} - set(wanted) == {
+        "setuptools>=77"  # builds the project itself
+    }
+    text = "\n".join(file.read_text() for file in modules().values())
+    for name in pipfile.keys() - {"setuptools", "jinja2"}:  # the page is to come
+        module = IMPORTED_AS.get(name, name.replace("-", "_"))
+        assert re.search(rf"^ *(import|from) {module}\b", text, re.MULTILINE), name
 
 
 def test_the_installed_entry_points_are_those_of_the_project_file():
