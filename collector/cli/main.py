@@ -74,6 +74,13 @@ class Commands(click.Group):
         except EnergyMonitorError as error:
             click.secho(shown(error), fg="red", err=True)
             sys.exit(EXIT_JOURNAL if isinstance(error, JournalFault) else 1)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in {"backup", "collector"}:
+                raise
+            need = f"this needs the package {package!r}, which is not installed"
+            click.secho(f"{need}: in a clone, 'make packages' installs it", fg="red", err=True)
+            sys.exit(1)
         except BrokenPipeError:  # click ends quietly where nobody reads on
             raise
         except OSError as error:
