@@ -17,6 +17,7 @@ endef
 export REQUIREMENTS
 
 EXTRAS = kafka opower parquet postgresql prometheus_remote_write
+
 # The project as a wheel that only points here: the command, the entry points, and a .pth file.
 # setuptools makes the same of 'pip install --editable', and takes two seconds longer.
 define WHEEL

@@ -28,7 +28,7 @@ from collector.text import counted
 FACTOR = 1.3  # an index beside the data, and some air
 ENCRYPTED = (
     "every object is intact, but the encrypted backup was not restored, because its private key is "
-    "needed: energy-monitor backup rehearse --identity FILE"
+    "needed: 'sudo energy-monitor backup rehearse --identity FILE'"
 )
 NO_INFLUXDB = (
     "every file is intact; there is neither such an InfluxDB nor Docker for a test restore"

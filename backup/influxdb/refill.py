@@ -19,7 +19,7 @@ def refill(
     if held and kind_of(held) is not kind:
         raise BackupFault(
             f"backup {chosen.id} is of InfluxDB {held}, whose files {server.name}, which is "
-            f"{version}, can't use. Nothing was changed. 'energy-monitor restore --to' lays them "
-            "down for an InfluxDB of their own"
+            f"{version}, can't use. Nothing was changed. 'energy-monitor restore --to FOLDER' lays "
+            "them down for an InfluxDB of their own"
         )
     return kind.refill(chosen, server, now, progress, replace=replace)

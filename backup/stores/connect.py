@@ -26,7 +26,7 @@ from collector.text import counted, plain
 NAMES = {"azure": "backup-azure", "sftp": "backup-sftp"}  # their secrets
 SFTP = "sftp://"
 ADD_AND_READ = set("rcla")
-UPLOADS = "The hourly timer uploads from now on; at once: energy-monitor backup upload"
+UPLOADS = "The hourly timer uploads from now on; at once: 'sudo energy-monitor backup upload'"
 EMPTY = "it is empty"
 AT_THE_SERVER = "'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub'"
 Connected = Azure | Sftp
@@ -226,7 +226,9 @@ def open_far(where: str, secrets: Path) -> Connected:
         store = Sftp(replace(store.login, path=login.path)) if is_there else None
     if store is None:
         example = {"azure": "FILE", "sftp": f"{SFTP}USER@HOST/FOLDER"}.get(where, where)
-        raise BackupFault(f"{where} is not connected: sudo energy-monitor backup connect {example}")
+        raise BackupFault(
+            f"{where} is not connected: 'sudo energy-monitor backup connect {example}'"
+        )
     return store
 
 

@@ -5,6 +5,14 @@ from pathlib import Path
 
 import click
 
+CONFIG, TYPED = "collector.config", "collector.typed"  # in the context of a command
+
+
+def keep_config(ctx: click.Context, _: click.Parameter, value: Path) -> Path:
+    ctx.meta[CONFIG] = value
+    return value
+
+
 config_option = click.option(
     "--config",
     "file",
@@ -13,6 +21,7 @@ config_option = click.option(
     show_default=True,
     envvar="ENERGY_MONITOR_CONFIG",
     help="The configuration file.",
+    callback=keep_config,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 data_dir_option = click.option(
@@ -55,6 +64,16 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+def pasteable(text: str) -> str:
+    """Return *text* with each command of ours in it as it is typed here, with its --config."""
+    from collector.config import DEFAULT_FILE  # noqa: PLC0415  only where something is printed
+    from collector.doctor import command  # noqa: PLC0415
+
+    ctx = click.get_current_context(silent=True)
+    meta = ctx.meta if ctx else {}
+    return command.pasteable(text, meta.get(CONFIG, DEFAULT_FILE), meta.get(TYPED, ()))
+
+
 def own_maps(file: Path) -> list[Path]:
     """Return the folder of the owner's device maps, if there is one that we may read."""
     folder = file.parent / "devices"
@@ -63,7 +82,11 @@ def own_maps(file: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        click.secho(f"{sentence(error)}; your own device maps are left out", fg="yellow", err=True)
+        click.secho(
+            pasteable(f"{sentence(error)}; your own device maps are left out"),
+            fg="yellow",
+            err=True,
+        )
         return []
     return [folder]
 

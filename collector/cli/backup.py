@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector import text
-from collector.cli.arguments import config_option, json_option
+from collector.cli.arguments import config_option, json_option, pasteable
 from collector.cli.backup_connect import connect
 from collector.cli.backup_sheet import sheet
 from collector.cli.backup_text import entry, listed, verdict
@@ -115,7 +115,7 @@ def now(file: Path) -> None:
         f"{text.amount(run.new_bytes)} of it new, in {text.duration(run.took_s)}"
     )
     for note in manifest.notes:
-        click.echo(f"  {note}")
+        click.echo(pasteable(f"  {note}"))
 
 
 @backup.command("list")
@@ -153,7 +153,7 @@ def list_(where: str | None, as_json: bool, file: Path) -> None:
         return
     click.echo(listed(entries) if entries else f"{store.name}: there is no backup")
     for alarm in backup_options.alarms(runs, datetime.now(UTC), off_site="upload" in runs):
-        click.secho(f"! {alarm}", fg="red")
+        click.secho(pasteable(f"! {alarm}"), fg="red")
 
 
 @backup.command()
@@ -204,7 +204,7 @@ def verify(
 
 
 def warn(sentence: str) -> None:
-    click.secho(sentence, fg="yellow", err=True)
+    click.secho(pasteable(sentence), fg="yellow", err=True)
 
 
 @backup.command()
@@ -254,7 +254,10 @@ def upload(file: Path) -> None:
     stores = connecting.off_sites(loaded, unusable)
     if not stores and not unusable:
         click.echo(
-            "no store is connected: backups stay in the house (energy-monitor backup connect)"
+            pasteable(
+                "no store is connected: backups stay in the house; "
+                "see 'energy-monitor backup connect --help'"
+            )
         )
         return
     progress = Progress("upload")
@@ -302,7 +305,7 @@ def rehearse(identity: Path | None, file: Path) -> None:
     proved = f"restored completely: {counted}" if counted else "read, but not restored"
     click.secho(f"backup {done.id} of {done.store}: {proved} ({took})", fg="green")
     for note in done.notes:
-        click.echo(f"  {note}")
+        click.echo(pasteable(f"  {note}"))
 
 
 backup.add_command(connect)

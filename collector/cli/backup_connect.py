@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.arguments import config_option
+from collector.cli.arguments import config_option, pasteable
 from collector.cli.backup_sheet import show
 
 # ruff: noqa: PLC0415  see cli.backup
@@ -49,10 +49,10 @@ def connect(where: str, host_key: str | None, file: Path) -> None:
         except NotAdmitted as error:
             if not sys.stdin.isatty():
                 raise
-            click.echo(str(error))
+            click.echo(pasteable(str(error)))
             click.prompt("Press Enter when it is there", default="", show_default=False)
     for line in lines:
-        click.echo(line)
+        click.echo(pasteable(line))
     if lines[0].endswith(connecting.EMPTY):  # else it is printed already, or a machine is restored
         click.echo()
         show(loaded)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.arguments import config_option
+from collector.cli.arguments import config_option, pasteable
 from collector.config import read
 from collector.run import since, wiring
 
@@ -29,12 +29,14 @@ def check(file: Path, *, only_extras: bool) -> None:
         return
     if not file.exists():
         click.echo(
-            "There is no configuration yet: 'energy-monitor scan' prints one to begin with, and "
-            "config.example.yaml shows every option.",
+            pasteable(
+                "There is no configuration yet: 'energy-monitor scan' prints one to begin with, "
+                "and config.example.yaml shows every option."
+            ),
             err=True,
         )
     for advice in wiring.check(loaded):
-        click.secho(f"advice: {advice}", fg="yellow", err=True)
+        click.secho(pasteable(f"advice: {advice}"), fg="yellow", err=True)
     click.secho(f"{file}: no faults", fg="green")
     click.echo(f"  sources: {', '.join(loaded.sources)}")
     if loaded.derivations:

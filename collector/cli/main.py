@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from collector import __version__
-from collector.cli.arguments import sentence
+from collector.cli.arguments import TYPED, pasteable, sentence
 from collector.errors import ConfigFault, EnergyMonitorError, JournalFault
 from collector.text import counted
 
@@ -47,6 +47,10 @@ class Commands(click.Group):
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"collector.cli.{name}"), name)
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -89,10 +93,10 @@ class Commands(click.Group):
 
 
 def shown(message: object) -> str:
-    """Return a message without a secret that a server echoed, and without control characters."""
+    """Return a message with commands to paste, no secret of a server and no control characters."""
     from collector.safe_text import escape, hide  # noqa: PLC0415  only where something is wrong
 
-    return escape(hide(str(message)), keep="\n")
+    return escape(hide(pasteable(str(message))), keep="\n")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

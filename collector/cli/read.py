@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from collector.cli import show
-from collector.cli.arguments import config_option, json_option
+from collector.cli.arguments import config_option, json_option, pasteable
 from collector.clock import Clock, utc
 from collector.config import Config, load
 from collector.contract import Raw, Source, SourceOptions
@@ -124,7 +124,7 @@ def print_latest(
 def tell_old(name: str, source: SourceStatus) -> None:
     """Say that what is printed is not of now."""
     text = f"{name} is {source.state}, last read {duration(source.age_s)} ago: {source.last_error}"
-    click.secho(text.removesuffix(": "), fg="yellow", err=True)
+    click.secho(pasteable(text.removesuffix(": ")), fg="yellow", err=True)
 
 
 def find_intake(config: Config, name: str) -> Intake:
@@ -144,7 +144,8 @@ def read_on(intake: Intake, options: SourceOptions, *, as_json: bool) -> None:
         try:
             print_readings(read_now(intake), options, as_json=as_json)
         except (ReadFault, NotProvided) as error:
-            click.secho(safe(f"{intake.feeds[0].name}: {error}"), fg="yellow", err=True)
+            text = pasteable(f"{intake.feeds[0].name}: {error}")
+            click.secho(safe(text), fg="yellow", err=True)
         time.sleep(options.every)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector import text
-from collector.cli.arguments import config_option
+from collector.cli.arguments import config_option, pasteable
 from collector.cli.backup import from_option, identity_option, signed_by_option, warn
 from collector.errors import BackupFault, ConfigFault
 
@@ -94,7 +94,8 @@ def restore(
 
         into_server(chosen, url, token_for(admin_token_file, file), replace=replace)
         if kind_of(chosen.manifest.influxdb).tokens:
-            click.echo("  these buckets need new tokens: setup influxdb --renew")
+            renew = "'sudo energy-monitor setup influxdb --renew'"
+            click.echo(pasteable(f"  these buckets need new tokens: {renew}"))
     else:
         from collector.cli import restore_here
 
@@ -106,7 +107,8 @@ def restore(
         restore_here.restore(plan)
     tell_notes(chosen)
     if chosen.manifest.influxdb and not folder:
-        click.echo(f"  {kind_of(chosen.manifest.influxdb).left_behind.format(id=chosen.id)}")
+        left = kind_of(chosen.manifest.influxdb).left_behind.format(id=chosen.id)
+        click.echo(pasteable(f"  {left}"))
 
 
 def tell_notes(chosen: "Chosen") -> None:
@@ -115,7 +117,7 @@ def tell_notes(chosen: "Chosen") -> None:
     for note in notes[:MOST_NOTES]:
         warn(f"  {text.plain(note, LONGEST_NOTE)}")
     if len(notes) > MOST_NOTES:
-        warn(f"  and {len(notes) - MOST_NOTES} more notes: energy-monitor backup list --json")
+        warn(f"  and {len(notes) - MOST_NOTES} more notes: 'energy-monitor backup list --json'")
 
 
 def store_of(where: str | None, file: Path) -> "Store":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.arguments import config_option, json_option, own_maps
+from collector.cli.arguments import config_option, json_option, own_maps, pasteable
 from collector.lines import adapter
 from collector.scan import render
 from collector.scan import scan as scanner
@@ -57,7 +57,7 @@ def scan(line: str | None, thorough: bool, as_json: bool, file: Path) -> None:
     elif found:
         click.echo(render.render(found), nl=False)
     else:
-        click.echo(nothing(line, ports, reasons))
+        click.echo(pasteable(nothing(line, ports, reasons)))
     sys.exit(0 if any(each.options for each in found) else 1)
 
 
@@ -88,7 +88,7 @@ def nothing(line: str | None, ports: Sequence[str], reasons: Sequence[str]) -> s
 def skipped(reason: str) -> None:
     """Say which place or source is left out, and why."""
     progress("")
-    click.secho(plain(reason, 1000), fg="yellow", err=True)
+    click.secho(pasteable(plain(reason, 1000)), fg="yellow", err=True)
 
 
 def progress(text: str, part: float | None = None) -> None:

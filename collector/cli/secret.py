@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.arguments import config_option, json_option
+from collector.cli.arguments import config_option, json_option, pasteable
 from collector.errors import ConfigFault, EnergyMonitorError
 
 # What uses a secret without the configuration naming it.
@@ -73,7 +73,7 @@ def set_secret(name: str, value: tuple[str, ...], file: Path, *, no_restart: boo
             require_loadable(folder, len(given))
             click.secho(f"stored: {store.store(folder, name, given)}", fg="green")
     except OSError as error:
-        raise refusal(Path(error.filename or file), error, f"set {name}") from error
+        raise refusal(Path(error.filename or file), error) from error
     if remark := store.remark_on(given):
         click.secho(remark, fg="yellow")
     if places is not None and name not in places and name not in USED_BY:
@@ -179,7 +179,7 @@ def remove(name: str, file: Path) -> None:
     try:
         (folder / name).unlink()
     except OSError as error:
-        raise refusal(folder / name, error, f"remove {name}") from error
+        raise refusal(folder / name, error) from error
     click.echo(f"removed: {folder / name}")
 
 
@@ -205,7 +205,8 @@ def places_by_name(file: Path) -> dict[str, list[str]] | None:
     try:
         loaded = config.load(file)
     except ConfigFault as error:
-        click.secho(f"what uses the secrets is not known: {error.faults[0]}", fg="yellow", err=True)
+        why = pasteable(f"what uses the secrets is not known: {error.faults[0]}")
+        click.secho(why, fg="yellow", err=True)
         return None
     places: dict[str, list[str]] = {}
     for place, each in loaded.secrets_named():
@@ -279,11 +280,9 @@ def names_in(folder: Path) -> list[str]:
         raise refusal(folder, error) from error
 
 
-def refusal(place: Path, error: OSError, command: str = "show …") -> EnergyMonitorError:
+def refusal(place: Path, error: OSError) -> EnergyMonitorError:
     """Say why a secret cannot be had, and what to do about it."""
     if isinstance(error, FileNotFoundError):
         return EnergyMonitorError(f"there are no secrets: no {place}")
-    hint = ""
-    if isinstance(error, PermissionError):
-        hint = f": try 'sudo energy-monitor secret {command}'"
+    hint = ": try 'sudo energy-monitor …'" if isinstance(error, PermissionError) else ""
     return EnergyMonitorError(f"{place} cannot be used: {error.strerror}{hint}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from collector.cli import show
-from collector.cli.arguments import config_option, json_option
+from collector.cli.arguments import config_option, json_option, pasteable
 from collector.config import load
 from collector.demo.live import draw, live
 from collector.run import control
@@ -38,7 +38,9 @@ def status(watch: bool, as_json: bool, file: Path) -> None:
             watch_values(socket, answer, as_json=as_json)
         except KeyboardInterrupt:
             return
-    click.echo(json.dumps(answer.to_json(), indent=2) if as_json else show.status(answer))
+    click.echo(
+        json.dumps(answer.to_json(), indent=2) if as_json else pasteable(show.status(answer))
+    )
     sys.exit(1 if answer.problems else 0)
 
 
@@ -61,5 +63,5 @@ def watch_values(socket: Path, answer: Status, *, as_json: bool) -> None:
 def head_of(answer: Status) -> str:
     now = time.strftime("%H:%M:%S")
     count = len(answer.problems)
-    wrong = f"{counted(count, 'problem')}: energy-monitor status   " if count else ""
-    return f"{answer.site}   {now}   {wrong}Ctrl-C ends"
+    wrong = f"{counted(count, 'problem')}: see 'energy-monitor status'   " if count else ""
+    return pasteable(f"{answer.site}   {now}   {wrong}Ctrl-C ends")

@@ -6,23 +6,15 @@ who may write it, and whether systemd runs.
 
 import os
 import re
-import shlex
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
-from collector.config import DEFAULT_FILE
 from collector.doctor.case import Case
+from collector.doctor.command import command, owned, pasteable
 from collector.doctor.finding import Finding
 
 BETWEEN = re.compile(r"( && |; )")
-OURS = re.compile(
-    r"(?P<sudo>sudo )?energy-monitor (?P<words>[^<|>]*[^<|> ])(?P<rest>.*)", re.DOTALL
-)
-WITHOUT_CONFIG = {"demo", "import-config"}
 OF_SYSTEMD = re.compile(r"(sudo )?(systemctl|journalctl) ")
 STARTS = re.compile(r"(sudo )?systemctl (start|restart) energy-monitor-collector")
 # Whatever else is on the machine, these take nothing away that cannot be had again.
@@ -43,13 +35,21 @@ SAFE = re.compile(
 
 def fitted(case: Case, findings: Iterable[Finding]) -> list[Finding]:
     """Return *findings* with commands that work when they are pasted on this machine."""
-    return [replace(each, mend=pasted(case, each.mend)) if each.mend else each for each in findings]
+    return [
+        replace(
+            each,
+            what=pasteable(each.what, case.file),
+            why=pasteable(each.why, case.file),
+            mend=pasted(case, each.mend) if each.mend else "",
+        )
+        for each in findings
+    ]
 
 
 def pasted(case: Case, mend: str) -> str:
     """Return *mend* with the configuration in use, and without systemd where there is none."""
-    command, mark, comment = mend.partition("    # ")
-    parts = BETWEEN.split(command)
+    line, mark, comment = mend.partition("    # ")
+    parts = BETWEEN.split(line)
     if not case.machine.at("run/systemd/system").is_dir():
         parts, was = without_systemd(parts), parts
         if not parts and was:
@@ -74,43 +74,25 @@ def fallback(case: Case, parts: list[str]) -> str:
 
 
 def part_of(case: Case, part: str) -> str:
-    own = case.file != DEFAULT_FILE and os.access(case.file, os.W_OK) and os.geteuid() != 0
-    if own:
+    if owned(case.file):
         part = part.replace("sudoedit ", "${EDITOR:-nano} ")
-    match = OURS.fullmatch(part)
-    if not match:
-        return part
-    words, config = match["words"], ""
-    if case.file != DEFAULT_FILE and "--config" not in words.split():
-        config = f" --config {shlex.quote(str(case.file))}"
-    if words.split()[0] in WITHOUT_CONFIG:
-        config = ""
-    sudo = "" if own else match["sudo"] or ""
-    return f"{sudo}{program()} {words}{config}{match['rest']}"
-
-
-def program() -> str:
-    """Return how energy-monitor is called here: by its name where that is on the PATH."""
-    called = Path(sys.argv[0])
-    if shutil.which("energy-monitor") or called.name != "energy-monitor":
-        return "energy-monitor"
-    return shlex.quote(str(called.absolute()))
+    return command(part, case.file)
 
 
 def safe(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield one finding for each command that may be run without knowing more."""
     seen = set()
     for each in findings:
-        command = each.mend.partition("    # ")[0]
-        if each.severity in {"advice", "warning", "error"} and command not in seen:
-            seen.add(command)
-            if command and all(SAFE.fullmatch(part) for part in BETWEEN.split(command)[::2]):
+        line = each.mend.partition("    # ")[0]
+        if each.severity in {"advice", "warning", "error"} and line not in seen:
+            seen.add(line)
+            if line and all(SAFE.fullmatch(part) for part in BETWEEN.split(line)[::2]):
                 yield each
 
 
-def run(command: str) -> int:
-    """Run *command* in a shell, without sudo where we are root; return its exit status."""
+def run(line: str) -> int:
+    """Run *line* in a shell, without sudo where we are root; return its exit status."""
     if os.geteuid() == 0:
-        command = re.sub(r"(^|\| |&& |; )sudo ", r"\1", command)
-    done = subprocess.run(["bash", "-c", command], check=False)  # noqa: S603, S607  SAFE has matched
+        line = re.sub(r"(^|\| |&& |; )sudo ", r"\1", line)
+    done = subprocess.run(["bash", "-c", line], check=False)  # noqa: S603, S607  SAFE has matched
     return done.returncode

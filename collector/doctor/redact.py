@@ -52,7 +52,7 @@ def values_of(case: Case) -> set[str]:
     except PermissionError as error:
         msg = (
             f"{error.filename} may not be read, so nothing could be cleared of the secrets in it: "
-            "try 'sudo energy-monitor doctor --bundle …'"
+            "try 'sudo energy-monitor …'"
         )
         raise EnergyMonitorError(msg) from error
     except SecretMissing:  # one that is not there needs no hiding

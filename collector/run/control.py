@@ -167,7 +167,7 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         msg = (
             f"no service answers at {path}: is it running? "
-            "Start it with 'energy-monitor run' or 'systemctl start energy-monitor-collector'"
+            "Start it with 'energy-monitor run' or 'sudo systemctl start energy-monitor-collector'"
         )
         raise NotRunning(msg) from error
     if "error" in answer:

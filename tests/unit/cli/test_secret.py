@@ -176,7 +176,7 @@ def test_who_may_not_write_there_gets_one_sentence_before_being_asked():
         finally:
             os.seteuid(0)
     assert refused.exit_code == 1
-    assert "try 'sudo energy-monitor secret set mqtt-password'" in refused.stderr
+    assert f"try 'sudo energy-monitor {' '.join(words)}'" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 

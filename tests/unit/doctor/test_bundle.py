@@ -176,7 +176,7 @@ def closed():
 
 def test_who_may_not_read_the_secrets_gets_no_bundle(closed, tmp_path):
     file = tmp_path / "report.tar.gz"
-    with as_somebody(), pytest.raises(EnergyMonitorError, match="try 'sudo energy-monitor doctor"):
+    with as_somebody(), pytest.raises(EnergyMonitorError, match="try 'sudo energy-monitor …'"):
         bundle.write(closed, file, {})
     assert not file.exists()
 

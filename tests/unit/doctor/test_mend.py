@@ -7,9 +7,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from collector.cli import doctor as command
+from collector.cli import doctor as doctor_command
 from collector.config import DEFAULT_FILE
-from collector.doctor import examine, lines, machine, mend, outputs, secrets, sources, stack
+from collector.doctor import (
+    command,
+    examine,
+    lines,
+    machine,
+    mend,
+    outputs,
+    secrets,
+    sources,
+    stack,
+)
 from collector.doctor.case import MEND_STACK, RESTART
 from collector.doctor.finding import CannotTell, Finding
 from tests.fakes.doctor_case import (
@@ -34,7 +44,7 @@ PLUGS = (
 
 @pytest.fixture
 def case(tmp_path, monkeypatch):
-    monkeypatch.setattr(mend, "program", lambda: "energy-monitor")
+    monkeypatch.setattr(command, "program", lambda: "energy-monitor")
     return partial(open_in, tmp_path)
 
 
@@ -124,7 +134,7 @@ def test_a_safe_command_is_run_when_its_owner_says_yes(monkeypatch):
     def offering(answers):
         import click  # noqa: PLC0415
 
-        show = click.command()(lambda: command.offer(findings))
+        show = click.command()(lambda: doctor_command.offer(findings))
         return CliRunner().invoke(show, input=answers)
 
     shown = offering("n\ny\n")
