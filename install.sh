@@ -642,7 +642,7 @@ beginning() {
     cat << END
 # What is measured, and where it goes. Every option: $OPT/current/config.example.yaml
 # After a change:
-#   energy-monitor check && sudo systemctl restart energy-monitor-collector
+#   sudo energy-monitor reload
 site: home
 timezone: $(time_zone)
 END

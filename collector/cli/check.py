@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from collector.cli.arguments import config_option, pasteable
-from collector.config import read
+from collector.config import Config, read
 from collector.run import since, wiring
 
 
@@ -22,6 +22,11 @@ def check(file: Path, *, only_extras: bool) -> None:
     Example:
       energy-monitor check --config config.yaml
     """
+    report(file)
+
+
+def report(file: Path) -> Config:
+    """Print what is to be said of the configuration *file*, and return it. Raise ConfigFault."""
     loaded = read(file)
     if only_extras:
         for extra in sorted({extra for _, extra in wiring.missing_extras(loaded)}):
@@ -44,3 +49,4 @@ def check(file: Path, *, only_extras: bool) -> None:
     click.echo(f"  outputs: {', '.join(loaded.outputs) or 'none'}")
     for line in filter(None, (since.first_place(loaded, name) for name in loaded.outputs)):
         click.echo(f"  {line}")
+    return loaded

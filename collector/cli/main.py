@@ -21,6 +21,7 @@ COMMANDS = {
     "journal": "Print and export the journal, send readings again.",
     "models": "List the known meters, or the registers of one.",
     "read": "Read one source now and print its values.",
+    "reload": "Restart the service with the changed configuration.",
     "restore": "Restore a backup.",
     "run": "Run the service: all sources, all outputs, until SIGTERM.",
     "scan": "Find devices and print the configuration to paste.",
@@ -109,6 +110,7 @@ def main() -> None:
       energy-monitor demo                 a simulated house, live, without any hardware
       energy-monitor scan                 find the meters on your serial ports
       energy-monitor check                look for mistakes in the configuration
+      energy-monitor reload               run with the configuration as it is now
       energy-monitor status --watch       what every device measures now
       energy-monitor doctor               what is wrong, and the command that mends it
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = {"sources": {"mains": "modbus", "pi": "host"}, "outputs": {"history": "influxdb"}}
 EXAMPLE_HEAD = """\
 # Energy Monitor: an example with every option. Copy what you need to
-# /etc/energy-monitor/config.yaml, then run 'energy-monitor check'.
+# /etc/energy-monitor/config.yaml, then run 'sudo energy-monitor reload'.
 # '##' says what an option means; a line behind a single '#' may be left out.
 """
 PATTERN_OF_SECONDS = r"^[0-9.]+ *(ms|s|m|min|h|d|w)$"

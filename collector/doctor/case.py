@@ -21,6 +21,7 @@ COMMAND_S = 10  # docker takes some seconds on a Pi that is busy
 COMPOSE_FILE = "/opt/energy-monitor/current/docker-compose.yml"
 STACK_IS_ON = "/etc/systemd/system/multi-user.target.wants/energy-monitor-stack.service"
 RESTART = "sudo systemctl restart energy-monitor-collector"
+RELOAD = "sudo energy-monitor reload"
 MEND_STACK = "sudo systemctl restart energy-monitor-stack"
 AS_ROOT = "sudo energy-monitor doctor"
 

@@ -15,11 +15,14 @@ from collector.doctor.command import command, owned, pasteable
 from collector.doctor.finding import Finding
 
 BETWEEN = re.compile(r"( && |; )")
-OF_SYSTEMD = re.compile(r"(sudo )?(systemctl|journalctl) ")
-STARTS = re.compile(r"(sudo )?systemctl (start|restart) energy-monitor-collector")
+OF_SYSTEMD = re.compile(r"(sudo )?(systemctl |journalctl |energy-monitor reload\b)")
+STARTS = re.compile(
+    r"(sudo )?(systemctl (start|restart) energy-monitor-collector|energy-monitor reload)"
+)
 # Whatever else is on the machine, these take nothing away that cannot be had again.
 SAFE = re.compile(
     r"sudo systemctl (start|restart|enable( --now)?)( energy-monitor-[a-z]+(\.(service|timer))?)+"
+    r"|sudo (/[\w./-]+/)?energy-monitor reload( --config /[\w./-]+)?"
     r"|sudo systemctl restart systemd-journald"
     r"|sudo journalctl --flush"
     r"|sudo usermod -aG [a-z][a-z0-9_-]* energy-monitor"

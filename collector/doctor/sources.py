@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from collector.doctor.case import AS_ROOT, RESTART, Case
+from collector.doctor.case import AS_ROOT, RELOAD, RESTART, Case
 from collector.doctor.finding import Finding, labelled
 from collector.doctor.secrets import mend_login
 from collector.status import SourceStatus
@@ -46,7 +46,7 @@ def each_source(case: Case) -> Iterator[Finding]:
             if name in wanted
             else f"{name}: read, but no longer in the configuration",
             "The service still runs with the configuration that it was started with.",
-            RESTART,
+            RELOAD,
         )
 
 
@@ -65,7 +65,7 @@ def loaded(case: Case) -> Iterator[Finding]:
                 f"{file} was changed {duration(case.status.now_ms / 1000 - changed_s)} ago, after "
                 "the service had started",
                 "The service still runs with the configuration that it was started with.",
-                f"energy-monitor check && {RESTART}",
+                RELOAD,
             )
 
 
@@ -115,7 +115,7 @@ def unread(case: Case, name: str, source: SourceStatus) -> Finding:
         "warning",
         f"{name}: has not answered since the service started: {source.last_error}",
         "Its line may have no time left for it.",
-        f"energy-monitor check; {RESTART}",
+        RELOAD,
     )
 
 

@@ -269,10 +269,10 @@ def test_each_source_is_told_as_it_is(case, changes, severity, words):
     assert words in " ".join(each.what for each in told)
 
 
-def test_a_source_that_the_service_does_not_know_yet_asks_for_a_restart(case):
+def test_a_source_that_the_service_does_not_know_yet_asks_for_a_reload(case):
     told = only(sources.each_source, case(status=a_status()))
     assert told.what == "house: in the configuration, but not read"
-    assert told.mend == "sudo systemctl restart energy-monitor-collector"
+    assert told.mend == "sudo energy-monitor reload"
 
 
 def test_readings_that_wait_for_the_clock_are_told(case):

@@ -20,7 +20,7 @@ from collector.doctor import (
     sources,
     stack,
 )
-from collector.doctor.case import MEND_STACK, RESTART
+from collector.doctor.case import MEND_STACK, RELOAD, RESTART
 from collector.doctor.finding import CannotTell, Finding
 from tests.fakes.doctor_case import (
     COMPOSE,
@@ -81,6 +81,7 @@ def test_a_command_names_the_configuration_in_use(case, monkeypatch, text, wante
             f"{RESTART}; journalctl -u x -n 20",
             "energy-monitor run    # end the one that runs first",
         ),
+        (RELOAD, "energy-monitor run    # end the one that runs first"),
         ("journalctl -u x    # has it", "look at what 'energy-monitor run' has printed"),
         (
             "sudo systemctl stop x; sudo energy-monitor read m; sudo systemctl start x",
@@ -107,6 +108,9 @@ def test_an_owner_of_his_file_needs_no_sudo(case, monkeypatch):
     [
         (RESTART, True),
         (MEND_STACK, True),
+        (RELOAD, True),
+        (f"{RELOAD} --config /etc/my/c.yaml", True),
+        (f"{RELOAD} --config $(reboot)", False),
         (f"sudo usermod -aG dialout energy-monitor && {RESTART}", True),
         (f"sudo docker pull influxdb:2.9.1@sha256:0f && {MEND_STACK}", True),
         ("sudo chmod -R u=rwX,go= /etc/energy-monitor/secrets", True),
@@ -197,11 +201,11 @@ def test_a_log_that_is_lost_at_each_restart_is_made_persistent_within_its_cap(ca
     assert list(mend.safe([told])) == [told]
 
 
-def test_a_configuration_that_was_changed_is_loaded_by_a_restart(case):
+def test_a_configuration_that_was_changed_is_loaded_by_a_reload(case):
     status = a_status(sources={"house": a_source()})
     opened = case(SYSTEMD, status=status)
     (told,) = found(sources.loaded, opened)
-    assert (told.severity, told.mend) == ("warning", f"energy-monitor check && {RESTART}")
+    assert (told.severity, told.mend) == ("warning", RELOAD)
     old = replace(status, up_s=0.0, now_ms=status.now_ms + 60_000)
     assert found(sources.loaded, replace(opened, status=old)) == []
 
