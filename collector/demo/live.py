@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from collector.status import LatestReading, SourceStatus, Status
-from collector.text import duration, in_unit, labelled_table, width
+from collector.text import counted, duration, in_unit, labelled_table, width
 
 # The first of these that a device has is its main figure.
 MAIN = (
@@ -93,17 +93,25 @@ def cut(line: str, columns: int) -> str:
 def draw(head: str, answer: Status) -> None:
     """Draw *head* and the live table over what was drawn before, cut to the terminal's size.
 
-    Where not all values fit, each device shows its main figure.
+    Where not all values fit, each device shows its main figure, and what is left out is counted.
     """
     columns, rows = os.get_terminal_size()
     columns, rows = max(columns or WIDE, NARROWEST), max(rows or TALL, SHORTEST)
     lines = [cut(head, columns), "", *live(answer, columns).splitlines()]
     if len(lines) > rows - 1:
-        every = len(lines) - 3
-        figures = [cut(each, columns) for each in main_figures(answer).splitlines()]
-        lines = [*lines[:2], *figures][: rows - 2]
-        left = every - max(len(lines) - 3, 0)
-        lines.append(f"… {left} more: make the terminal taller")
+        lines = [*lines[:2], *shortened(answer, columns, rows - 3)]
     text = "".join(f"{line}\033[K\n" for line in lines)
     sys.stdout.write(f"\033[H{text}\033[J")
     sys.stdout.flush()
+
+
+def shortened(answer: Status, columns: int, rows: int) -> list[str]:
+    """Return the head and as many devices as fit in *rows*, and a line that counts the others."""
+    head, *figures = [cut(each, columns) for each in main_figures(answer).splitlines()]
+    shown = figures[: rows - 2]
+    if left := len(figures) - len(shown):
+        more = counted(left, "more device")
+    else:
+        values = sum(len(reading.values) for _, _, reading in devices(answer))
+        more = counted(values - len(figures), "more value")
+    return [head, *shown, cut(f"… {more}: make the terminal taller", columns)]
