@@ -15,6 +15,7 @@ from collector.doctor import (
     lines,
     machine,
     outputs,
+    reach,
     secrets,
     sources,
     stack,
@@ -29,11 +30,11 @@ Check = Callable[[Case], Iterable[Finding]]
 
 # From the meter to the dashboard, and then what all of it stands on.
 AREAS: dict[str, tuple[Check, ...]] = {
-    "configuration": configuration.CHECKS + secrets.CHECKS,
+    "configuration": (*configuration.CHECKS, reach.readable, *secrets.CHECKS),
     "lines": lines.CHECKS,
     "sources": sources.CHECKS,
     "clock": clock.CHECKS,
-    "journal": journal.CHECKS,
+    "journal": (*journal.CHECKS, reach.writable),
     "derivations": derivations.CHECKS,
     "outputs": outputs.CHECKS + stored.CHECKS,
     "stack": stack.CHECKS,

@@ -1,12 +1,23 @@
 """The lines: serial ports that are there, that the service may open, and that lose no time."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from collector.contract import Framed
+from collector.doctor.access import (
+    READ,
+    UNIT,
+    WRITE,
+    User,
+    device_denied,
+    group_name,
+    kinds_of,
+    obstacle,
+    service_user,
+)
 from collector.doctor.case import RESTART, Case, Machine
 from collector.doctor.configuration import feeds
 from collector.doctor.finding import CannotTell, Finding
@@ -15,18 +26,9 @@ from collector.lines import adapter
 from collector.run import wiring
 from collector.run.feed import Feed
 
-SERVICE_USER = "energy-monitor"
+OF_LOGINS = {"root", "tty"}  # a port whose group is one of them is a console
 UNLASTING = ("/dev/ttyUSB", "/dev/ttyACM")
 BUSY = 0.9  # of the time; beyond, a repeated request already skips a slot
-
-
-@dataclass(frozen=True)
-class User:
-    """Who opens the ports: the user of the service, or whoever runs the doctor."""
-
-    name: str
-    uid: int
-    gids: frozenset[int]
 
 
 def by_line(case: Case) -> dict[str, list[Feed]]:
@@ -40,6 +42,7 @@ def by_line(case: Case) -> dict[str, list[Feed]]:
 
 def ports(case: Case) -> Iterator[Finding]:
     """Is every serial port there, under a lasting name, and open to the service?"""
+    user = service_user(case)
     for line, each in by_line(case).items():
         names = ", ".join(feed.name for feed in each)
         if not line.startswith("/"):
@@ -47,7 +50,7 @@ def ports(case: Case) -> Iterator[Finding]:
         elif not case.machine.at(line).exists():
             yield gone(case.machine, line, names)
         else:
-            yield may_open(case.machine, line, names)
+            yield may_open(case, user, line, names)
             if line.startswith(UNLASTING):
                 yield unlasting(case, line, names)
 
@@ -75,26 +78,54 @@ def gone(machine: Machine, line: str, names: str) -> Finding:
     )
 
 
-def may_open(machine: Machine, line: str, names: str) -> Finding:
-    """May the service open the port? By its file's owner, group and mode, like the kernel."""
-    user, about = user_of(machine), machine.at(line).stat()
-    group = group_name(machine, about.st_gid)
-    if user.uid == about.st_uid:
-        wanted = stat.S_IRUSR | stat.S_IWUSR
-    elif about.st_gid in user.gids:
-        wanted = stat.S_IRGRP | stat.S_IWGRP
-    else:
-        wanted = stat.S_IROTH | stat.S_IWOTH
-    if user.uid == 0 or about.st_mode & wanted == wanted:
-        real = Path(os.path.realpath(machine.at(line))).name
-        through = "" if line.endswith(f"/{real}") else f" ({real})"
-        return Finding("ok", f"{names}: {line}{through} may be opened by {user.name}")
-    return Finding(
-        "error",
-        f"{names}: {line} may not be opened by {user.name}: it belongs to the group {group}",
-        "The service does not run as root, so the port's group decides.",
-        f"sudo usermod -aG {group} {user.name} && {RESTART}",
-    )
+def may_open(case: Case, user: User, line: str, names: str) -> Finding:
+    """May the service open the port? By its user, its groups and the devices of its unit."""
+    machine, port = case.machine, case.machine.at(line)
+    about, real = port.stat(), Path(os.path.realpath(port))
+    what = f"{names}: {line} may not be opened by {user.name}"
+    if not stat.S_ISCHR(about.st_mode):
+        return Finding(
+            "error",
+            f"{names}: {line} is not a serial port but {kind_of_file(about)}",
+            "Nothing can be read from it. A command that writes to a port that is not there leaves "
+            "a file in its place.",
+            f"ls -l {shlex.quote(line)}    # and plug the adapter in again when it is gone",
+        )
+    if why := obstacle(user, port, READ | WRITE, machine.root):
+        group = group_name(machine, about.st_gid)
+        if user.may(about, READ | WRITE):
+            mend = f"namei -l {shlex.quote(line)}    # and name a port that it may reach"
+            return Finding("error", f"{what}: {why}", "Nothing on it is read.", mend)
+        return Finding(
+            "error",
+            f"{what}: it belongs to the group {group}, mode {stat.filemode(about.st_mode)[1:]}",
+            "The service does not run as root, so the port's group decides.",
+            mend_group(user, about.st_gid, group, line, real.name),
+        )
+    if device_denied(user, machine, port):
+        kinds = [f"char-{each}" for each in kinds_of(machine, about)] or [str(real)]
+        return Finding(
+            "error",
+            f"{what}: its unit allows no device of the kind {kinds[0]}",
+            "systemd lets the service open only the kinds of device that DeviceAllow= lists.",
+            f"printf '[Service]\\nDeviceAllow={kinds[0]} rw\\n' | "
+            "sudo install -D -m 644 /dev/stdin "
+            f"/etc/systemd/system/{UNIT}.d/port.conf && sudo systemctl daemon-reload && {RESTART}",
+        )
+    through = "" if line.endswith(f"/{real.name}") else f" ({real.name})"
+    return Finding("ok", f"{names}: {line}{through} may be opened by {user.name}")
+
+
+def mend_group(user: User, gid: int, group: str, line: str, port: str) -> str:
+    if gid in user.gids:
+        return f"sudo chmod g+rw {shlex.quote(line)}"
+    if group in OF_LOGINS:
+        return f"sudo systemctl disable --now serial-getty@{port}    # a login has the port"
+    return f"sudo usermod -aG {group} {user.name} && {RESTART}"
+
+
+def kind_of_file(about: os.stat_result) -> str:
+    return "a folder" if stat.S_ISDIR(about.st_mode) else "a file"
 
 
 def unlasting(case: Case, line: str, names: str) -> Finding:
@@ -108,43 +139,6 @@ def unlasting(case: Case, line: str, names: str) -> Finding:
         if lasting != line
         else "ls -l /dev/serial/by-id /dev/serial/by-path    # and name it so in 'line'",
     )
-
-
-def user_of(machine: Machine) -> User:
-    """Return the service's user with its groups, where it is installed, or else our own."""
-    accounts = entries(machine, "/etc/passwd")
-    if SERVICE_USER not in accounts:
-        return User("you", os.geteuid(), frozenset({os.getegid(), *os.getgroups()}))
-    _, uid, gid, *_ = accounts[SERVICE_USER]
-    groups = entries(machine, "/etc/group")
-    also = unit_groups(machine)
-    gids = {
-        int(fields[1])
-        for name, fields in groups.items()
-        if name in also or SERVICE_USER in fields[2].split(",")
-    }
-    return User(SERVICE_USER, int(uid), frozenset({int(gid), *gids}))
-
-
-def unit_groups(machine: Machine) -> list[str]:
-    """Return the groups that the unit adds to those of its user."""
-    unit = "energy-monitor-collector.service"
-    try:
-        answer = machine.run(["systemctl", "show", "--property=SupplementaryGroups", unit])
-    except CannotTell:
-        return []
-    return answer.strip().partition("=")[2].split()
-
-
-def entries(machine: Machine, path: str) -> dict[str, list[str]]:
-    """Read a file such as /etc/passwd: name to the fields after it."""
-    lines = [line.split(":") for line in machine.read(path).splitlines() if ":" in line]
-    return {name: fields for name, *fields in lines}
-
-
-def group_name(machine: Machine, gid: int) -> str:
-    named = {fields[1]: name for name, fields in entries(machine, "/etc/group").items()}
-    return named.get(str(gid), str(gid))
 
 
 def adapters(case: Case) -> Iterator[Finding]:
@@ -187,7 +181,8 @@ def load(case: Case) -> Iterator[Finding]:
             continue
         what = f"{line} is busy for {busy:.0%} of the time"
         if busy < BUSY:
-            yield Finding("ok", what)
+            if not line.startswith("/") or case.machine.at(line).exists():
+                yield Finding("ok", what)
         else:
             yield Finding(
                 "warning",

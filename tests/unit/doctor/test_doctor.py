@@ -15,6 +15,7 @@ from collector.cli.main import main
 from collector.clock import utc
 from collector.contract import OutputOptions, RenameOptions, SelectOptions
 from collector.doctor import (
+    access,
     clock,
     configuration,
     disk,
@@ -64,8 +65,9 @@ PASSWD = "root:x:0:0::/root:/bin/sh\nenergy-monitor:x:990:990::/:/usr/sbin/nolog
 
 
 @pytest.fixture
-def case(tmp_path):
+def case(tmp_path, monkeypatch):
     """Return a function that makes a case: of files, a source, an output, a status …"""
+    monkeypatch.setattr(access, "DEFAULT_FILE", tmp_path / "etc/config.yaml")
     return partial(open_in, tmp_path)
 
 
@@ -171,6 +173,16 @@ def test_a_secret_that_is_missing_or_open_to_all_is_told(case, tmp_path):
     assert only(secrets.stored, opened).severity == "ok"
 
 
+def plug_in(opened, mode=0o600):
+    """Have /dev/ttyUSB0 lead to a pseudo-terminal, which goes with the process of the tests."""
+    _, port = os.openpty()
+    os.fchown(port, -1, os.getgid())
+    os.fchmod(port, mode)
+    link = opened.machine.at("dev/ttyUSB0")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(os.ttyname(port))
+
+
 # --- lines -------------------------------------------------------------------------------------
 
 
@@ -183,7 +195,8 @@ def test_a_port_that_is_not_there_is_told_with_those_that_are(case):
 
 
 def test_a_port_with_a_number_for_a_name_gets_the_command_that_names_it_for_good(case):
-    opened = case({"dev/ttyUSB0": "", "etc/passwd": "", "etc/group": ""}, METER)
+    opened = case({"etc/passwd": "", "etc/group": ""}, METER)
+    plug_in(opened)
     link = opened.machine.at("dev/serial/by-id/usb-FTDI_A1-if00-port0")
     link.parent.mkdir(parents=True)
     link.symlink_to("../../ttyUSB0")
@@ -207,14 +220,58 @@ def test_whether_the_service_may_open_a_port_is_told_from_owner_group_and_mode(
     case, mode, members, unit, severity
 ):
     group = f"dialout:x:{os.getgid()}:{members}\n"
-    files = {"dev/ttyUSB0": "", "etc/passwd": PASSWD, "etc/group": group}
+    files = {"etc/passwd": PASSWD, "etc/group": group}
     opened = case(files, METER, run=programs(systemctl=unit))
-    opened.machine.at("dev/ttyUSB0").chmod(mode)
+    plug_in(opened, mode)
     told = found(lines.ports, opened)[0]
     assert told.severity == severity
     if severity == "error":
         assert "may not be opened by energy-monitor: it belongs to the group dialout" in told.what
-        assert told.mend.startswith("sudo usermod -aG dialout energy-monitor")
+        mend = "sudo chmod g+rw /dev/ttyUSB0" if members else "sudo usermod -aG dialout energy-mon"
+        assert told.mend.startswith(mend)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "devices", "severity"),
+    [
+        ("DeviceAllow=char-ttyUSB rw\n", "136 ttyUSB", "ok"),
+        ("DeviceAllow=char-ttyUSB rw\nDeviceAllow=char-ttyACM rw\n", "136 ttyACM", "ok"),
+        ("DeviceAllow=char-tty* rw\n", "136 ttyACM", "ok"),
+        ("DeviceAllow=/dev/ttyUSB0 rw\n", "136 ttyXR", "ok"),
+        ("DeviceAllow=char-ttyUSB r\n", "136 ttyUSB", "error"),
+        ("DeviceAllow=char-ttyUSB rw\n", "136 ttyXR", "error"),
+        ("DeviceAllow=\n", "136 ttyXR", "error"),
+    ],
+)
+def test_a_port_whose_kind_the_unit_denies_is_told_with_the_drop_in_that_allows_it(
+    case, allowed, devices, severity
+):
+    devices = f"Character devices:\n  4 ttyS\n{devices}\n\nBlock devices:\n136 sd\n"
+    files = {"etc/passwd": PASSWD, "etc/group": "", "proc/devices": devices}
+    unit = f"User=energy-monitor\nDevicePolicy=closed\n{allowed}"
+    opened = case(files, METER, run=programs(systemctl=unit))
+    plug_in(opened, 0o666)
+    told = found(lines.ports, opened)[0]
+    assert told.severity == severity, told
+    if severity == "error":
+        kind = devices.split("136 ")[1].split()[0]
+        assert f"its unit allows no device of the kind char-{kind}" in told.what
+        assert f"DeviceAllow=char-{kind} rw" in told.mend
+
+
+def test_a_file_in_the_place_of_a_port_is_no_port(case):
+    told = found(lines.ports, case({"dev/ttyUSB0": "ATZ"}, METER))[0]
+    assert told.severity == "error"
+    assert "is not a serial port but a file" in told.what
+
+
+def test_a_port_of_a_login_gets_the_command_that_ends_the_login(case):
+    files = {"etc/passwd": PASSWD, "etc/group": f"tty:x:{os.getgid()}:\n"}
+    opened = case(files, METER)
+    plug_in(opened, 0o620)
+    assert found(lines.ports, opened)[0].mend.startswith(
+        "sudo systemctl disable --now serial-getty"
+    )
 
 
 def test_an_adapter_that_holds_bytes_back_is_told_once_it_is_in_use(case):
@@ -238,7 +295,10 @@ def test_a_line_that_is_asked_for_too_much_is_told(case):
     meter = METER.replace("}", ", every: 50ms}")
     told = only(lines.load, case({}, meter))
     assert told.severity == "warning"
-    assert only(lines.load, case({}, METER)).severity == "ok"
+    assert found(lines.load, case({}, METER)) == []  # of a port that is not there, no 'ok'
+    opened = case({}, METER)
+    plug_in(opened)
+    assert only(lines.load, opened).severity == "ok"
 
 
 # --- sources and clock -------------------------------------------------------------------------
