@@ -97,6 +97,8 @@ class SecretMissing(NotProvided):
 
 class PackageMissing(NotProvided):
     """An extra is not installed; the message has the command that installs it."""
+
+
 class UnsafeFolder(EnergyMonitorError):
     """Root stores no secret in a folder that another user could exchange."""
 

@@ -11,14 +11,14 @@ import click
 import yaml
 
 from collector import config, files
-from collector.cli.arguments import config_option
+from collector.cli.arguments import config_option, pasteable
 from collector.contract import extras, registry
 from collector.errors import ConfigFault, EnergyMonitorError, Fault
 from collector.options import hints_of
 from collector.reading import NAME, NAME_RULE
 from collector.run import wiring
 from collector.scan import render
-from collector.secrets import Secret
+from collector.secrets import Secret, prepare
 from collector.syntax import compose
 
 LOGIN = ("user", "password")  # asked for although many servers want none
@@ -190,7 +190,7 @@ def store_secret(file: Path, name: str, value: str) -> None:
     from collector.cli import store  # noqa: PLC0415  only then needed
 
     folder = file.parent / "secrets"
-    store.prepare(folder)
+    prepare(folder)
     if fault := store.fault_of(value):
         raise EnergyMonitorError(f"the value of {name!r} was not stored: {fault}")
     click.secho(f"stored: {store.store(folder, name, value)}", fg="green")
@@ -202,11 +202,11 @@ def what_is_left(file: Path, name: str) -> Iterator[str]:
     options = loaded.outputs[name]
     for extra in options.extras():
         if not extras.is_installed(extra):
-            yield f"install what it needs: {extras.command(extra)}"
+            yield f"install what it needs: '{extras.command(extra)}'"
     for _, secret in loaded.secrets_named():
         if (
             not (file.parent / "secrets" / secret.name).exists()
             and secret in vars(options).values()
         ):
-            yield f"store its secret: sudo energy-monitor secret set {secret.name}"
-    yield "then load it: sudo energy-monitor reload"
+            yield pasteable(f"store its secret: 'sudo energy-monitor secret set {secret.name}'")
+    yield pasteable("then load it: 'sudo energy-monitor reload'")

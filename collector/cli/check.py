@@ -22,16 +22,16 @@ def check(file: Path, *, only_extras: bool) -> None:
     Example:
       energy-monitor check --config config.yaml
     """
-    report(file)
+    if only_extras:
+        for extra in sorted({extra for _, extra in wiring.missing_extras(read(file))}):
+            click.echo(extra)
+    else:
+        report(file)
 
 
 def report(file: Path) -> Config:
     """Print what is to be said of the configuration *file*, and return it. Raise ConfigFault."""
     loaded = read(file)
-    if only_extras:
-        for extra in sorted({extra for _, extra in wiring.missing_extras(loaded)}):
-            click.echo(extra)
-        return
     if not file.exists():
         click.echo(
             pasteable(

@@ -31,8 +31,8 @@ def test_the_block_of_a_first_output_is_written_and_what_is_left_is_said(file):
     written = config.load(file).outputs["influxdb"]
     assert (written.url, written.bucket) == ("http://db.example:8086", "energy")
     assert written.token.name == "influxdb-token"
-    assert "sudo energy-monitor secret set influxdb-token" in answer.output
-    assert "sudo energy-monitor reload" in answer.output
+    assert f" secret set influxdb-token --config {file}'" in answer.output
+    assert f" reload --config {file}'" in answer.output
 
 
 def test_another_joins_those_that_are_there_and_comments_stay(file):
