@@ -32,7 +32,10 @@ SOURCES = {
     "weather": "latitude: 45, longitude: 7, url: 'http://{at}'",
 }
 ALONE = {"backups", "green_button", "host", "opower", "simulated"}  # files, and portals by name
-OUTPUTS = {"influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s"}
+OUTPUTS = {
+    "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
+    "postgresql": "url: 'postgresql://{at}', database: d, password: !secret known, every: 1s",
+}
 LARGEST_MB = 120
 ESCAPES = b"\x1b[2J\x07\xe2\x80\xae"
 
@@ -76,6 +79,8 @@ def giant(asked: bytes) -> Iterator[bytes | float]:
         yield b"\x20\x03\x00\x00\x00\x30\xff\xff\xff\x7f"
     elif asked.startswith(b"*"):
         yield b"$999999999999999999\r\n"
+    elif asked[4:6] == b"\x00\x03":  # the start of a session of PostgreSQL
+        yield b"R\x00\x00\x00\x08\x00\x00\x00\x00N\x7f\xff\xff\xffM"
     elif asked.startswith((b"LIST", b"USERNAME", b"VER")):
         yield b"BEGIN LIST UPS\n" + b'UPS a "x"\n' * 1000
     else:
@@ -92,6 +97,8 @@ def echo(asked: bytes) -> Iterator[bytes | float]:
         yield b"-ERR "
     elif asked.startswith((b"LIST", b"USERNAME", b"PASSWORD")):
         yield b"ERR "
+    elif asked[4:6] == b"\x00\x03":
+        yield b"E" + (len(said) + 8).to_bytes(4, "big") + b"CXX000\0M"
     yield said + b"\r\n"
 
 

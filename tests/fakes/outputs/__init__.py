@@ -4,6 +4,9 @@ A driver is a context manager that gives a ``Far``. Each output has a module; a 
 joins by adding its drivers here.
 """
 
-from tests.fakes.outputs import influxdb
+from tests.fakes.outputs import influxdb, postgresql
 
-DRIVERS = {"influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics]}
+DRIVERS = {
+    "influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics],
+    "postgresql": [postgresql.postgresql],
+}

@@ -1,0 +1,1 @@
+"""PostgreSQL: ``output`` delivers to it; ``tables`` and ``views`` are what it makes there."""
