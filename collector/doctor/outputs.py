@@ -107,7 +107,7 @@ def is_ours(case: Case, url: str) -> bool:
 def mend_server(case: Case, name: str, error: str = "") -> str:
     """Return what mends a server that takes no readings; one that is starting is left alone."""
     url = getattr(case.config.outputs.get(name), "url", "") if case.config else ""
-    if not url:
+    if urlsplit(url).scheme not in {"http", "https"}:
         return "journalctl -u energy-monitor-collector -n 20"
     if is_ours(case, url) and str(HTTPStatus.SERVICE_UNAVAILABLE.value) in error:
         return "sudo docker logs --tail 20 energy-monitor-influxdb-1    # it is still starting"

@@ -443,6 +443,16 @@ def test_an_output_that_is_away_says_why_and_how_long_the_journal_has_room(case)
     assert only(outputs.delivering, opened).mend == "sudo systemctl restart energy-monitor-stack"
 
 
+def test_an_output_that_speaks_no_http_is_not_asked_by_curl(case):
+    gone = an_output(state="away", backlog=500, since_ms=0, last_error="Connection refused")
+    output = (
+        "  history: {type: postgresql, url: 'postgresql://localhost:5432', database: energy, "
+        "password: !secret postgresql-password}\n"
+    )
+    opened = case(output=output, status=a_status(outputs={"history": gone}))
+    assert only(outputs.delivering, opened).mend.startswith("journalctl")
+
+
 def test_an_output_that_failed_is_a_bug_to_report(case):
     broken = an_output(state="failed", backlog=500, last_error="KeyError: 'x'")
     output = HISTORY.format(url="http://localhost:1")
