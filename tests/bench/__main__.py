@@ -8,6 +8,7 @@ BENCHES = [
     "journal",
     "export",
     "backlog",
+    "postgresql",
     "lateness",
     "service",
     "mixed",

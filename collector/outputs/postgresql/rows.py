@@ -1,9 +1,10 @@
 """Readings as the rows of wide tables: one table per kind, one column per quantity. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 LONGEST_NAME = 63  # of PostgreSQL: it cuts the rest off, and two names may become one
 MONTH = re.compile(r"_\d{4}_\d{2}")
@@ -22,20 +23,33 @@ class Rows:
 
     values: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def shapes(self) -> set[tuple[str, ...]]:
+        """The quantities of each row, which are mostly the same in all."""
+        return set(map(tuple, self.values.values()))
+
+    @cached_property
     def quantities(self) -> list[str]:
-        return sorted({name for each in self.values.values() for name in each})
+        return sorted({name for shape in self.shapes for name in shape})
 
-    @property
+    @cached_property
     def months(self) -> set[str]:
-        return {month_of(int(at_ms)) for at_ms in {at_ms for _, at_ms in self.values}}
+        times = {int(at_ms) for _, at_ms in self.values}
+        ends = {month_of(min(times)), month_of(max(times))}
+        return ends if len(ends) == 1 else set(map(month_of, times))
 
-    def columns(self, quantities: Sequence[str]) -> Iterator[str]:
+    def columns(self) -> Iterator[str]:
         """Yield the devices, the times and the values of each quantity, as arrays of PostgreSQL."""
-        yield array(device for device, _ in self.values)
-        yield array(at_ms for _, at_ms in self.values)
-        for quantity in quantities:
-            yield array(each.get(quantity, "NULL") for each in self.values.values())
+        devices, times = zip(*self.values, strict=True)
+        yield array(devices)
+        yield array(times)
+        rows = list(self.values.values())
+        if len(self.shapes) > 1:
+            rows = [{name: each.get(name, "NULL") for name in self.quantities} for each in rows]
+        columns = zip(*[each.values() for each in rows], strict=True)
+        found = dict(zip(rows[0], columns, strict=True))
+        for quantity in self.quantities:
+            yield array(found[quantity])
 
 
 def array(words: Iterable[str]) -> str:
@@ -43,31 +57,25 @@ def array(words: Iterable[str]) -> str:
     return "{" + ",".join(words) + "}"
 
 
-def split(line: bytes) -> tuple[str, str, str, str]:
-    """Return kind, device, fields and time of an encoded reading."""
-    head, fields, at_ms = line.decode("ascii").split(" ")
-    kind, device = head.split(",device=")
-    return kind, device, fields, at_ms
-
-
 def rows_of(lines: Iterable[bytes]) -> dict[str, Rows]:
-    """Return the rows of *lines* by kind, in the order in which they came."""
+    """Return the rows of encoded readings by kind, in the order in which they came."""
     tables: dict[str, Rows] = {}
     for line in lines:
-        kind, device, fields, at_ms = split(line)
-        rows = tables.setdefault(kind, Rows()).values
-        values = dict([pair.split("=") for pair in fields.split(",")])
-        if (before := rows.setdefault((device, at_ms), values)) is not values:
+        head, fields, at_ms = line.decode("ascii").split(" ")
+        kind, device = head.split(",device=")
+        words = fields.replace("=", ",").split(",")  # half the time that a split per pair takes
+        values = dict(zip(words[::2], words[1::2], strict=True))
+        rows = tables.get(kind) or tables.setdefault(kind, Rows())
+        if (before := rows.values.setdefault((device, at_ms), values)) is not values:
             before |= values
     return tables
 
 
-def fault(line: bytes, tags: Iterable[str]) -> str:
-    """Return why there can be no table or column for a reading; nothing where there can."""
-    kind, _, fields, _ = split(line)
+def fault(kind: str, rows: Rows, tags: Iterable[str]) -> str:
+    """Return why there can be no table or column for *rows*; nothing where there can."""
     if MONTH.fullmatch(kind[-8:]) or kind in OWN_NAMES or len(kind) > LONGEST_NAME - 8:
         return f"no table can have the name of the kind {kind!r}"
-    for quantity in (pair.partition("=")[0] for pair in fields.split(",")):
+    for quantity in rows.quantities:
         if quantity in OWN_COLUMNS or quantity in tags or len(quantity) > LONGEST_NAME:
             return f"no column can have the name of the quantity {quantity!r}"
     return ""
@@ -75,7 +83,8 @@ def fault(line: bytes, tags: Iterable[str]) -> str:
 
 def month_of(at_ms: int) -> str:
     """Return the month of a time in UTC, such as 2026-11."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{at.year}-{at.month:02}"
 
 
 def month_after(month: str) -> str:

@@ -166,7 +166,7 @@ class Tables:
             f"AS given (device, at, {values}) "
             f"ON CONFLICT (site, device, time) DO UPDATE SET {', '.join(changes)} "
             f"WHERE ({', '.join(known)}) IS DISTINCT FROM ({', '.join(kept)})",
-            [self.site, *self.tags.values(), *rows.columns(quantities)],
+            [self.site, *self.tags.values(), *rows.columns()],
         )
 
     def newest_ms(self) -> int:
