@@ -21,6 +21,7 @@ from collector.outputs.postgresql.output import PostgreSQL
 from collector.reading import Reading, encode
 from collector.scalars import Seconds
 from collector.secrets import Secret
+from tests.fakes.running import wait_for
 from tests.servers import postgres
 
 NOVEMBER_MS = 1_763_654_400_000  # 2025-11-20 16:00 UTC
@@ -348,9 +349,9 @@ def test_the_newest_time_is_that_of_any_device_and_of_this_house_alone(server, t
 
 def test_a_connection_that_the_server_ends_is_opened_again_at_once(server, history):
     history.write([reading()])
-    server.ask(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [postgres.USER]
-    )
+    ours = "FROM pg_stat_activity WHERE usename = %s"
+    server.ask(f"SELECT pg_terminate_backend(pid) {ours}", [postgres.USER])
+    wait_for(lambda: not server.ask(f"SELECT 1 {ours}", [postgres.USER]), "it is gone")
     with pytest.raises(OutputAway, match="may have restarted") as away:
         history.write([reading(NOVEMBER_MS + 1)])
     assert away.value.retry_after_s == 0

@@ -4,9 +4,11 @@ A driver is a context manager that gives a ``Far``. Each output has a module; a 
 joins by adding its drivers here.
 """
 
+from typing import Any
+
 from tests.fakes.outputs import influxdb, postgresql
 
-DRIVERS = {
+DRIVERS: dict[str, list[Any]] = {
     "influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics],
     "postgresql": [postgresql.postgresql],
 }
