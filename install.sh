@@ -522,8 +522,10 @@ install_extras() { # RELEASE FOLDER
     for each in $wanted; do
         [ ! -e "$1/extras/$each" ] || continue
         remedy="check the network ('ping pypi.org') and the clock ('date')"
-        [ "$bits" = 64 ] || [[ " kafka postgresql " != *" $each "* ]] ||
-            fail "The extra '$each' has no build for 32-bit systems." "use a 64-bit Raspberry Pi OS, or remove it from $ETC/config.yaml"
+        if [ "$bits" = 32 ] && [[ " kafka postgresql " = *" $each "* ]]; then
+            say "The extra '$each' has no build for 32-bit systems: see docs/outputs.md, or use a 64-bit Raspberry Pi OS."
+            continue
+        fi
         mkdir -p "$1/extras"
         python3 -c "$REQUIREMENTS" "$1/Pipfile.lock" "$each" > "$1/extras/.new"
         install_into "$1" --require-hashes --requirement "$1/extras/.new"

@@ -43,6 +43,9 @@ class PostgreSQLOptions(OutputOptions):
         default=None,
     )
 
+    def extras(self) -> tuple[str, ...]:
+        return ("postgresql",)
+
 
 def place(url: str) -> tuple[str, int]:
     """Return host and port of an address. Raise BadOption."""

@@ -5,13 +5,12 @@ That takes no longer than COPY into a temporary table, and needs none. A reading
 same row (``Tables.insert``).
 """
 
-import importlib.util
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from collector.contract import BadOption, Context
+from collector.contract import Context, extras
 from collector.errors import OutputAway, ReadingsRefused
 from collector.outputs.postgresql import views
 from collector.outputs.postgresql.answers import Failed, Login
@@ -24,7 +23,6 @@ from collector.outputs.postgresql.options import (
 from collector.outputs.postgresql.rows import Rows, fault, month_of, rows_of
 from collector.outputs.postgresql.tables import NotOurs, Tables
 from collector.reading import time_ms
-from collector.text import plain
 
 if TYPE_CHECKING:
     from collector.outputs.postgresql.connection import Connection
@@ -41,10 +39,6 @@ SETTINGS = (
 )
 NOW = "SELECT floor(extract(epoch FROM now()) * 1000)::bigint"
 TOO_LONG, IS_LOCKED = "57014", "55P03"
-HOW_TO_GET_IT = (
-    "it needs the Python package 'psycopg', which is not installed: write 'psycopg[binary]' into "
-    "/etc/energy-monitor/packages.txt and run 'sudo /opt/energy-monitor/current/install.sh'"
-)
 
 
 class PostgreSQL:
@@ -56,8 +50,6 @@ class PostgreSQL:
     resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 
     def __init__(self, name: str, options: PostgreSQLOptions, context: Context) -> None:
-        if importlib.util.find_spec("psycopg") is None:
-            raise BadOption("type", HOW_TO_GET_IT)
         self.name = name
         self.options = options
         self.zone = context.zone.key
@@ -95,12 +87,10 @@ class PostgreSQL:
 
     def connect(self) -> None:
         self.close()
-        try:
+        with extras.importing("postgresql"):
             import psycopg  # noqa: PLC0415  25 MB, only where it is configured
 
             from collector.outputs.postgresql import connection as line  # noqa: PLC0415
-        except ImportError as error:
-            raise OutputAway(f"{HOW_TO_GET_IT} ({plain(str(error))})") from error
         settings = self.settings(can_choose=line.asks_how_to_log_in())
         try:
             self.connection = line.connect(settings, min(CONNECT_S, self.patience_s))

@@ -49,19 +49,9 @@ def test_psycopg_is_imported_only_by_a_connection():
     assert python(text).stdout == "False\n"
 
 
-def test_without_psycopg_it_is_said_how_to_get_it():
-    text = """
-import sys
-from collector.outputs.postgresql.output import PostgreSQL
-sys.path[:] = [each for each in sys.path if "site-packages" not in each]
-try:
-    PostgreSQL("history", None, None)
-except Exception as error:
-    print(error.option, error)
-"""
-    found = python(text)
-    assert "type it needs the Python package 'psycopg'" in found.stdout, found.stderr
-    assert "packages.txt" in found.stdout
+def test_it_names_the_extra_that_it_needs(tmp_path):
+    with output(None, tmp_path, url="postgresql://localhost") as made:
+        assert made.options.extras() == ("postgresql",)
 
 
 def test_readings_of_one_device_and_time_become_one_row():
