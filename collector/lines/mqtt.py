@@ -1,4 +1,4 @@
-"""A connection to an MQTT broker: a thread of its own listens, and nothing is ever published.
+"""A connection to an MQTT broker: a thread of its own listens (``mqtt_publish`` also publishes).
 
 MQTT 5 is spoken, for in it a broker is told the largest message that is wanted; with brokers that
 know only 3.1.1, that is spoken.
@@ -54,18 +54,33 @@ def address(url: str) -> Address:
     )
 
 
+class ClosedWhereItFails(ssl.SSLSocket):
+    """A connection that a failed handshake closes; paho leaves it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 class Broker:
     """One connection; it hands each new message to *heard*, in its own thread.
 
     What *heard* raises is raised by ``check``. *ca* is a file of certificates that are trusted, in
-    place of the system's. Raise ValueError for a wrong *url*.
+    place of the system's, *client_id* is our name at the broker (default: it gives one). Raise
+    ValueError for a wrong *url*.
     """
 
-    def __init__(self, url: str, heard: Heard, ca: Path | None = None) -> None:
+    def __init__(
+        self, url: str, heard: Heard, ca: Path | None = None, *, client_id: str = ""
+    ) -> None:
         self.url = url
         self.address = address(url)
         self.heard = heard
         self.ca = ca
+        self.client_id = client_id
         self.with_retained = False
         self.client: Client | None = None
         self.fault: Exception | None = None
@@ -98,6 +113,7 @@ class Broker:
 
         client = Client(
             CallbackAPIVersion.VERSION2,
+            self.client_id,
             protocol=MQTTProtocolVersion(version),
             reconnect_on_failure=False,  # the intake opens again, after pauses of its own
         )
@@ -125,7 +141,8 @@ class Broker:
             client.username_pw_set(user, password or None)
         try:
             if self.address.is_secret:
-                client.tls_set_context(ssl.create_default_context(cafile=self.ca))
+                client.tls_set_context(self.trust())
+            self.prepare(client)
             properties = self.wishes() if client.protocol == 5 else None  # noqa: PLR2004  MQTT 5
             client.connect(self.address.host, self.address.port, KEEPALIVE_S, properties=properties)
         except (OSError, ValueError) as error:  # the latter of a name that no host can have
@@ -139,6 +156,18 @@ class Broker:
             raise DeviceSilent(
                 f"{self.url} accepts the connection but sends nothing: is it an MQTT broker?"
             )
+
+    def trust(self) -> ssl.SSLContext:
+        """Return what TLS trusts. Raise OSError where a file cannot be read."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.sslsocket_class = ClosedWhereItFails
+        return context
+
+    def prepare(self, client: "Client") -> None:
+        """Set what *client* must know before it connects; for those that do more than listen."""
+
+    def turn(self) -> None:
+        """Do what is due; called between messages, in the thread that listens."""
 
     @staticmethod
     def wishes() -> Any:
@@ -179,6 +208,7 @@ class Broker:
                 if code := client.loop(STOP_WITHIN_S):
                     self.fault = self.fault or LineAway(f"{self.url} went away: {code.name}")
                     break
+                self.turn()
         except Exception as error:  # noqa: BLE001  paho's, of bytes that are no MQTT
             self.fault = LineAway(f"{self.url} said what is no MQTT: {error!r}")
         self.answered.set()
