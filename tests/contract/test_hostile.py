@@ -34,6 +34,8 @@ SOURCES = {
 ALONE = {"backups", "green_button", "host", "opower", "simulated"}  # files, and portals by name
 OUTPUTS = {
     "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
+    "mqtt": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
+    "mqtt_history": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "postgresql": "url: 'postgresql://{at}', database: d, password: !secret known, every: 1s",
 }
 LARGEST_MB = 120

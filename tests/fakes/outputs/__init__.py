@@ -6,9 +6,11 @@ joins by adding its drivers here.
 
 from typing import Any
 
-from tests.fakes.outputs import influxdb, postgresql
+from tests.fakes.outputs import influxdb, mqtt, postgresql
 
 DRIVERS: dict[str, list[Any]] = {
     "influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics],
+    "mqtt": [mqtt.mosquitto_state],
+    "mqtt_history": [mqtt.mosquitto_history],
     "postgresql": [postgresql.postgresql],
 }
