@@ -8,6 +8,7 @@ BENCHES = [
     "journal",
     "export",
     "backlog",
+    "mqtt",
     "postgresql",
     "lateness",
     "service",

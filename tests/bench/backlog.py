@@ -3,6 +3,7 @@
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from collector.clock import Clock
@@ -28,11 +29,25 @@ def measure():
 
 
 def deliver_day(folder, options):
-    output = f"  history: {{type: influxdb, {options}, token: !secret influxdb-token}}\n"
-    config = load(configure(folder, "  pi: {type: host}\n", output))
-    health = Health({"pi": SourceHealth()}, {"history": OutputHealth()}, 0)
+    with day_for(
+        folder, "history", f"type: influxdb, {options}, token: !secret influxdb-token"
+    ) as (delivery):
+        began = time.monotonic()
+        while delivery.journal.backlog("history"):
+            delivery.deliver_once()
+            assert not delivery.failures, delivery.health.last_error
+        elapsed = time.monotonic() - began
+        assert delivery.health.delivered == READINGS
+    return READINGS / elapsed
+
+
+@contextmanager
+def day_for(folder, name, options):
+    """Yield the delivery of an output that lacks a day's readings."""
+    config = load(configure(folder, "  pi: {type: host}\n", f"  {name}: {{{options}}}\n"))
+    health = Health({"pi": SourceHealth()}, {name: OutputHealth()}, 0)
     outputs = build(config, health).outputs
-    journal = Journal(folder / "journal", "boot", ["history"])
+    journal = Journal(folder / "journal", "boot", [name])
     journal.open()
     batch = []
     start_ms = round(time.time()) * 1000 - READINGS * 1000
@@ -43,14 +58,8 @@ def deliver_day(folder, options):
             batch = []
     journal.log.close_segments()
     delivery = Delivery(
-        "history", *outputs["history"], journal, Clock(), health.outputs["history"],
-        threading.Lock(),
-    )  # fmt: skip
-    began = time.monotonic()
-    while journal.backlog("history"):
-        delivery.deliver_once()
-        assert not delivery.failures, health.outputs["history"].last_error
-    elapsed = time.monotonic() - began
-    assert health.outputs["history"].delivered == READINGS
+        name, *outputs[name], journal, Clock(), health.outputs[name], threading.Lock()
+    )
+    yield delivery
+    delivery.close()
     journal.close()
-    return READINGS / elapsed
