@@ -29,7 +29,7 @@ LAW = {
     "sources": {"decode", "lines", "words"},
     "outputs": {"lines", "words"},
     "derive": {"ledger", "words"},
-    "run": {"journal", "ledger", "lines", "words"},
+    "run": {"journal", "ledger", "lines", "page", "words"},
     "page": {"words"},
     "scan": {"sources", "lines", "words"},
     "import_config": BELOW,
