@@ -15,6 +15,7 @@ import yaml
 
 from collector.backup_options import BackupOptions, folder_of
 from collector.contract import DerivationOptions, OutputOptions, SourceOptions, registry
+from collector.contract.page import PageOptions
 from collector.options import Faults, Place, option, parse, read_anyway, read_given, read_mapping
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import (
@@ -111,6 +112,9 @@ class MainOptions:
     journal: JournalOptions = field(
         default_factory=JournalOptions, metadata={"help": "how long readings are kept on disk"}
     )
+    page: PageOptions = field(
+        default_factory=PageOptions, metadata={"help": "where /metrics is served, and to whom"}
+    )
     backup: BackupOptions = field(
         default_factory=BackupOptions,
         metadata={"help": "where backups are kept, for how long, and who can read them"},
@@ -157,6 +161,8 @@ class Config:
 
     def secrets_named(self) -> Iterator[tuple[str, Secret]]:
         """Yield the place and the name of every secret that the collector needs."""
+        if self.main.page.password:
+            yield "page.password", self.main.page.password
         for group in COMMON:
             for name, options in getattr(self, group).items():
                 for option_name, value in vars(options).items():

@@ -107,6 +107,16 @@ class JournalStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageStatus:
+    """The page: *url* is where /metrics is served, empty where it is off."""
+
+    url: str = ""
+    state: str = "off"
+    since_ms: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The whole service; *backups* has the age of the last good backup, upload and rehearsal."""
 
@@ -118,6 +128,7 @@ class Status:
     derivations: Mapping[str, DerivationStatus] = field(default_factory=dict)
     outputs: Mapping[str, OutputStatus] = field(default_factory=dict)
     journal: JournalStatus = JournalStatus()
+    page: PageStatus = PageStatus()
     resident_memory: int = 0
     backups: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()

@@ -57,6 +57,8 @@ def status(answer: Status) -> str:
         f"journal: {counted(journal.readings, 'reading')}, {amount(journal.bytes)}, "
         f"{duration(journal.days * 86400)}"
     )
+    if answer.page.state == "serving":
+        parts.append(f"page: {answer.page.url}/metrics")
     if answer.backups:
         ages = [f"{task} {duration(age_s)} ago" for task, age_s in answer.backups.items()]
         parts.append(f"backups: the last {', '.join(ages)}")

@@ -28,6 +28,7 @@ site: demo
 data_dir: {folder}
 runtime_dir: {folder}
 clock: {{trust: always}}
+page: {{port: 0}}  # that of an installation here may be served
 sources:
   mains:
     type: modbus

@@ -22,6 +22,7 @@ from collector.quantity import catalogue
 from collector.reading import Reading, check_line, decode, encode, kind_of, time_ms
 from collector.run.health import DerivationHealth
 from collector.run.made_before import MadeBefore
+from collector.run.now import Now
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Deriving:
         clock: Clock,
         health: DerivationHealth,
         lock: threading.Lock,
+        now: Now | None = None,
     ) -> None:
         self.name = name
         self.make = make
@@ -69,6 +71,7 @@ class Deriving:
         self.clock = clock
         self.health = health
         self.lock = lock
+        self.now = now
         self.base: Snapshot | None = None
         self.unstored: list[bytes] = []
         self.pending: Snapshot | None = None
@@ -200,6 +203,8 @@ class Deriving:
                 raise OSError("the disk takes nothing now")
         with self.lock:
             self.health.made += len(self.unstored)
+        if self.now:
+            self.now.hear(self.name, {"": self.health.label}, map(decode, self.unstored))
         self.unstored = []
 
     def take_snapshot(self) -> None:

@@ -37,6 +37,20 @@ class Feed:
         """The source, where it remembers how far it has come. Finding that out takes long."""
         return self.source if isinstance(self.source, Remembering) else None
 
+    @cached_property
+    def intervals_ms(self) -> dict[str, int]:
+        """How often each quantity is read, under the name that it is stored by."""
+        return {
+            self.rename.get(name, name): group.interval_ms
+            for group in self.groups
+            for name in group.quantities
+        }
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label of each device that has its own; under '' that of the others."""
+        return {"": self.health.label, **self.health.labels}
+
     @property
     def due_ms(self) -> int:
         return min(group.due_ms for group in self.groups)

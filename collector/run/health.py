@@ -9,6 +9,7 @@ from pathlib import Path
 from collector.reading import Reading
 
 LATENESS_KEPT = 300
+AHEAD_MS = 1_000  # more than the times of readings are rounded
 
 
 @dataclass
@@ -61,6 +62,16 @@ class DerivationHealth:
 
 
 @dataclass
+class PageHealth:
+    """The page: *state* is off, starting, serving, away or failed; *url* is where it is."""
+
+    url: str = ""
+    state: str = "off"
+    since_ms: float = 0
+    last_error: str = ""
+
+
+@dataclass
 class Health:
     """The figures of all parts of the service; hold *lock* while changing or reading them."""
 
@@ -69,6 +80,7 @@ class Health:
     started_ms: float
     derivations: dict[str, DerivationHealth] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    page: PageHealth = field(default_factory=PageHealth)
 
     def readings(self, at_ms: int, backlog: dict[str, tuple[int, float]]) -> Iterator[Reading]:
         """Yield these figures as readings like any other; *backlog* is (readings, seconds)."""
@@ -95,3 +107,8 @@ def resident_memory() -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def is_later(at_ms: int, other_ms: int, now_ms: float) -> bool:
+    """Was *at_ms* after *other_ms*, or is that of before the clock was set back?"""
+    return at_ms >= other_ms or at_ms <= now_ms < other_ms

@@ -17,6 +17,8 @@ from collector.journal.journal import Journal
 from collector.quantity import catalogue
 from collector.reading import Reading, encode
 from collector.run.feed import Feed
+from collector.run.health import AHEAD_MS, is_later
+from collector.run.now import Now
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +32,24 @@ LONGEST_PAUSE_AWAY_MS = 5_000
 NEW_WAITS_MS = 10_000
 SILENT_WAITS_MS = 300_000
 STUCK_AFTER_MS = 30_000
-AHEAD_MS = 1_000  # more than the times of readings are rounded
 
 
 class Intake:
-    """Reads the sources of one line into the journal, until *stop* is set."""
+    """Reads the sources of one line into the journal, until *stop* is set; *now* hears them."""
 
     def __init__(
-        self, feeds: Sequence[Feed], journal: Journal, clock: Clock, lock: threading.Lock
+        self,
+        feeds: Sequence[Feed],
+        journal: Journal,
+        clock: Clock,
+        lock: threading.Lock,
+        now: Now | None = None,
     ) -> None:
         self.feeds = feeds
         self.journal = journal
         self.clock = clock
         self.lock = lock
+        self.now = now
         self.frame: Frame | None = None
         self.expected_by_ms = float("inf")
 
@@ -114,6 +121,8 @@ class Intake:
         if self.keep(each, own, ours, frame) and not self.remember(each):
             return
         self.answered(each, accepted)
+        if self.now:
+            self.now.hear(each.name, each.labels, accepted, each.intervals_ms)
         with self.lock:
             each.health.reads += 1
             each.health.duration_s = (ended_ms - started_ms) / 1000
@@ -234,11 +243,6 @@ class Intake:
         if skipped and each.answers:
             with self.lock:
                 each.health.skipped += skipped
-
-
-def is_later(at_ms: int, other_ms: int, now_ms: float) -> bool:
-    """Was *at_ms* after *other_ms*, or is that of before the clock was set back?"""
-    return at_ms >= other_ms or at_ms <= now_ms < other_ms
 
 
 def after(each: Feed, slot: int) -> int:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from collector import backup_options
 from collector.config import Config
-from collector.status import Status, titled
+from collector.status import PageStatus, Status, titled
 
 LONGEST_START_S = 120
 
@@ -38,6 +38,7 @@ def problems(status: Status) -> list[str]:
         for name, each in status.derivations.items()
         if each.state == "waiting"
     ]
+    found += of_page(status.page)
     found += [
         f"{count} readings were lost since the start: {cause}"
         for cause, count in status.journal.dropped_lately.items()
@@ -46,6 +47,14 @@ def problems(status: Status) -> list[str]:
     if status.journal.held:
         found.append(f"{status.journal.held} readings are only in memory until the disk takes them")
     return found
+
+
+def of_page(page: PageStatus) -> list[str]:
+    if page.state == "away":
+        return [f"page {page.url} is not served: {page.last_error}"]
+    if page.state == "failed":
+        return [f"page {page.url} failed, an internal error: {page.last_error}"]
+    return []
 
 
 def backups(config: Config) -> tuple[dict[str, float], list[str]]:

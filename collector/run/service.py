@@ -23,6 +23,8 @@ from collector.run.delivery import Delivery
 from collector.run.derivation import Deriving
 from collector.run.health import resident_memory
 from collector.run.intake import Intake
+from collector.run.now import Now
+from collector.run.page import PageThread
 from collector.run.since import place_derivations, place_outputs
 from collector.run.status import backlogs_of, status_of
 from collector.run.systemd import notify, watchdog_s
@@ -56,8 +58,9 @@ class Service:
         self.threads: list[threading.Thread] = []
         self.kept_s = time.monotonic()
         built = build(config, self.health)
+        self.now = Now(self.clock) if config.main.page.port else None
         self.intakes = [
-            Intake(each, self.journal, self.clock, self.health.lock)
+            Intake(each, self.journal, self.clock, self.health.lock, self.now)
             for each in built.feeds.values()
         ]
         self.outputs = built.outputs
@@ -101,9 +104,18 @@ class Service:
             )
             self.start(f"output {name}", partial(delivery.run, self.stop))
         for name, make in self.derivations.items():
-            health = self.health.derivations[name]
-            deriving = Deriving(name, make, self.journal, self.clock, health, self.health.lock)
+            health, lock = self.health.derivations[name], self.health.lock
+            deriving = Deriving(name, make, self.journal, self.clock, health, lock, self.now)
             self.start(f"derivation {name}", partial(deriving.run, self.stop))
+        if now := self.now:
+            page = PageThread(
+                self.config.main.page,
+                lambda: (self.status(), now.show()),
+                self.clock,
+                self.health.page,
+                self.health.lock,
+            )
+            self.start("page", partial(page.run, self.stop))
         self.start("journal", self.keep)
         self.start("control", partial(control.serve_at, door, self.answer, self.stop))
 

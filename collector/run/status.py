@@ -21,6 +21,7 @@ from collector.status import (
     Lateness,
     LatestReading,
     OutputStatus,
+    PageStatus,
     SourceStatus,
     Status,
 )
@@ -56,6 +57,12 @@ def status_of(config: Config, health: Health, journal: Journal, clock: Clock) ->
                 name: output_status(each, *backlogs[name]) for name, each in health.outputs.items()
             },
             journal=held,
+            page=PageStatus(
+                url=health.page.url,
+                state=health.page.state,
+                since_ms=round(health.page.since_ms),
+                last_error=safe(health.page.last_error),
+            ),
             resident_memory=memory,
             backups=ages_s,
         )

@@ -20,6 +20,7 @@ from collector.contract import (
     Timed,
     extras,
 )
+from collector.contract.page import wrong_with
 from collector.contract.registry import find
 from collector.errors import SecretMissing
 from collector.lines.serial import Lines
@@ -27,7 +28,13 @@ from collector.options import within
 from collector.quantity import catalogue
 from collector.run.attempt import attempt
 from collector.run.feed import Feed, feed
-from collector.run.health import DerivationHealth, Health, OutputHealth, SourceHealth
+from collector.run.health import (
+    DerivationHealth,
+    Health,
+    OutputHealth,
+    PageHealth,
+    SourceHealth,
+)
 from collector.run.paths import check_paths
 from collector.run.selection import Selection
 from collector.run.since import since_ms
@@ -55,6 +62,8 @@ def build(config: Config, health: Health) -> Built:
 def build_anyway(config: Config, health: Health) -> Built:
     """Make what can be made; *faults* of *config* has why the others cannot."""
     lines = Lines()
+    if wrong := wrong_with(config.main.page):
+        config.faults.add_later(f"page.{wrong[0]}", wrong[1])
     feeds: dict[str, list[Feed]] = defaultdict(list)
     outputs = {}
     for name, options in config.sources.items():
@@ -167,7 +176,9 @@ def new_health(config: Config, now_ms: float = 0) -> Health:
     derivations = {
         name: DerivationHealth(label=each.label) for name, each in config.derivations.items()
     }
-    return Health(sources, outputs, now_ms, derivations)
+    page = config.main.page
+    serves = PageHealth(page.url, "starting", now_ms) if page.port else PageHealth()
+    return Health(sources, outputs, now_ms, derivations, page=serves)
 
 
 def check(config: Config) -> list[str]:

@@ -23,14 +23,17 @@ def energy_monitor(*words, **options):
     )
 
 
-def configure(folder, sources, outputs="", extra=""):
-    """Write a configuration whose data and socket lie in *folder*; return its file."""
+def configure(folder, sources, outputs="", extra="", port=0):
+    """Write a configuration whose data and socket lie in *folder*; return its file.
+
+    Without a *port* there is no page: tests run side by side.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.yaml"
     outputs = f"outputs:\n{outputs}" if outputs else ""
     file.write_text(
         f"site: home\ndata_dir: {folder}\nruntime_dir: {folder}\nclock: {{trust: always}}\n"
-        f"{extra}sources:\n{sources}{outputs}"
+        f"{extra}sources:\n{sources}{outputs}\npage: {{port: {port}}}\n"
     )
     return file
 

@@ -28,6 +28,6 @@ def test_a_source_that_the_service_does_not_know_yet_is_read_by_itself(tmp_path)
     file = configure(tmp_path, HOUSE)
     with collector(file):
         wait_for_reads(tmp_path, "house")
-        file.write_text(file.read_text() + "  pi: {type: host}\n")
+        configure(tmp_path, f"{HOUSE}  pi: {{type: host}}\n")
         shown = energy_monitor("read", "pi", "--config", file)
         assert "disk_free" in shown.stdout
