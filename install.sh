@@ -596,12 +596,12 @@ install_into() { # RELEASE FOLDER, ARGUMENTS OF pip install…
         --root-user-action ignore "${@:2}"
 }
 
-make_secrets() {
+make_secrets() { # NAMES
     local name file
     step "Secrets"
     mkdir -p "$ETC"
     install -d -m 0700 "$ETC/secrets"
-    for name in grafana-admin mosquitto-password postgresql-password redis-password; do
+    for name in "$@"; do
         file=$ETC/secrets/$name
         [ ! -s "$file" ] || continue
         (umask 077 && head -c 24 /dev/urandom | base64 --wrap=0 | tr '+/' '-_' > "$file.new")
@@ -987,7 +987,7 @@ install_all() {
     [ "$docker" = no ] || install_docker
     make_account
     build_release
-    make_secrets
+    make_secrets grafana-admin mosquitto-password page-password postgresql-password redis-password
     write_configuration
     start_collector
     [ "$docker" = no ] || start_stack
@@ -1021,6 +1021,7 @@ upgrade() {
     accept_configuration
     [ "$docker" = no ] || fetch_new_images
     back_up_first "$installed"
+    make_secrets page-password # older releases made none, and Prometheus in Docker wants it
     try_release "$installed"
     make_signing_key
     remove_old_releases "$installed"

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,13 @@ from typing import Any
 import pytest
 import yaml
 
+from collector.page.metrics import INFO
+from collector.page.names import metrics
+from tests.fakes.page import PASSWORD, ask, options_with, serving
 from tests.servers import influxd
 
 ROOT = Path(__file__).parents[1]
+RULES_OF_OLD = ROOT / "examples" / "prometheus"
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SECRETS_DIR = "${SECRETS_DIR:-/run/energy-monitor-stack/secrets}"
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-alpine)?@sha256:[0-9a-f]{64}")
@@ -28,7 +33,7 @@ OWN_PORT = re.compile(
 )
 SECRET = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
 GIVEN = re.compile(rf"(?:{SECRET.pattern}|pass|auth)[\w-]*['\"]?[=: ]+([^\s/-].*)", re.IGNORECASE)
-MEMORY_LIMITED = {"influxdb", "grafana"}  # what runs in every house, also in one with 1 GB
+MEMORY_LIMITED = {"influxdb", "grafana", "prometheus"}  # also in a house with 1 GB
 
 Service = dict[str, Any]
 Rule = Callable[[str, Service], Iterator[str]]
@@ -289,7 +294,51 @@ def mqtt_connect(user: str, password: str) -> bytes:
     return b"\x10" + bytes([len(body)]) + body
 
 
+def prometheus_files(folder: Path) -> Path:
+    """Write what the container of Prometheus gets into *folder*; return the configuration."""
+    text = STACK["configs"]["prometheus"]["content"].replace("$$", "$")
+    for there in ("/etc/prometheus/", "/run/secrets/"):
+        assert there in text
+        text = text.replace(there, f"{folder}/")
+    rules = STACK["configs"]["prometheus-rules"]["content"].replace("$$", "$")
+    (folder / "predecessors.yml").write_text(rules)
+    (folder / "page-password").write_text(PASSWORD)
+    (folder / "prometheus.yml").write_text(text)
+    return folder / "prometheus.yml"
+
+
 def test_prometheus_takes_its_configuration(tmp_path):
-    config = tmp_path / "prometheus.yml"
-    config.write_text(STACK["configs"]["prometheus"]["content"])
-    subprocess.run([program("promtool"), "check", "config", str(config)], check=True)
+    config = str(prometheus_files(tmp_path))
+    subprocess.run([program("promtool"), "check", "config", config], check=True)
+
+
+def test_prometheus_asks_the_collector_by_a_name_that_it_answers_to_and_with_the_password(tmp_path):
+    service = STACK["services"]["prometheus"]
+    name, _, where = service["extra_hosts"][0].partition(":")
+    assert where == "host-gateway"
+    config = yaml.safe_load(prometheus_files(tmp_path).read_text())
+    (job,) = [each for each in config["scrape_configs"] if each["job_name"] == "energy-monitor"]
+    (target,) = job["static_configs"][0]["targets"]
+    assert target == f"{name}:9992"
+    with serving(options_with(tmp_path)) as options:
+        user, password = job["basic_auth"]["username"], (tmp_path / "page-password").read_text()
+        login = b64encode(f"{user}:{password}".encode()).decode()
+        assert ask(options, host=target, Authorization=f"Basic {login}")[0] == 200
+
+
+def test_the_rules_of_the_stack_are_those_of_the_example():
+    inline = yaml.safe_load(STACK["configs"]["prometheus-rules"]["content"].replace("$$", "$"))
+    assert inline == yaml.safe_load((RULES_OF_OLD / "predecessors.yml").read_text())
+
+
+def test_the_rules_rebuild_the_names_of_the_old_exporters():
+    for check in ("check", "test"):
+        file = "predecessors.yml" if check == "check" else "predecessors.test.yml"
+        command = [program("promtool"), check, "rules", file]
+        subprocess.run(command, cwd=RULES_OF_OLD, check=True)
+
+
+def test_the_rules_use_only_metrics_that_there_are():
+    text = (RULES_OF_OLD / "predecessors.yml").read_text()
+    used = set(re.findall(r"energy_monitor_\w+", text))
+    assert used - {each.name for each in metrics().values()} == {INFO.name}

@@ -82,5 +82,5 @@ def test_every_secret_of_the_stack_is_copied_for_the_container_that_reads_it():
         (SYSTEMD / "energy-monitor-stack.service").read_text(),
     )
     copied = [(Path(file).name, user) for user, files in copies for file in files.split()]
-    assert len(readers) == 5
+    assert len(readers) == 6
     assert sorted(copied) == sorted(readers)

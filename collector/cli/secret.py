@@ -21,6 +21,7 @@ USED_BY = {
     "influxdb-admin-token": "backups of InfluxDB",
     "influxdb-read-token": "Grafana",
     "mosquitto-password": "Mosquitto in Docker",
+    "page-password": "Prometheus in Docker, to read /metrics",
     "postgresql-password": "PostgreSQL in Docker, at its first start",
     "redis-password": "Redis in Docker",
 }

@@ -190,6 +190,7 @@ def test_secrets_are_readable_by_root_and_by_the_one_who_needs_them(machine):
         "400 472 grafana-admin",
         "400 472 influxdb-read-token",
         "400 1883 mosquitto-password",
+        "400 65534 page-password",
         "400 70 postgresql-password",
         "400 999 redis-password",
     ]
