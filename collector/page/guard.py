@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import hashlib
-import hmac
 import socket
 import threading
 import time
@@ -54,6 +52,9 @@ def password_in(header: str) -> str | None:
 
 def is_same(given: str, wanted: str) -> bool:
     """Compare two passwords in a time that tells nothing, of their lengths either."""
+    import hashlib  # noqa: PLC0415  OpenSSL: 4 MB for those who have a password alone
+    import hmac  # noqa: PLC0415
+
     digests = (hashlib.sha256(each.encode()).digest() for each in (given, wanted))
     return hmac.compare_digest(*digests)
 
