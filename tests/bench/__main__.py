@@ -16,6 +16,7 @@ BENCHES = [
     "backup",
     "restore",
     "vedirect",
+    "metrics",
 ]
 
 
