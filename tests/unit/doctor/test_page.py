@@ -1,8 +1,11 @@
 """The doctor tells whether /metrics is served, and what mends it."""
 
 import socket
+from dataclasses import replace
 
+from collector.contract.page import PageOptions
 from collector.doctor import examine, page
+from collector.secrets import Secret
 from collector.status import PageStatus
 from tests.fakes.doctor_case import a_status, open_in
 from tests.fakes.page import options_with, serving
@@ -41,13 +44,12 @@ def test_a_port_that_is_taken_is_told_with_the_command_that_names_who_has_it(tmp
 
 
 def test_a_password_that_is_missing_is_told_with_the_command_that_stores_it(tmp_path):
-    status = PageStatus(
-        url="http://x", state="away", last_error="secret 'page-password' is not found"
-    )
-    (tmp_path / "etc").mkdir()
-    opened = open_in(tmp_path, status=a_status(page=status))
+    opened = open_in(tmp_path, status=a_status())
     assert opened.config is not None
-    assert page.mend(opened, "no address") != page.mend(opened, "another program")
+    locked = replace(opened.config.main, page=PageOptions(password=Secret("page-password")))
+    opened = replace(opened, config=replace(opened.config, main=locked))
+    words = "secret 'page-password' has not reached the service"
+    assert page.mend(opened, words) == "sudo energy-monitor secret set page-password"
 
 
 def test_off_and_starting_are_no_faults(tmp_path):
