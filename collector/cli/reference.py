@@ -179,9 +179,9 @@ def pages() -> Iterator[str]:
 
 
 def own_fields(options: type, besides: type | None) -> list[dataclasses.Field[Any]]:
-    """Return the options of a class, without those that it has from *besides*."""
-    known = {each.name for each in dataclasses.fields(besides)} if besides else set()
-    return [each for each in dataclasses.fields(options) if each.name not in known]
+    """Return the options of a class, without those that it has from *besides* as they are."""
+    known = {each.name: each.metadata for each in dataclasses.fields(besides)} if besides else {}
+    return [each for each in dataclasses.fields(options) if known.get(each.name) != each.metadata]
 
 
 def option_table(options: type, path: str = "", besides: type | None = None) -> Iterator[str]:
