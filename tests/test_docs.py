@@ -15,7 +15,13 @@ from collector.config import load
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = (
-    *("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/add-a-source.md"),
+    *(
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/add-a-source.md",
+        "docs/outputs.md",
+    ),
     "examples/energy-monitor-source-example/README.md",
 )
 

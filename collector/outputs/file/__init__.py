@@ -1,0 +1,1 @@
+"""Files by day: line protocol, CSV or Parquet below a folder."""
