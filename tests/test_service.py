@@ -238,7 +238,7 @@ def test_a_wrong_word_gets_a_sentence_and_a_status(words, sentence):
     "words",
     [
         [], ["run"], ["check"], ["read"], ["scan"], ["models"], ["status"], ["demo"],
-        ["journal", "tail"], ["journal", "export"], ["journal", "replay"],
+        ["export"], ["journal", "tail"], ["journal", "export"], ["journal", "replay"],
         ["journal", "dead-letters"], ["setup", "influxdb"],
         *(["backup", each] for each in ("now", "list", "verify", "rotate", "upload", "rehearse")),
         ["backup", "connect"],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from collector.errors import EnergyMonitorError
 CONFIG, TYPED = "collector.config", "collector.typed"  # in the context of a command
 
 
@@ -89,6 +90,19 @@ def own_maps(file: Path) -> list[Path]:
         )
         return []
     return [folder]
+
+
+def log_folder(file: Path, data_dir: Path | None) -> Path:
+    """Return the folder of the log, from the configuration or beside it."""
+    if data_dir is None:
+        from collector import config  # noqa: PLC0415
+
+        data_dir = config.load(file).data_dir
+    folder = data_dir / "journal" / "log"
+    if not folder.is_dir():
+        msg = f"there is no journal in {data_dir}: no {folder}"
+        raise EnergyMonitorError(msg)
+    return folder
 
 
 def sentence(error: OSError) -> str:

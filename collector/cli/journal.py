@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backup.ownership import owner_of
-from collector.cli.arguments import Time, config_option, data_dir_option, json_option
+from collector.cli.arguments import (
+    Time,
+    config_option,
+    data_dir_option,
+    json_option,
+    log_folder,
+)
+from collector.cli.export import export
 from collector.errors import EnergyMonitorError
 
 if TYPE_CHECKING:
@@ -21,13 +27,12 @@ if TYPE_CHECKING:
     from collector.journal.journal import Journal
     from collector.journal.reader import Record
 
-WHOLE = re.compile(rb"(?<==)-?[0-9]++(?![.e])")  # a source may give a value without a fraction
 RESENT_AT_ONCE = 1000  # some 300 kB; a request has at most 2 MiB, and holds others up
 
 
 @click.group()
 def journal() -> None:
-    """Print and export the journal, send readings again."""
+    """Print the journal, send readings again."""
 
 
 @journal.command()
@@ -69,49 +74,7 @@ def print_records(records: "Iterable[Record]", last: int, *, silent: bool = Fals
     return last
 
 
-@journal.command()
-@click.option("--since", type=Time(), default=None, help="Only readings from this time on.")
-@click.option("--until", type=Time(), default=None, help="Only readings before this time.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "lp"]),
-    default="csv",
-    show_default=True,
-    help="csv: one line per value; lp: InfluxDB line protocol with milliseconds.",
-)
-@data_dir_option
-@config_option
-def export(
-    since: int | None, until: int | None, form: str, data_dir: Path | None, file: Path
-) -> None:
-    """Print the readings of a range of time, also while the service runs.
-
-    \b
-    Examples:
-      energy-monitor journal export --since 2026-01-31 > day.csv
-      energy-monitor journal export --data-dir demo-data --format lp
-    """
-    from collector.clock import utc  # noqa: PLC0415
-    from collector.journal.reader import read_between  # noqa: PLC0415
-
-    end = 1 << 62 if until is None else until
-    lines = read_between(log_folder(file, data_dir), since or 0, end)
-    out = sys.stdout.buffer
-    if form == "csv":
-        out.write(b"time,kind,device,quantity,value\n")
-        lines = (csv_rows(line, utc) for line in lines)
-    out.writelines(line + b"\n" for line in lines)
-    out.flush()
-
-
-def csv_rows(line: bytes, utc: Callable[[int], str]) -> bytes:
-    """Return a row for each value of an encoded reading, without the last line end."""
-    head, fields, at_ms = line.split(b" ")
-    start = b"%s,%s," % (utc(int(at_ms)).encode(), head.replace(b",device=", b",", 1))
-    if fields.count(b".") < fields.count(b"="):
-        fields = WHOLE.sub(lambda match: repr(float(match[0])).encode(), fields)
-    return start + fields.replace(b",", b"\n" + start).replace(b"=", b",")
+journal.add_command(export)  # its older name
 
 
 @journal.command()
@@ -271,16 +234,3 @@ def owning(folder: Path) -> Iterator[None]:
     finally:
         os.seteuid(0)
         os.setegid(group)
-
-
-def log_folder(file: Path, data_dir: Path | None) -> Path:
-    """Return the folder of the log, from the configuration or beside it."""
-    if data_dir is None:
-        from collector import config  # noqa: PLC0415
-
-        data_dir = config.load(file).data_dir
-    folder = data_dir / "journal" / "log"
-    if not folder.is_dir():
-        msg = f"there is no journal in {data_dir}: no {folder}"
-        raise EnergyMonitorError(msg)
-    return folder

@@ -7,6 +7,7 @@ BENCHES = [
     "bus",
     "journal",
     "export",
+    "parquet",
     "backlog",
     "mqtt",
     "postgresql",

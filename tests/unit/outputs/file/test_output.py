@@ -225,6 +225,30 @@ def test_what_comes_after_its_day_was_finished_is_taken_into_the_same_part(tmp_p
 
 
 @every_format
+def test_new_tags_are_those_of_the_whole_part_and_an_export_changes_none(tmp_path, lake, form):
+    house = House(tmp_path, lake, form, tags={"floor": "ground", "room": "7"})
+    house.fill(0, 20)
+    house.fill(2 * 86_400, 1)
+    house.deliver()
+    house.end_days()
+    words = ("export", "--data-dir", tmp_path, "--format", form, "-o", f"{lake}/")
+    refused = energy_monitor(*words, "--until", "2024-10-05")
+    assert refused.returncode == 1
+    assert "has other tags (floor, room), so nothing can be added to it" in refused.stderr
+    house.journal.close()
+    house = House(tmp_path, lake, form)
+    house.fill(0, 40)
+    house.deliver()
+    house.end_days()
+    (part,) = house.parts
+    with part.open("rb") as file:
+        assert form_of(form).heads(file).tags == []
+    house.truth |= {key: each for key, each in truth_of(tmp_path).items() if key not in house.truth}
+    assert house.stored() == house.truth
+    assert energy_monitor(*words, "--until", "2024-10-05").returncode == 0
+
+
+@every_format
 def test_a_resend_changes_no_byte(tmp_path, lake, form):
     house = House(tmp_path, lake, form)
     house.fill(0, 300)
