@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from collector.errors import EnergyMonitorError
+
 CONFIG, TYPED = "collector.config", "collector.typed"  # in the context of a command
 
 
