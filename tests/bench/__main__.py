@@ -18,6 +18,7 @@ BENCHES = [
     "restore",
     "vedirect",
     "metrics",
+    "telegraf",
 ]
 
 
