@@ -75,6 +75,8 @@ class Clock:
         with self.lock:
             if not self._frame.dated and not self.is_trusted():
                 return self._frame
+            if self._frame.dated and abs(self.distance_ms()[1] - self._frame.offset_ms) < STEP_MS:
+                return self._frame
             offset_ms = self.offset_ms()
             change_ms = offset_ms - self._frame.offset_ms
             if not self._frame.dated:
@@ -92,11 +94,12 @@ class Clock:
 
     def offset_ms(self) -> int:
         """Measure the distance of the two clocks, from the least disturbed of three tries."""
-        tries = []
-        for _ in range(3):
-            before, wall, after = self.monotonic_ms(), self.wall_ms(), self.monotonic_ms()
-            tries.append((after - before, wall - (before + after) / 2))
-        return round(min(tries)[1])
+        return round(min(self.distance_ms() for _ in range(3))[1])
+
+    def distance_ms(self) -> tuple[float, float]:
+        """Return by how much this may be wrong, and the distance of the two clocks."""
+        before, wall, after = self.monotonic_ms(), self.wall_ms(), self.monotonic_ms()
+        return after - before, wall - (before + after) / 2
 
     def is_trusted(self) -> bool:
         if self.trust == "always" or self.was_trusted():

@@ -38,11 +38,11 @@ def encode(reading: Reading) -> bytes:
     if not reading.values:
         msg = f"a reading of {reading.device} has no values"
         raise ValueError(msg)
-    for quantity, value in reading.values.items():
-        if not math.isfinite(value):
-            msg = f"{quantity} of {reading.device} is {value}"
-            raise ValueError(msg)
-    fields = ",".join(f"{quantity}={value!r}" for quantity, value in reading.values.items())
+    if not all(map(math.isfinite, reading.values.values())):
+        name, value = next(each for each in reading.values.items() if not math.isfinite(each[1]))
+        msg = f"{name} of {reading.device} is {value}"
+        raise ValueError(msg)
+    fields = ",".join([f"{quantity}={value!r}" for quantity, value in reading.values.items()])
     return f"{reading.kind},device={reading.device} {fields} {reading.at_ms}".encode("ascii")
 
 

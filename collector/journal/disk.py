@@ -47,6 +47,8 @@ class Disk:
             log.error("%s: %s; measuring goes on", self.folder / place, reason)
 
     def works(self, place: str) -> None:
+        if not self.faults:  # nearly always
+            return
         with self.lock:
             if self.faults.pop(place, None) is None:
                 return

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from collector.contract import BadOption, Remembering, Source, SourceOptions
-from collector.quantity import QuantityNotKnown, catalogue, matching
+from collector.quantity import Quantity, QuantityNotKnown, catalogue, matching
 from collector.run.health import SourceHealth
 
 
@@ -50,6 +50,14 @@ class Feed:
     def labels(self) -> dict[str, str]:
         """The label of each device that has its own; under '' that of the others."""
         return {"": self.health.label, **self.health.labels}
+
+    @cached_property
+    def named(self) -> Mapping[str, Quantity]:
+        """What each quantity of the source is, under its new name where it has one."""
+        known = catalogue()
+        if not self.rename:
+            return known
+        return {**known, **{old: known[new] for old, new in self.rename.items()}}
 
     @property
     def due_ms(self) -> int:

@@ -9,12 +9,10 @@ foresaw stops that source alone, until a later read succeeds.
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 
 from collector.clock import Clock, Frame, next_slot
 from collector.errors import LineAway, NotProvided, ReadFault
 from collector.journal.journal import Journal
-from collector.quantity import catalogue
 from collector.reading import Reading, encode
 from collector.run.feed import Feed
 from collector.run.health import AHEAD_MS, is_later
@@ -151,10 +149,10 @@ class Intake:
 
     def accept(self, each: Feed, reading: Reading, due: frozenset[str]) -> Reading | None:
         """Rename, and leave out what is not *due* and what cannot be true."""
-        known = catalogue()
+        named = each.named
         values = {}
         for name, value in reading.values.items():
-            quantity = known[each.rename.get(name, name)]
+            quantity = named[name]
             if name not in due:
                 continue
             if quantity.low <= value <= quantity.high:
@@ -163,7 +161,7 @@ class Intake:
                 with self.lock:
                     each.health.out_of_range += 1
                     each.health.last_out_of_range = f"{quantity.name} = {value:g} {quantity.unit}"
-        return replace(reading, values=values) if values else None
+        return Reading(reading.kind, reading.device, reading.at_ms, values) if values else None
 
     def answered(self, each: Feed, readings: Sequence[Reading]) -> None:
         missed, each.failures = each.failures, 0
