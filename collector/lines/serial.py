@@ -6,9 +6,14 @@ be a serial server on the network. It comes back after it was unplugged: ``open`
 
 import errno
 import logging
+import os
+import select
 import socket
 import termios
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,6 +36,8 @@ Baudrate = Literal[
 # fmt: on
 
 TICK_S = 0.01  # how long a read waits for more: the exactness of every time-out above it
+TICK_MS = 1000 * TICK_S
+PIECE_BYTES = 4096  # as many as the kernel keeps for a port
 WRITE_TIMEOUT_S = 2  # a request leaves any port at once, unless its driver hangs
 DEAD_PEER_MS = 10_000  # a serial server that acknowledges nothing for so long is gone
 
@@ -61,11 +68,11 @@ class Framing:
     def __str__(self) -> str:
         return f"{self.baudrate} 8{PARITY_LETTERS[self.parity]}{self.stopbits}"
 
-    @property
+    @cached_property
     def character_s(self) -> float:
         return (1 + 8 + (self.parity != "none") + self.stopbits) / self.baudrate
 
-    @property
+    @cached_property
     def silence_s(self) -> float:
         """The pause between two frames (Modbus over Serial Line V1.02, 2.5.1.1).
 
@@ -87,6 +94,8 @@ class SerialLine:
         self.framing = framing
         self.baudrate = framing.baudrate
         self.serial: Any = None
+        self.file: int | None = None  # of a port of this machine
+        self.poll: Callable[[float], object] = select.poll().poll
 
     @property
     def is_remote(self) -> bool:
@@ -115,6 +124,10 @@ class SerialLine:
         except (OSError, termios.error) as error:
             raise LineAway(why_away(self.port, self.framing, error)) from error
         adapter.quicken(self.port, self.serial)
+        if not self.is_remote:
+            self.file, ready = self.serial.fileno(), select.poll()
+            ready.register(self.file, select.POLLIN)
+            self.poll = ready.poll
         if connection := getattr(self.serial, "_socket", None):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
@@ -122,7 +135,7 @@ class SerialLine:
     def close(self) -> None:
         if self.serial is None:
             return
-        port, self.serial = self.serial, None
+        port, self.serial, self.file = self.serial, None, None
         connection = getattr(port, "_socket", None)
         try:
             port.close()
@@ -134,7 +147,12 @@ class SerialLine:
     def send(self, data: bytes) -> None:
         """Hand *data* to the port. Raise LineAway."""
         try:
-            self.serial.write(data)
+            sent = 0
+            if self.file is not None:
+                with suppress(BlockingIOError):  # pyserial waits for room
+                    sent = os.write(self.file, data)
+            if sent < len(data):
+                self.serial.write(data[sent:])
         except OSError as error:
             raise self.went_away(error) from error
 
@@ -144,6 +162,28 @@ class SerialLine:
             return bytes(self.serial.read(size))
         except OSError as error:
             raise self.went_away(error) from error
+
+    def receive_some(self, size: int) -> bytes:
+        """Return all that is there, or what comes first within a tick. Raise LineAway.
+
+        From the network that is *size* bytes, for it does not say how many there are.
+        """
+        if self.file is None:
+            return self.receive(max(size, self.waiting()))
+        try:
+            if not self.poll(TICK_MS):
+                return b""
+            data = os.read(self.file, PIECE_BYTES)
+        except OSError as error:
+            raise self.went_away(error) from error
+        if not data:
+            raise self.went_away(OSError("it is ready to be read, and nothing comes"))
+        return data
+
+    def comes_within(self, seconds: float) -> bool:
+        """Return as soon as something is there to be received, or after *seconds*; for a port."""
+        assert self.file is not None
+        return bool(select.select((self.file,), (), (), seconds)[0])  # exact to the microsecond
 
     def waiting(self) -> int:
         """Return how many bytes can be had at once, or at least whether any. Raise LineAway."""

@@ -8,20 +8,20 @@ answers another one. Before that it is asked again after a pause: some want sile
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 
 from collector.errors import DeviceRefused, DeviceSilent, ReadFault
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.plan import Block, Split, Wire, best_split, cost_ms, plan, unlike
-from collector.sources.modbus.registers import Register
+from collector.sources.modbus.registers import INPUT, Register
 from collector.sources.modbus.rtu import Shape
 from collector.sources.modbus.rtu_line import RtuLine
 
 log = logging.getLogger(__name__)
 
-HOLDING, INPUT = 3, 4  # the functions that read registers
 UNKNOWN_FUNCTION = 1
 # Some meters call too long a block an illegal value, or an unknown register a failure.
 UNKNOWN_REGISTERS = (UNKNOWN_FUNCTION, 2, 3, 4)
@@ -44,6 +44,7 @@ class Meter:
         self.map = device_map
         self.slave = bus.slaves[address]
         self.uses_input = False
+        self.every: dict[bool, frozenset[Block]] = {}
         self.splits: set[Split] = set()
         self.left_out: set[Block] = set()
         self.answered: set[Block] = set()
@@ -57,10 +58,11 @@ class Meter:
 
     def patience_s(self) -> float:
         """Return how long a read takes at most when no answer comes."""
-        known = self.blocks(self.map.registers)
-        reads = [self.greeting()] if self.slave.owed else self.plan(known)
-        shapes = (Shape(self.address, read.function, read.words) for read in reads)
-        return max((self.bus.timeout_s(shape) for shape in shapes), default=0.0)
+        reads = [self.greeting()] if self.slave.owed else self.plan(self.known())
+        if not reads:
+            return 0.0
+        longest = max(reads, key=attrgetter("words"))
+        return self.bus.timeout_s(Shape(self.address, longest.function, longest.words))
 
     def bus_time_ms(self, registers: Collection[Register]) -> float:
         """Return how long reading *registers* keeps the line busy, in milliseconds."""
@@ -87,22 +89,26 @@ class Meter:
         words: dict[tuple[int, int], int] = {}
         wanted = self.blocks(registers)
         while wanted:
-            read = self.plan(wanted)[0]
-            inside = [block for block in wanted if read.holds(block)]
             fault: ReadFault | None = None
-            try:
-                words |= self.ask(read)
-                self.answered.add(read)
-                wanted -= frozenset(inside)
-                continue
-            except DeviceRefused as refusal:
-                fault = self.learn(inside, refusal)
-            except DeviceSilent as silence:
-                if answer := self.ask_again(read):
-                    words |= answer
-                else:
-                    fault = self.suspect(read, inside, silence)
-                    self.get_in_step()
+            inside: Sequence[Block] = ()
+            for read in self.plan(wanted):
+                try:
+                    words |= self.ask(read)
+                    self.answered.add(read)
+                    continue
+                except DeviceRefused as refusal:
+                    inside = lying_in(read, wanted, words)
+                    fault = self.learn(inside, refusal)
+                except DeviceSilent as silence:
+                    if answer := self.ask_again(read):
+                        words |= answer
+                    else:
+                        inside = lying_in(read, wanted, words)
+                        fault = self.suspect(read, inside, silence)
+                        self.get_in_step()
+                break  # what is left is to be planned anew
+            else:
+                return words
             if fault:
                 lacking[inside[0]] = fault
                 self.left_out.add(inside[0])
@@ -127,14 +133,19 @@ class Meter:
     def ask(self, read: Block) -> Words:
         """Read one block. Raise ReadFault."""
         answer = self.bus.ask(Shape(self.address, read.function, read.words), read.address)
-        return {(read.function, read.address + i): word for i, word in enumerate(answer)}
+        return dict(zip(places(read), answer, strict=True))
 
     def block(self, register: Register) -> Block:
-        function = INPUT if self.uses_input else register.function
-        return Block(function, *register.extent)
+        return register.input_block if self.uses_input else register.block
 
     def blocks(self, registers: Collection[Register]) -> frozenset[Block]:
-        return frozenset(self.block(register) for register in registers) - self.left_out
+        return frozenset(map(self.block, registers)) - self.left_out
+
+    def known(self) -> frozenset[Block]:
+        """Return what can be read of all registers of the map."""
+        if self.uses_input not in self.every:
+            self.every[self.uses_input] = frozenset(map(self.block, self.map.registers))
+        return self.every[self.uses_input] - self.left_out
 
     def wire(self) -> Wire:
         measured_s = self.slave.answer_time_s
@@ -151,7 +162,7 @@ class Meter:
 
         One that failed is followed by one of other registers, until each had its turn.
         """
-        known = self.blocks(self.map.registers)
+        known = self.known()
         failed = frozenset(block for block in known if holds_any(self.failed_greetings, block))
         doubted = frozenset(block for block in known if holds_any(self.unanswered, block))
         if failed == known:
@@ -241,12 +252,26 @@ def holds_any(reads: Collection[Block], block: Block) -> bool:
     return any(read.holds(block) for read in reads)
 
 
-def words_of(block: Block, words: Words) -> list[int]:
+def lying_in(read: Block, wanted: Collection[Block], words: Words) -> Sequence[Block]:
+    """Return those of *wanted* that *read* would bring, and that are not among *words*."""
+    return [block for block in wanted if read.holds(block) and not words_of(block, words)]
+
+
+def words_of(block: Block, words: Words) -> Sequence[int]:
     """Return the registers of *block* among *words*; none where it was not read."""
     try:
-        return [words[place] for place in places(block)]
+        return picker(block)(words)
     except KeyError:
-        return []
+        return ()
+
+
+@lru_cache(maxsize=4096)
+def picker(block: Block) -> Callable[[Words], Sequence[int]]:
+    """Return what picks the registers of *block* out of words. It raises KeyError."""
+    if block.words == 1:
+        (place,) = places(block)
+        return lambda words: (words[place],)
+    return itemgetter(*places(block))
 
 
 @lru_cache(maxsize=4096)

@@ -9,8 +9,10 @@ from typing import Literal
 
 from collector.decode.exact import ratio
 from collector.options import option
+from collector.sources.modbus.plan import Block
 
 ADDRESSES = 65536
+INPUT = 4  # the function that reads input registers
 LARGEST_SCALE = 1e9  # no unit is further from ours, and nothing times it overflows a float
 
 Type = Literal[
@@ -51,9 +53,24 @@ class Cell:
         """First register and number of registers that must be read at once for it."""
         return self.address, self.length
 
+    @functools.cached_property
+    def block(self) -> Block:
+        """What must be read for it."""
+        return Block(self.function, *self.extent)
+
+    @functools.cached_property
+    def input_block(self) -> Block:
+        """The same for a device that knows only the function of input registers."""
+        return Block(INPUT, *self.extent)
+
+    @functools.cached_property
+    def reader(self) -> Callable[[Words], float | None]:
+        """What reads the number in its registers: see ``decode``."""
+        return reader(self.type, self.word_order, self.scale)
+
     def value(self, words: Words) -> float | None:
         """Return what its registers say; None where they hold no number."""
-        return decode(self, words)
+        return self.reader(words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +108,7 @@ def decode(cell: Cell, words: Words) -> float | None:
     float32, or a BCD digit above 9. Pure; any words will do, as long as they are as many as *cell*
     has registers.
     """
-    return reader(cell.type, cell.word_order, cell.scale)(words)
+    return cell.reader(words)
 
 
 @functools.cache
@@ -101,6 +118,10 @@ def reader(kind: Type, word_order: WordOrder, scale: float) -> Callable[[Words],
     pack = struct.Struct(f">{length}H").pack
     step = 1 if word_order == "big" else -1
     times, over = ratio(scale)
+
+    if kind in INTEGERS:
+        unpack = struct.Struct(INTEGERS[kind]).unpack
+        return lambda words: unpack(pack(*words[::step]))[0] * times / over
 
     def read(words: Words) -> float | None:
         number = exact(pack(*words[::step]))
@@ -141,13 +162,16 @@ INT32 = struct.Struct(">i")
 FLOAT32 = struct.Struct(">f")
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127  # of either sign: there is no value
 FLOAT32_DIGITS = range(6, 10)  # of a float32, 6 decimal digits are always true and 9 always suffice
+INTEGERS: dict[Type, str] = {
+    "uint16": ">H",
+    "int16": ">h",
+    "uint32": ">I",
+    "int32": ">i",
+    "uint64": ">Q",
+    "int64": ">q",
+}
 NUMBERS: dict[Type, tuple[int, Callable[[bytes], Ratio | None]]] = {
-    "uint16": (1, integer(">H")),
-    "int16": (1, integer(">h")),
-    "uint32": (2, integer(">I")),
-    "int32": (2, integer(">i")),
-    "uint64": (4, integer(">Q")),
-    "int64": (4, integer(">q")),
+    **{kind: (struct.calcsize(form) // 2, integer(form)) for kind, form in INTEGERS.items()},
     "float32": (2, shortest),
     "magnitude32": (2, magnitude),
     "bcd16": (1, digits),

@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from collector.errors import DeviceRefused
@@ -50,6 +51,7 @@ class Shape(NamedTuple):
         return 5 + 2 * self.words
 
 
+@lru_cache(maxsize=1024)
 def shape_of(request: bytes) -> Shape:
     """Return the shape of the answer to *request*.
 
@@ -61,6 +63,7 @@ def shape_of(request: bytes) -> Shape:
     return Shape(request[0], request[1], int.from_bytes(request[4:6], "big"))
 
 
+@lru_cache(maxsize=1024)
 def request(shape: Shape, start: int) -> bytes:
     """Return what asks for the registers from *start* on."""
     body = struct.pack(">BBHH", shape.slave, shape.function, start, shape.words)

@@ -8,16 +8,26 @@ never taken for the present one: see ``rtu.Slave``.
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from collector.errors import DeviceSilent, FrameDamaged, ReadFault
 from collector.lines import adapter
-from collector.lines.serial import Framing, SerialLine
+from collector.lines.serial import TICK_S, Framing, SerialLine
 from collector.sources.modbus import rtu
-from collector.sources.modbus.rtu import REFUSAL_BIT, REQUEST_BYTES, Pattern, Shape, Slave
+from collector.sources.modbus.rtu import (
+    REFUSAL_BIT,
+    REFUSAL_BYTES,
+    REQUEST_BYTES,
+    Pattern,
+    Shape,
+    Slave,
+)
 
 MOST_NOISE_BYTES = 512  # two of the longest frames: who talks on without a pause is no slave
 ASLEEP = 0.95  # of the time that an answer takes: a shorter one is soon found out
 SLOWER = 1.02  # so much longer may the next one take: a late one by chance is not believed
+
+patterns = lru_cache(maxsize=1024)(rtu.patterns)  # a house asks some dozens of different requests
 
 
 class RtuLine(SerialLine):
@@ -66,23 +76,25 @@ class RtuLine(SerialLine):
 
         Raise LineAway, or FrameDamaged where the line does not get quiet.
         """
-        self.expect(b"")
-        begun_s = time.monotonic()
-        while True:
-            if self.waiting():
-                self.hear(self.receive(MOST_NOISE_BYTES))
-                for frame in self.frames():
-                    self.answers(frame, None)
-            quiet_in_s = self.heard_s + self.silence_s - time.monotonic()
-            if quiet_in_s <= 0:
-                break
-            most_s = self.silence_s + MOST_NOISE_BYTES * self.framing.character_s
-            if time.monotonic() - begun_s > most_s:
+        begun_s = now_s = time.monotonic()
+        while not self.is_quiet(max(self.heard_s + self.silence_s - now_s, 0.0)):
+            self.expect(b"")
+            self.hear(self.receive_some(MOST_NOISE_BYTES))
+            for frame in self.frames():
+                self.answers(frame, None)
+            now_s = time.monotonic()
+            if now_s - begun_s > self.silence_s + MOST_NOISE_BYTES * self.framing.character_s:
                 msg = f"{self.port} is never quiet: is another program or master using it?"
                 raise FrameDamaged(msg)
-            time.sleep(quiet_in_s)
         self.discarded["noise"] += len(self.buffer)
         self.buffer = b""
+
+    def is_quiet(self, for_s: float) -> bool:
+        """Return whether nothing is there and nothing comes *for_s*. Raise LineAway."""
+        if self.file is not None:
+            return not self.comes_within(for_s)
+        time.sleep(for_s)
+        return not self.waiting()
 
     def reset_output_buffer(self) -> None:
         """Do nothing: a request has left whole, or the line is away."""
@@ -92,6 +104,7 @@ class RtuLine(SerialLine):
         shape = rtu.shape_of(request)
         self.slaves[shape.slave].ask(shape, time.monotonic() - self.heard_s)
         self.expect(request)
+        self.missing = REFUSAL_BYTES
         self.send(request)
         self.sent_s = self.heard_s = time.monotonic()
 
@@ -102,27 +115,26 @@ class RtuLine(SerialLine):
         """
         shape = rtu.shape_of(self.request)
         noise_before = self.discarded["noise"]
-        if not self.is_remote:
+        took_s = 0.0 if self.is_remote else self.took_s.get(shape, 0.0)
+        if took_s > TICK_S:
             # sleeping for nearly as long as it takes spares waking up for every piece of it
-            time.sleep(ASLEEP * self.took_s.get(shape, 0.0))
+            time.sleep(ASLEEP * took_s)
         while True:
-            for frame in self.frames():
-                if self.answers(frame, shape):
-                    return frame
             left_s = self.sent_s + self.timeout_s(shape) - time.monotonic()
             if left_s <= 0:
                 raise self.unanswered(shape, self.discarded["noise"] - noise_before)
-            if self.buffer and not self.is_remote:
+            if self.buffer and self.missing > 1 and not self.is_remote:
                 # sleeping while the rest is on the wire spares waking up for every byte of it
-                lacking = self.missing - 1 - self.waiting()
-                if lacking > 0:
-                    time.sleep(min(lacking * self.framing.character_s, left_s))
-            self.hear(self.receive(self.missing))
+                time.sleep(min((self.missing - 1) * self.framing.character_s, left_s))
+            self.hear(self.receive_some(self.missing))
+            for frame in self.frames():
+                if self.answers(frame, shape):
+                    return frame
 
     def expect(self, request: bytes) -> None:
-        owed = (shape for slave in self.slaves.values() for shape in slave.owed)
+        owed = tuple(shape for slave in self.slaves.values() for shape in slave.owed)
         self.request = request
-        self.expected = rtu.patterns(request, owed)
+        self.expected = patterns(request, owed)
 
     def hear(self, data: bytes) -> None:
         if data:
@@ -146,7 +158,7 @@ class RtuLine(SerialLine):
         self.has_heard = True
         heard = rtu.shape_heard(frame)
         slave = self.slaves[heard.slave]
-        if asked and frame[:2] == bytes([asked.slave, asked.function | REFUSAL_BIT]):
+        if asked and (heard.slave, heard.function) == (asked.slave, asked.function | REFUSAL_BIT):
             slave.settle_refusal()
             start = int.from_bytes(self.request[2:4], "big")
             raise rtu.refused(self.port, asked, start, frame[2])

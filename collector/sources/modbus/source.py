@@ -20,6 +20,7 @@ from collector.scalars import Seconds
 from collector.sources.modbus import believable, devicemap, discover, scheme, sunspec, sunspec_chain
 from collector.sources.modbus.believable import Counters
 from collector.sources.modbus.devicemap import DeviceMap
+from collector.sources.modbus.due import Device, Due
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.meter import Bus, Meter, words_of
 from collector.sources.modbus.plan import Block
@@ -93,7 +94,8 @@ class Modbus:
             raise BadOption("address", msg)
         self.meter = Meter(name, bus, address, self.map)
         self.counters = Counters()
-        self.last: dict[frozenset[str], dict[tuple[str, str], dict[str, float]]] = {}
+        self.last: dict[frozenset[str], dict[Device, dict[str, float]]] = {}
+        self.due: dict[tuple[frozenset[str], bool], Due] = {}
         self.scheme_tried = not is_network(options.line)
         if options.pause is not None:
             self.meter.slave.pause_s, self.meter.slave.is_pause_given = options.pause, True
@@ -134,6 +136,7 @@ class Modbus:
         if found != self.map:
             log.info("%s: %s", self.name, told)
             self.map = found
+            self.due.clear()
             self.meter = Meter(self.name, self.meter.bus, self.meter.address, found)
 
     def words(self, address: int, count: int) -> Sequence[int]:
@@ -144,29 +147,37 @@ class Modbus:
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:
         """Read what is due; raise at the first block that is not answered."""
-        registers = self.registers(quantities)
-        words = self.fetch(registers)
-        before, told = self.last.get(quantities, {}), dict[tuple[str, str], dict[str, float]]()
+        words = self.fetch(self.due_for(quantities).registers)
+        due = self.due_for(quantities)  # a refusal may have taught another function
+        before, told = self.last.get(quantities, {}), dict[Device, dict[str, float]]()
         every: list[Sequence[int]] = []
-        for register in registers:
-            held = words_of(self.meter.block(register), words)
+        for register, device, pick in due.places:
+            try:
+                held = pick(words)
+            except KeyError:  # it was left out
+                continue
             every.append(held)
-            value = register.value(held) if held else None
+            value = register.value(held)
             if value is None:
                 continue
-            device = self.device_of(register)
-            if not value and self.counters.is_doubtful(
-                device[1], register.quantity, before.get(device, {})
-            ):
+            quantity = register.quantity
+            if not value and self.counters.is_doubtful(device[1], quantity, before.get(device, {})):
                 continue
             values = told.setdefault(device, {})
             if register.adds:
-                value = total([value, values.get(register.quantity, 0.0)])
-            values[register.quantity] = value
+                value = total([value, values.get(quantity, 0.0)])
+            values[quantity] = value
         if self.map.name != sunspec.NAME:
-            self.check(told, every, registers)
+            self.check(told, every, due.quantities)
         self.last[quantities] = told
         return [Reading(kind, device, at_ms, values) for (kind, device), values in told.items()]
+
+    def due_for(self, quantities: frozenset[str]) -> Due:
+        key = quantities, self.meter.uses_input
+        if key not in self.due:
+            registers = self.registers(quantities)
+            self.due[key] = Due(registers, self.device_of, self.meter.block)
+        return self.due[key]
 
     def fetch(self, registers: Sequence[Register]) -> Mapping[tuple[int, int], int]:
         """Read *registers*. Raise ReadFault, which names the scheme that is right."""
@@ -193,18 +204,16 @@ class Modbus:
 
     def check(
         self,
-        told: Mapping[tuple[str, str], Mapping[str, float]],
+        told: Mapping[Device, Mapping[str, float]],
         every: Sequence[Sequence[int]],
-        registers: Sequence[Register],
+        names: Sequence[str],
     ) -> None:
         """Raise FrameDamaged for what no sound meter could have sent."""
-        held = [words for words in every if words]
-        names = [each.quantity for each in registers]
         for values in told.values():
-            if why := believable.why_not(values, held, names):
+            if why := believable.why_not(values, every, names):
                 raise FrameDamaged(f"{self.name}: {why}")
 
-    def device_of(self, register: Register) -> tuple[str, str]:
+    def device_of(self, register: Register) -> Device:
         """Return kind and name of the device that *register* tells about."""
         if isinstance(register, Point):
             return register.kind, f"{self.name}{register.device}"
@@ -226,7 +235,7 @@ class Modbus:
         if isinstance(register, Point):
             row["device"] = self.device_of(register)[1]
         try:
-            words = words_of(block, self.meter.ask(block))
+            words = list(words_of(block, self.meter.ask(block)))
         except DeviceRefused as refusal:
             return row | {"words": [], "value": None, "refused": str(refusal)}
         return row | {"words": words, "value": register.value(words)}

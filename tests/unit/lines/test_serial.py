@@ -112,6 +112,29 @@ def test_bytes_go_out_and_come_in(pty):
         assert line.receive(1) == b""
 
 
+def test_all_that_has_come_is_taken_in_one_piece(pty):
+    master, path = pty
+    with opened(path) as line:
+        assert not line.comes_within(0)
+        assert line.receive_some(1) == b""
+        os.write(master, b"answer")
+        assert line.comes_within(5)
+        assert line.receive_some(1) == b"answer"
+
+
+def test_what_finds_no_room_at_once_is_sent_all_the_same(pty):
+    master, path = pty
+    question = bytes(range(256)) * 64
+    with opened(path) as line:
+        sender = threading.Thread(target=line.send, args=(question,))
+        sender.start()
+        taken = b""
+        while len(taken) < len(question):
+            taken += os.read(master, 4096)
+        sender.join()
+    assert taken == question
+
+
 def test_opening_and_closing_twice_does_no_harm(pty):
     line = SerialLine(pty[1], FRAMING)
     line.close()
@@ -150,13 +173,17 @@ def test_a_line_that_does_not_open_says_why(error, said):
     assert said in why_away("/dev/ttyUSB0", Framing(9600, "even"), error)
 
 
-@pytest.mark.parametrize("use", ["send", "receive", "waiting"])
+@pytest.mark.parametrize("use", ["send", "receive", "receive_some", "waiting"])
 def test_a_line_that_is_pulled_is_away_and_closed(use):
     master, slave, path = open_pty()
     with opened(path) as line:
         os.close(master)
         os.close(slave)
-        act = {"send": lambda: line.send(b"x"), "receive": lambda: line.receive(1)}
+        act = {
+            "send": lambda: line.send(b"x"),
+            "receive": lambda: line.receive(1),
+            "receive_some": lambda: line.receive_some(1),
+        }
         with pytest.raises(LineAway, match="went away"):
             act.get(use, line.waiting)()
         assert not line.is_open
