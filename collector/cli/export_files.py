@@ -140,12 +140,9 @@ def write_folder(
 ) -> list[Written]:
     """Write a part per kind and day below *root*, once everything has been read. Raise OSError."""
     from collector.outputs.file import parts, working  # noqa: PLC0415
-    from collector.outputs.file.forms import HOW_TO_GET_IT, form_of  # noqa: PLC0415
+    from collector.outputs.file.forms import form_of  # noqa: PLC0415
 
-    try:
-        place = parts.Place(root, site, form_of(form), {}, strict=True)
-    except ImportError as error:
-        raise EnergyMonitorError(HOW_TO_GET_IT) from error
+    place = parts.Place(root, site, form_of(form), {}, strict=True)
     is_new = not root.is_dir()
     if is_new:
         root.mkdir()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import BinaryIO, Literal, NamedTuple, Protocol, cast
 
+from collector.contract import extras
 from collector.outputs.file.rows import Row
 from collector.quantity import catalogue
 
@@ -19,11 +20,6 @@ Format = Literal["parquet", "csv", "lp"]
 LEVEL = 6
 LONGEST_HEAD = 1 << 20
 AT_ONCE = 1000  # rows that are written together
-HOW_TO_GET_IT = (
-    "Parquet needs the Python packages 'arro3-core' and 'arro3-io', which are not installed: write "
-    "'csv' or 'lp', or run 'sudo /opt/energy-monitor/current/venv/bin/pip install arro3-core "
-    "arro3-io'"
-)
 
 
 class Heads(NamedTuple):
@@ -56,9 +52,10 @@ class Form(Protocol):
 
 
 def form_of(name: Format) -> Form:
-    """Return a format by its name; its library is imported only now. Raise ImportError."""
+    """Return a format by its name; its library is imported only now. Raise PackageMissing."""
     if name == "parquet":
-        return cast("Form", import_module("collector.outputs.file.parquet"))
+        with extras.importing("parquet"):
+            return cast("Form", import_module("collector.outputs.file.parquet"))
     return CSV() if name == "csv" else LineProtocol()
 
 

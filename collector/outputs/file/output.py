@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -18,7 +17,7 @@ from collector.contract import BadOption, Context, OutputOptions
 from collector.errors import ReadingsRefused
 from collector.options import option
 from collector.outputs.file import parts, tree, working
-from collector.outputs.file.forms import HOW_TO_GET_IT, Format, form_of
+from collector.outputs.file.forms import Format, form_of
 from collector.outputs.file.parts import Day, Place
 from collector.outputs.file.working import Size
 from collector.scalars import FilePath, Seconds
@@ -54,6 +53,9 @@ class FileOptions(OutputOptions):
         high=7 * 86400,
     )
 
+    def extras(self) -> tuple[str, ...]:
+        return ("parquet",) if self.format == "parquet" else ()
+
 
 class File:
     """One folder, in which this house has a folder of its own."""
@@ -66,8 +68,6 @@ class File:
     def __init__(self, name: str, options: FileOptions, context: Context) -> None:
         if "://" in options.folder:
             raise BadOption("folder", f"{options.folder!r} is not a folder of this machine")
-        if options.format == "parquet" and not (find_spec("arro3") and find_spec("arro3.io")):
-            raise BadOption("format", HOW_TO_GET_IT)
         self.options = options
         self.root = Path(options.folder)
         self.site, *_ = context.tags(options).values()
