@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Union
 
-from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
+from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged, LineAway
 from collector.lines.tcp import TcpLine
 from collector.text import plain
 
@@ -24,7 +24,16 @@ DEEPEST = 6
 AT_ONCE = 65_536
 LENGTH = re.compile(rb"-?\d{1,18}")
 
-Answer = Union[int, bytes, None, list["Answer"]]  # noqa: UP007  it names itself
+Word = str | int | bytes
+
+
+class Refusal(str):
+    """An error as one of several answers: the server's words, in plain characters."""
+
+    __slots__ = ()
+
+
+Answer = Union[int, bytes, Refusal, None, list["Answer"]]  # noqa: UP007  it names itself
 
 
 class RedisLine:
@@ -37,6 +46,7 @@ class RedisLine:
         self.room = 0
         self.until_s = 0.0
         self.latest_s = float("inf")
+        self.answer_s = ANSWER_S
 
     @property
     def is_open(self) -> bool:
@@ -59,27 +69,41 @@ class RedisLine:
         self.tcp.close()
         self.come.clear()
 
-    def ask(self, *words: str | int) -> Answer:
+    def ask(self, *words: Word) -> Answer:
         """Return the answer to a command; None for what is not there, or is too long.
 
         It comes before *latest_s* on the monotonic clock. Raise DeviceRefused where it is an error;
         any other ReadFault ends the connection.
         """
-        self.until_s = min(time.monotonic() + ANSWER_S, self.latest_s)
+        (answer,) = self.ask_all([words])
+        if isinstance(answer, Refusal):
+            raise DeviceRefused(f"{self.url} refuses: {answer}")
+        if isinstance(answer, list) and any(isinstance(each, Refusal) for each in answer):
+            self.close()
+            raise FrameDamaged(f"{self.url} did not answer like a Redis server: an error in a list")
+        return answer
+
+    def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Answer]:
+        """Send several commands at once; return their answers, as many, errors among them.
+
+        They come before *latest_s* on the monotonic clock. Any ReadFault ends the connection: some
+        of the commands may have been carried out.
+        """
+        self.until_s = min(time.monotonic() + self.answer_s, self.latest_s)
         self.room = LARGEST_ANSWER
-        self.tcp.send(encode(words))
         try:
-            return self.answer(DEEPEST)
-        except (FrameDamaged, DeviceSilent):
+            self.tcp.send(b"".join(map(encode, commands)))
+            return [self.answer(DEEPEST) for _ in commands]
+        except (FrameDamaged, DeviceSilent, LineAway):
             self.close()
             raise
 
-    def count(self, *words: str | int) -> int:
+    def count(self, *words: Word) -> int:
         """Return the answer to a command that counts. Raise ReadFault."""
         answer = self.ask(*words)
         return answer if isinstance(answer, int) else 0
 
-    def texts(self, *words: str | int) -> list[str]:
+    def texts(self, *words: Word) -> list[str]:
         """Return the answer to a command that lists texts, without those too long or no UTF-8.
 
         Raise ReadFault.
@@ -95,9 +119,8 @@ class RedisLine:
         self.room -= ELEMENT_BYTES
         line = self.line()
         kind, rest = line[:1], line[1:]
-        if kind == b"-" and depth == DEEPEST:
-            text = plain(rest.decode("ascii", errors="replace"))
-            raise DeviceRefused(f"{self.url} refuses: {text}")
+        if kind == b"-":
+            return Refusal(plain(rest.decode("ascii", errors="replace")))
         if kind == b"+":
             return rest
         if kind not in (b":", b"$", b"*") or not LENGTH.fullmatch(rest):
@@ -153,10 +176,10 @@ class RedisLine:
         self.come += piece
 
 
-def encode(words: Sequence[str | int]) -> bytes:
+def encode(words: Sequence[Word]) -> bytes:
     """Return a command as it is sent. Pure."""
-    data = b"*%d\r\n" % len(words)
+    data = [b"*%d\r\n" % len(words)]
     for word in words:
-        text = str(word).encode()
-        data += b"$%d\r\n%s\r\n" % (len(text), text)
-    return data
+        text = word if isinstance(word, bytes) else str(word).encode()
+        data.append(b"$%d\r\n%s\r\n" % (len(text), text))
+    return b"".join(data)
