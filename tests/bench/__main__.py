@@ -11,6 +11,7 @@ BENCHES = [
     "backlog",
     "mqtt",
     "postgresql",
+    "redis",
     "lateness",
     "service",
     "mixed",

@@ -37,6 +37,7 @@ OUTPUTS = {
     "mqtt": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "mqtt_history": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "postgresql": "url: 'postgresql://{at}', database: d, password: !secret known, every: 1s",
+    "redis": "url: 'tcp://{at}', password: !secret known, every: 1s",
 }
 LOCAL = {"file"}  # its far side is a folder
 LARGEST_MB = 120

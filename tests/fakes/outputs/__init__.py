@@ -6,11 +6,12 @@ joins by adding its drivers here.
 
 from typing import Any
 
-from tests.fakes.outputs import influxdb, mqtt, postgresql
+from tests.fakes.outputs import influxdb, mqtt, postgresql, redis
 
 DRIVERS: dict[str, list[Any]] = {
     "influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics],
     "mqtt": [mqtt.mosquitto_state],
     "mqtt_history": [mqtt.mosquitto_history],
     "postgresql": [postgresql.postgresql],
+    "redis": [redis.redis_streams, redis.redis_newest, redis.redis_hmap],
 }

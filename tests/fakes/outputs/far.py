@@ -10,6 +10,10 @@ from collector.reading import Reading
 TOKEN = "!secret token"
 
 
+def ready(_: str) -> None:
+    """Do nothing: most servers take any device."""
+
+
 @dataclass(frozen=True)
 class Far:
     """A real server at *url*.
@@ -18,7 +22,8 @@ class Far:
     gives the voltages of a device by time. *hurried* shortens the output's patience for a while.
     *full* and *endless* are answers of a server that is full, and of one that never ends.
     *refuses* makes a reading that the server refuses for ever, *credential* is the secret that
-    lets us in; None where this server has no such thing.
+    lets us in; None where this server has no such thing. *keeps* is how many readings of a device
+    it keeps at most. *prepare* gets the server ready for a device.
     """
 
     url: str
@@ -30,6 +35,8 @@ class Far:
     endless: bytes
     refuses: Callable[[str, int], Reading] | None = None
     credential: str | None = None
+    keeps: int = 1_000_000
+    prepare: Callable[[str], None] = ready
 
 
 def http_answer(status: int, body: bytes) -> bytes:
