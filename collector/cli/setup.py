@@ -8,6 +8,7 @@ import click
 from collector import text
 from collector.cli.arguments import Duration, config_option
 from collector.errors import EnergyMonitorError
+from collector.safe_text import safe
 
 if TYPE_CHECKING:
     from collector.outputs.influxdb.setup import Done
@@ -61,7 +62,7 @@ def influxdb(
     from collector.cli import units  # noqa: PLC0415
     from collector.outputs.influxdb import setup  # noqa: PLC0415  30 MB that only this needs
 
-    name, options = find_output(config.load(file), output)
+    name, options = find_output(config.load(file), "influxdb", output)
     files = token_files(name, options)
     wanted = setup.Wanted(
         url=options.url,
@@ -85,6 +86,36 @@ def influxdb(
             f"  add 'read_token: !secret {files['read'].name}' to outputs.{name}: then readings "
             "that the database loses in a power cut are noticed and sent again"
         )
+
+
+@setup.command()
+@click.argument("output", required=False)
+@click.option("--change", is_flag=True, help="Replace other process lists of the listed inputs.")
+@config_option
+def emoncms(output: str | None, change: bool, file: Path) -> None:
+    """Make the inputs, process lists and feeds in EmonCMS that an output lists as 'inputs'.
+
+    An input that is missing is made; no reading is too old for it. A feed is found by tag and name.
+    It may be run again at any time: what is there stays, and a process list that is another is only
+    named, unless with --change.
+
+    \b
+    Examples:
+      energy-monitor setup emoncms
+      energy-monitor setup emoncms cloud --change --config config.yaml
+    """
+    from collector import config  # noqa: PLC0415
+    from collector.outputs.emoncms import setup  # noqa: PLC0415
+
+    name, options = find_output(config.load(file), "emoncms", output)
+    done = setup.set_up(options, change=change)
+    click.secho(f"{name}: EmonCMS at {options.url} is ready", fg="green")
+    for each in done.made:
+        click.echo(f"  made: {safe(each)}")
+    for each in done.kept:
+        click.echo(f"  exists: {safe(each)}")
+    for each in done.other:
+        click.secho(f"  {safe(each)}", fg="yellow")
 
 
 def tell(name: str, options: Any, done: "Done") -> None:
@@ -118,14 +149,12 @@ def token_files(name: str, options: Any) -> dict[str, Path]:
     return files
 
 
-def find_output(loaded: Any, name: str | None) -> tuple[str, Any]:
-    """Return name and options of the output *name*, or of the only one of type influxdb."""
-    outputs = {
-        each: options for each, options in loaded.outputs.items() if options.type == "influxdb"
-    }
+def find_output(loaded: Any, kind: str, name: str | None) -> tuple[str, Any]:
+    """Return name and options of the output *name*, or of the only one of type *kind*."""
+    outputs = {each: options for each, options in loaded.outputs.items() if options.type == kind}
     if name is None and len(outputs) == 1:
         return next(iter(outputs.items()))
     if name is None or name not in outputs:
         known = ", ".join(outputs) or "none"
-        raise EnergyMonitorError(f"name an output of type influxdb; the configuration has: {known}")
+        raise EnergyMonitorError(f"name an output of type {kind}; the configuration has: {known}")
     return name, outputs[name]

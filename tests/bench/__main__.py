@@ -12,6 +12,7 @@ BENCHES = [
     "mqtt",
     "postgresql",
     "redis",
+    "emoncms",
     "lateness",
     "service",
     "mixed",

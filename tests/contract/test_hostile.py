@@ -33,6 +33,7 @@ SOURCES = {
 }
 ALONE = {"backups", "green_button", "host", "opower", "simulated"}  # files, and portals by name
 OUTPUTS = {
+    "emoncms": "url: 'http://{at}', key: !secret known, every: 1s",
     "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
     "mqtt": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "mqtt_history": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",

@@ -6,9 +6,10 @@ joins by adding its drivers here.
 
 from typing import Any
 
-from tests.fakes.outputs import influxdb, mqtt, postgresql, redis
+from tests.fakes.outputs import emoncms, influxdb, mqtt, postgresql, redis
 
 DRIVERS: dict[str, list[Any]] = {
+    "emoncms": [emoncms.recorded, emoncms.real_one],
     "influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics],
     "mqtt": [mqtt.mosquitto_state],
     "mqtt_history": [mqtt.mosquitto_history],

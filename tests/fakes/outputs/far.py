@@ -23,7 +23,8 @@ class Far:
     *full* and *endless* are answers of a server that is full, and of one that never ends.
     *refuses* makes a reading that the server refuses for ever, *credential* is the secret that
     lets us in; None where this server has no such thing. *keeps* is how many readings of a device
-    it keeps at most. *prepare* gets the server ready for a device.
+    it keeps at most, *request_bytes* how many bytes a connection takes of many readings at least.
+    *prepare* gets the server ready for a device.
     """
 
     url: str
@@ -36,6 +37,7 @@ class Far:
     refuses: Callable[[str, int], Reading] | None = None
     credential: str | None = None
     keeps: int = 1_000_000
+    request_bytes: int = 10_000
     prepare: Callable[[str], None] = ready
 
 

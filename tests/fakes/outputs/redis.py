@@ -22,7 +22,7 @@ def hurried(output):
 
 
 @contextmanager
-def far(folder, stored, refuses=None, keeps=1_000_000, **options):
+def far(folder, stored, refuses=None, keeps=1_000_000, request_bytes=10_000, **options):
     with redis_server.running(folder, password=PASSWORD) as server:
         yield Far(
             url=server.line,
@@ -35,6 +35,7 @@ def far(folder, stored, refuses=None, keeps=1_000_000, **options):
             refuses=refuses,
             credential="token",
             keeps=keeps,
+            request_bytes=request_bytes,
         )
 
 
@@ -55,7 +56,7 @@ def redis_newest(folder):
         row = client.hgetall(f"em:electricity:{device}")
         return {int(row[b"time"]): float(row[b"voltage"])} if row else {}
 
-    return far(folder, stored, keep=0)
+    return far(folder, stored, request_bytes=100, keep=0)
 
 
 def redis_hmap(folder):
