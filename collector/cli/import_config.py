@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-PROGRAMS = ("vemonitor", "luxtronik", "lutron")
+PROGRAMS = ("vemonitor", "emonhub", "luxtronik", "lutron")
 LONGEST_NOTE = 1000  # a name in a strange file may be as long as the file
 
 
@@ -19,7 +19,8 @@ def import_config(program: str, file: Path) -> None:
     how to store the secrets, which are not copied. Nothing is changed.
 
     \b
-    vemonitor   vm_conf.yaml of vemonitor, with the files that it imports
+    vemonitor   vm_conf.yaml of vemonitor, with the files that it imports and emoncms.yaml
+    emonhub     emonhub.conf of emonHub
     luxtronik   metric.yml of the Prometheus exporter for heat pumps
     lutron      config.json of the Prometheus exporter for Lutron HomeWorks QS
 

@@ -17,11 +17,15 @@ from collector.import_config.vemonitor_columns import (
     UNITS,
     quantity_of,
 )
+from collector.import_config.vemonitor_outputs import (
+    REDIS_DATABASE,
+    REDIS_PORT,
+    write_emoncms,
+    write_redis,
+)
 from collector.scalars import NotAccepted, seconds_of
 from collector.sources.vedirect import labels
 
-REDIS_PORT = "6379"
-REDIS_DATABASE = "3"  # where vemonitor begins to look for one that is its own
 MOST_IMPORTS = 10
 OWN_MEMORY = "has no equivalent: the journal on disk keeps every reading until it is delivered"
 DESCRIBED = "has no equivalent: vemonitor never used it; 'rename' gives a quantity another name"
@@ -36,8 +40,6 @@ WHY = {
     "batteryBanks": BANK,
     "args": BANK,
     "middlewares": BANK,
-    "emoncms": NO_OUTPUT,
-    "redis": NO_OUTPUT,
     "serial": NO_OUTPUT,
     "measurement": ALL_GOES,
     "columns": ALL_GOES,
@@ -65,10 +67,15 @@ def read(file: Path) -> Draft:
         read_redis(item, connectors.at("redis"), written, draft)
     for item in kind_of_all(blocks, "outputs", "influxDb2"):
         write_influxdb(item, connectors.at("influxDb2"), draft)
+    for item in kind_of_all(blocks, "outputs", "redis"):
+        write_redis(item, connectors.at("redis"), draft, WHY)
+    write_emoncms(
+        kind_of_all(blocks, "outputs", "emoncms"), connectors.at("emoncms"), draft, file, WHY
+    )
     for block in blocks:
         draft.note_others(block.parts(), (*SAYS_NOTHING, "inputs", "outputs"), WHY)
         draft.note_others(block.at("inputs").parts(), ("serial", "redis"), {})
-        draft.note_others(block.at("outputs").parts(), ("influxDb2",), WHY)
+        draft.note_others(block.at("outputs").parts(), ("influxDb2", "redis", "emoncms"), WHY)
     draft.note_others(top, ("Imports", "appBlocks", "appConnectors"), WHY)
     return draft
 

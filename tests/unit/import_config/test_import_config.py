@@ -20,7 +20,11 @@ from collector.run import wiring
 from collector.scalars import Seconds
 from collector.sources.vedirect.labels import table
 
-SECRETS = {"redis-shed": "pass-of-redis", "influxdb-base": "token-of-influx"}
+SECRETS = {
+    "redis-shed": "pass-of-redis",
+    "influxdb-base": "token-of-influx",
+    "emoncms-cloud": "key0of0emoncms",
+}
 BMV = {
     "serialPort": "/dev/ttyUSB0",
     "onError": "waitConnection",
@@ -31,7 +35,7 @@ CONNECTORS = {
     "redis": {
         "shed": {"host": "192.168.1.9", "port": 6380, "db": 4, "password": SECRETS["redis-shed"]}
     },
-    "emoncms": {"cloud": {"addr": "http://emon.example", "apikey": "key-of-emoncms"}},
+    "emoncms": {"cloud": {"addr": "http://emon.example", "apikey": SECRETS["emoncms-cloud"]}},
     "influxDb2": {
         "base": {
             "host": "http://192.168.1.9:8086",
@@ -185,13 +189,70 @@ def test_influxdb_becomes_one_output_for_each_bucket(tmp_path):
     assert "outputs: there is none" not in notes
 
 
+def test_a_node_in_redis_becomes_an_output_in_vemonitor_s_layout(tmp_path):
+    item = {"source": "shed", "redis_node": "far", "time_interval": 1, "columns": {}}
+    outputs = {"redis": [item, item, item | {"redis_node": "near"}]}
+    loaded, notes = imported(tmp_path, "vemonitor", house(block([MONITOR], outputs=outputs)))
+    far, near = loaded.outputs.values()
+    assert (far.url, far.database, far.layout, far.prefix) == (
+        "tcp://192.168.1.9:6380",
+        4,
+        "hmap_time_series",
+        "far",
+    )
+    assert (near.prefix, near.password.name) == ("near", "redis-shed")
+    assert "its rows have the names of the quantities here" in notes
+
+
+FEED = {"process": 1, "engine": 2, "unit": "Kwh", "time_interval": 30, "public": True}
+STRUCTURE = {
+    "monitor": {
+        "V": {"description": "Bank (12 V)", "feeds": {"volts": {"process": 1, "unit": "V"}}},
+        "H17": {"feeds": {"out": FEED, "sum": FEED | {"process": 999}}},
+        "time_ref": {"feeds": {}},
+    },
+    "other": {"SOC": {"feeds": {"soc": {"process": 4, "engine": 5}}}},
+}
+
+
+def test_emoncms_becomes_an_output_with_the_structure_beside_it(tmp_path):
+    (tmp_path / "emoncms.yaml").write_text(yaml.safe_dump({"Structure": STRUCTURE}))
+    items = [
+        {"name": "fast", "source": "cloud", "time_interval": 5, "cache_interval": 10},
+        {"name": "slow", "source": "cloud", "time_interval": 60},
+    ]
+    content = house(block([MONITOR], outputs={"emoncms": items}))
+    loaded, notes = imported(tmp_path, "vemonitor", content)
+    (cloud,) = loaded.outputs.values()
+    assert (cloud.type, cloud.url, cloud.interval) == ("emoncms", "http://emon.example", 5)
+    assert cloud.key.name == "emoncms-cloud"
+    volts = cloud.inputs["monitor.battery_voltage"]
+    assert volts.description == "Bank 12 V"
+    (out,) = cloud.inputs["monitor.discharged_energy"].processes
+    assert (out.process, out.feed, out.engine, out.interval, out.unit) == (
+        *("log_to_feed", "out", "phptimeseries"),
+        *(30, "Wh"),
+    )
+    assert "other.state_of_charge" in cloud.inputs
+    for said in (
+        "Structure.other: no device here is called 'other': mend 'inputs'",
+        "Structure.monitor.H17.feeds.sum: has no equivalent: its process, engine or name",
+        "Structure.monitor.H17.feeds.out.unit: discharged_energy is in Wh here",
+        "Structure.monitor.H17.feeds.out.public: has no equivalent",
+        "Structure.monitor.time_ref (time_ref): needs no equivalent",
+        "outputs.emoncms.0.cache_interval: has no equivalent",
+        "EmonCMS gets inputs that are named as the quantities here",
+    ):
+        assert said in notes, said
+
+
 def test_what_has_no_equal_is_said_line_by_line(tmp_path):
     content = house(
         block(
             [MONITOR, SLOW],
             args={"batteryBanks": "b"},
             redis_cache={"source": "shed"},
-            outputs={"emoncms": [{"name": "n"}], "influxDb2": [INFLUX]},
+            outputs={"emoncms": [{"name": "n"}], "serial": [], "influxDb2": [INFLUX]},
         ),
         batteryBanks={"batteryDatas": {}},
         unheard={"of": 1},
@@ -204,7 +265,8 @@ def test_what_has_no_equal_is_said_line_by_line(tmp_path):
         "appBlocks.0.inputs.serial.1.columns.2 (vm_cap)",
         "appBlocks.0.args",
         "appBlocks.0.redis_cache",
-        "appBlocks.0.outputs.emoncms",
+        "appBlocks.0.outputs.emoncms.0",
+        "appBlocks.0.outputs.serial",
         "appBlocks.0.outputs.influxDb2.0.measurement",
         "appConnectors.influxDb2.base.verify_ssl",
         "batteryBanks",
@@ -236,7 +298,7 @@ def test_no_secret_is_shown_and_each_is_said_how_to_store(tmp_path):
     outputs = {"influxDb2": [INFLUX], "emoncms": [{"name": "n", "source": "cloud"}]}
     content = house(block([MONITOR], [BARN], outputs=outputs))
     result, made = typed(tmp_path, "vemonitor", content, secrets=False)
-    for each in (*SECRETS.values(), "key-of-emoncms"):
+    for each in SECRETS.values():
         assert each not in result.output
     for name in SECRETS:
         assert f"'sudo energy-monitor secret set {name}'" in result.stderr
@@ -289,6 +351,128 @@ def test_merged_keys_are_followed(tmp_path):
 def test_every_unit_of_vemonitor_s_columns_is_one_of_ours():
     known = table().fields
     assert vemonitor_columns.UNITS.keys() <= known.keys()
+
+
+# emonHub
+
+
+HUB = """\
+### a remark
+[hub]
+loglevel = DEBUG # (default: WARNING)
+[interfacers]
+[[RFM2Pi]]
+    Type = EmonHubJeeInterfacer
+    [[[init_settings]]]
+        com_port = /dev/ttyAMA0
+[[Line]]
+    Type = EmonHubMinimalModbusInterfacer
+    [[[init_settings]]]
+        device = /dev/ttyUSB0
+        baud = 2400
+        parity = none
+    [[[runtimesettings]]]
+        pubchannels = ToEmonCMS,
+        read_interval = 10
+        nodename = sdm120
+        [[[[meters]]]]
+            [[[[[house]]]]]
+                address = 3
+                type = sdm120
+                registers = 0,6
+                names = V, I
+            [[[[[shed]]]]]
+                type = rid175
+            [[[[[barn]]]]]
+[[SDM630]]
+    Type = EmonHubMinimalModbusInterfacer
+    [[[init_settings]]]
+        device = "/dev/ttyUSB1" # the other
+    [[[runtimesettings]]]
+        registers = 0,1
+[[Battery]]
+    Type = EmonHubVEDirectInterfacer
+    [[[init_settings]]]
+        com_port = /dev/ttyUSB2
+        com_baud = 19200
+        toextract = SOC,V,SER# # these
+        poll_interval = 5
+[[org]]
+    Type = EmonHubEmoncmsHTTPInterfacer
+    [[[runtimesettings]]]
+        subchannels = ToEmonCMS,
+        url = https://emoncms.org/
+        apikey = key0of0emoncms
+        senddata = 1    # on
+        sendstatus = 1
+        interval = 30
+[[off]]
+    Type = EmonHubEmoncmsHTTPInterfacer
+    [[[runtimesettings]]]
+        senddata = 0
+[[MQTT]]
+    Type = EmonHubMqttInterfacer
+[nodes]
+[[9]]
+"""
+
+
+def test_interfacers_of_emonhub_become_sources_and_outputs(tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "emoncms-org").write_text("stored")
+    loaded, notes = imported(tmp_path, "emonhub", HUB)
+    sources = loaded.sources
+    assert set(sources) == {"house", "barn", "SDM630", "Battery"}
+    assert (sources["house"].model, sources["house"].address) == ("eastron-sdm120", 3)
+    assert (sources["house"].serial.baudrate, sources["house"].every) == (2400, 10)
+    assert (sources["barn"].model, sources["SDM630"].model) == ("eastron-sdm120", "eastron-sdm630")
+    assert (sources["SDM630"].line, sources["Battery"].line) == ("/dev/ttyUSB1", "/dev/ttyUSB2")
+    assert sources["Battery"].quantities == ("state_of_charge", "battery_voltage")
+    (org,) = loaded.outputs.values()
+    assert (org.type, org.url, org.every, org.key.name) == (
+        *("emoncms", "https://emoncms.org", 30),
+        "emoncms-org",
+    )
+    assert SECRETS["emoncms-cloud"] not in notes
+    for said in (
+        "interfacers.RFM2Pi: is not read here; leave it to emonHub",
+        "meters.house.names: has no equivalent: values have the names of the quantities here",
+        "meters.shed: is left out: 'energy-monitor models' lists the known ones",
+        "interfacers.org.runtimesettings.sendstatus: has no equivalent",
+        "interfacers.off: is left out: it sends no data",
+        "interfacers.MQTT: has no equivalent: MqttInterfacer",
+        "nodes: has no equivalent: it is about radio frames",
+    ):
+        assert said in notes, said
+
+
+def test_a_reporter_of_an_old_emonhub_becomes_an_output(tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "emoncms-cms").write_text("stored")
+    old = (
+        "[reporters]\n[[cms]]\nType = EmonHubEmoncmsReporter\n[[[runtimesettings]]]\n"
+        "url = http://localhost/emoncms\napikey = 0123\n"
+    )
+    meter = "[interfacers]\n[[sdm120]]\nType = EmonHubSDM120Interfacer\n[[[init_settings]]]\n"
+    loaded, _ = imported(tmp_path, "emonhub", f"{old}{meter}device = /dev/ttyUSB0\n")
+    assert [each.url for each in loaded.outputs.values()] == ["http://localhost/emoncms"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("[hub]\n", "there are no [interfacers] in it: is it emonHub's?"),
+        ("[interfacers]\n[[[a]]]\n", "file:2: is not a section that can stand there"),
+        ("[interfacers\n", "file:1: is not a section that can stand there"),
+        ("[interfacers]\nword\n", "file:2: is neither a [section] nor 'key = value'"),
+        ("[hub]\na = 1\na = 2\n", "file:3: 'a' stands there twice"),
+        (HUB.replace("poll_interval = 5", "poll_interval = soon"), "expected a number of seconds"),
+        (HUB.replace("baud = 2400", "baud = fast"), "'fast' is not a number"),
+        (b"\xff", "is not UTF-8 text"),
+    ],
+)
+def test_what_is_no_configuration_of_emonhub_is_a_sentence(tmp_path, content, sentence):
+    assert sentence in refusal(tmp_path, "emonhub", content)
 
 
 # The exporter for heat pumps
