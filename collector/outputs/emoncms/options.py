@@ -26,13 +26,13 @@ class Process:
         "name of the feed that it writes into, which is created; for a step that has one",
         example="house energy",
         default="",
-        pattern=rf"|{PLAIN_FEED}",
+        pattern=PLAIN_FEED,
     )
     tag: str = option(
         "tag that the feed stands under (default: the node)",
         example="house",
         default="",
-        pattern=rf"|{PLAIN_FEED}",
+        pattern=PLAIN_FEED,
     )
     value: float | None = option(
         "its number; for a step that has one, such as scale", example=0.001, default=None
@@ -56,9 +56,7 @@ class Process:
 class Input:
     """What the set-up makes of one input."""
 
-    description: str = option(
-        "text beside the input", example="House", default="", pattern=rf"|{PLAIN}"
-    )
+    description: str = option("text beside the input", example="House", default="", pattern=PLAIN)
     processes: tuple[Process, ...] = option(
         "its process list, in order",
         example=[{"process": "log_to_feed", "feed": "house power", "unit": "W"}],

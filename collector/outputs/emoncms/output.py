@@ -12,7 +12,7 @@ from collector.contract import BadOption, Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.outputs.emoncms.names import Nodes, device_and_quantity
 from collector.outputs.emoncms.options import EmonCMSOptions
-from collector.outputs.emoncms.rows import Plan, Row, Rows, Times
+from collector.outputs.emoncms.rows import Input, Plan, Row, Rows, Times
 from collector.outputs.emoncms.server import EmonServer, NotTaken, Unsure
 
 ROWS = 300  # a third of a second's work for a server, some seconds for a Raspberry Pi
@@ -55,6 +55,7 @@ class EmonCMS:
         self.doubtful: Times = {}
         self.settle_s = SETTLE_S
         self.is_clean = False
+        self.is_first = True
         self.took_some = False
 
     def open(self) -> None:
@@ -72,7 +73,7 @@ class EmonCMS:
     def write(self, batch: Sequence[bytes]) -> None:
         """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
         if not self.is_asked:
-            self.look()
+            self.look(batch)
         plan = self.rows.plan(batch)
         try:
             bad = self.store(plan)
@@ -84,32 +85,39 @@ class EmonCMS:
         if refused := {**plan.late, **bad}:
             raise ReadingsRefused(dict(sorted(refused.items())))
 
-    def look(self) -> None:
-        """Ask the server how far it is, when it is done with what it was given last."""
+    def look(self, batch: Sequence[bytes]) -> None:
+        """Ask the server how far it is, when it is done with what it was given last.
+
+        A service that was killed may have left a request, so the first look waits too.
+        """
         self.rows.there = self.server.newest()
-        if self.doubtful:
-            self.wait_until_done()
-            self.doubtful = {}
+        if self.doubtful or self.is_first:
+            self.wait_until_done(self.rows.nodes_in(batch))
+        self.doubtful, self.is_first = {}, False
         if self.is_clean:
             self.rows.settle()  # what is newer there than what was sent came from someone else
         self.is_asked = True
 
-    def wait_until_done(self) -> None:
+    def wait_until_done(self, nodes: set[str]) -> None:
+        """Wait until the inputs of *nodes* have what is in doubt, or do not change any more."""
         now = began = changed = time.monotonic()
         while now - changed < self.settle_s and not self.has_all():
             if now - began > LONGEST_SETTLE_S:
                 raise OutputAway(f"{self.server.name} is still busy with what it was given")
             time.sleep(min(LOOK_EVERY_S, self.settle_s / 4))
-            before, self.rows.there = self.state(), self.server.newest()
+            before, self.rows.there = self.rows.there, self.server.newest()
             now = time.monotonic()
-            if self.state() != before:
+            if any(self.rows.there.get(key) != before.get(key) for key in self.inputs_of(nodes)):
                 changed = now
 
-    def state(self) -> list[int]:
-        return [self.rows.there.get(each, -1) for each in self.doubtful]
+    def inputs_of(self, nodes: set[str]) -> list[Input]:
+        return [key for key in self.rows.there if key[0] in nodes]
 
     def has_all(self) -> bool:
-        return all(self.rows.there.get(key, -1) >= at for key, at in self.doubtful.items())
+        there = self.rows.there
+        return bool(self.doubtful) and all(
+            there.get(key, -1) >= second for key, second in self.doubtful.items()
+        )
 
     def store(self, plan: Plan) -> dict[int, str]:
         """Send rows and points; return why some rows are not taken. Raise OutputAway."""

@@ -44,6 +44,11 @@ class Rows:
         self.sent: Times = {}
         self.last_slots: dict[int, int] = {}
 
+    def nodes_in(self, batch: Sequence[bytes]) -> set[str]:
+        """Return the nodes that *batch* is for. Raise OutputAway where two devices would be one."""
+        heads = {line.partition(b" ")[0] for line in batch}
+        return {self.nodes.of(head.decode("ascii").partition(",device=")[2]) for head in heads}
+
     def plan(self, batch: Sequence[bytes]) -> Plan:
         """Return what to send of *batch*. Raise OutputAway where two devices would be mixed."""
         made = Plan()

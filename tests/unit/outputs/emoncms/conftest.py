@@ -53,6 +53,7 @@ def make(server, key_file, tmp_path):
         )
         made.append(EmonCMS("cloud", given, Context("home", Lines(), tmp_path, tmp_path / "s")))
         made[-1].settle_s = 1.0
+        made[-1].is_first = False  # each test has nodes of its own: nothing is left of before
         return made[-1]
 
     yield output
