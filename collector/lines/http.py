@@ -12,6 +12,7 @@ import gzip
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from collector.errors import LineAway
@@ -25,11 +26,15 @@ GZIP_LEVEL = 6
 class Server:
     """The server at *url*, called *name* in messages; several threads may ask it.
 
-    Raise ValueError where *url* is no place to ask.
+    *ca* is a file of certificates that are trusted, in place of the system's. Raise ValueError
+    where *url* is no place to ask.
     """
 
-    def __init__(self, url: str, name: str = "", limits: Limits | None = None) -> None:
+    def __init__(
+        self, url: str, name: str = "", limits: Limits | None = None, ca: Path | None = None
+    ) -> None:
         self.where = place(url)
+        self.ca = ca
         self.name = name or self.where.host
         self.limits = limits or Limits()
         self.idle: list[Connection] = []
@@ -97,7 +102,7 @@ class Server:
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """Lend a connection, a kept one where there is one; hang up where the block fails."""
-        connection = self.kept() or Connection(self.where, self.limits)
+        connection = self.kept() or Connection(self.where, self.limits, self.ca)
         try:
             try:
                 connection.reach()

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -89,8 +90,9 @@ class Connection(http.client.HTTPConnection):
     response_class = Response
     auto_open = 0
 
-    def __init__(self, where: Place, limits: Limits) -> None:
+    def __init__(self, where: Place, limits: Limits, ca: Path | None = None) -> None:
         super().__init__(where.authority)
+        self.ca = ca
         self.where = where
         self.limits = limits
         self.own: socket.socket | None = None  # the same socket: ssl takes the one it wraps
@@ -106,7 +108,7 @@ class Connection(http.client.HTTPConnection):
     def secure(self) -> None:
         """Agree on TLS, where that is wanted and not yet done. Raise OSError."""
         if self.where.is_safe and not isinstance(self.sock, ssl.SSLSocket):
-            context = ssl.create_default_context()
+            context = ssl.create_default_context(cafile=self.ca)
             self.sock = context.wrap_socket(self.sock, server_hostname=self.where.host)
         self.sock.settimeout(self.limits.wait_s)
 
