@@ -21,6 +21,7 @@ BENCHES = [
     "vedirect",
     "metrics",
     "telegraf",
+    "remote_write",
 ]
 
 

@@ -95,7 +95,7 @@ class House:
         self.delivery = self.start("it", proxy.url)
 
     def start(self, name, url):
-        text = yaml.safe_dump({"type": self.kind, "url": url, **self.server.options})
+        text = yaml.safe_dump({"type": self.kind, **self.server.at(url), **self.server.options})
         cls = registry.find("outputs", self.kind).Options
         faults = Faults()
         node: Any = yaml.compose(text.replace("'!secret token'", "!secret token"))
@@ -140,7 +140,7 @@ class House:
 
 @pytest.fixture
 def house(far, tmp_path, request):
-    with Proxy(far[1].url) as proxy:
+    with Proxy(far[1].url, far[1].port) as proxy:
         device = "".join(each for each in request.node.name if each.isalnum())
         far[1].prepare(device)
         made = House(far, proxy, tmp_path, device)

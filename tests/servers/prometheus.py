@@ -33,6 +33,15 @@ class Prometheus:
             for each in self.get(path)["data"]["result"]
         }
 
+    def samples(self, selector: str) -> dict[int, float]:
+        """Return the value for each time in ms of the series that a range *selector* finds."""
+        path = f"/api/v1/query?{urllib.parse.urlencode({'query': selector})}"
+        return {
+            round(at * 1000): float(value)
+            for each in self.get(path)["data"]["result"]
+            for at, value in each["values"]
+        }
+
     def get(self, path: str) -> Any:
         answer = urllib3.request("GET", self.url + path, retries=False, timeout=ANSWER_S)
         assert answer.status == 200, answer.data
@@ -65,12 +74,12 @@ def promtool(*words: str, said: str = "") -> str:
 
 
 @contextmanager
-def running(folder: Path, config: str) -> Iterator[Prometheus]:
+def running(folder: Path, config: str, *flags: str) -> Iterator[Prometheus]:
     """Run Prometheus with its data in *folder* and *config* as its configuration file."""
     file, url = folder / "prometheus.yml", f"127.0.0.1:{free_port()}"
     file.write_text(config)
     command = [program("prometheus"), f"--config.file={file}", f"--web.listen-address={url}"]
-    command += [f"--storage.tsdb.path={folder}/data", "--log.level=warn"]
+    command += [f"--storage.tsdb.path={folder}/data", "--log.level=warn", *flags]
     with (
         (folder / "prometheus.log").open("ab") as log,
         subprocess.Popen(command, stdout=log, stderr=log) as process,

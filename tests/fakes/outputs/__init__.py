@@ -6,7 +6,7 @@ joins by adding its drivers here.
 
 from typing import Any
 
-from tests.fakes.outputs import emoncms, influxdb, mqtt, postgresql, redis
+from tests.fakes.outputs import emoncms, influxdb, mqtt, postgresql, prometheus_remote_write, redis
 
 DRIVERS: dict[str, list[Any]] = {
     "emoncms": [emoncms.recorded, emoncms.real_one],
@@ -14,5 +14,9 @@ DRIVERS: dict[str, list[Any]] = {
     "mqtt": [mqtt.mosquitto_state],
     "mqtt_history": [mqtt.mosquitto_history],
     "postgresql": [postgresql.postgresql],
+    "prometheus_remote_write": [
+        prometheus_remote_write.prometheus,
+        prometheus_remote_write.victoria_metrics,
+    ],
     "redis": [redis.redis_streams, redis.redis_newest, redis.redis_hmap],
 }

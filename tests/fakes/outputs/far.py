@@ -18,8 +18,10 @@ def ready(_: str) -> None:
 class Far:
     """A real server at *url*.
 
-    *options* are those of the output besides 'url', *secrets* the files that they name. *stored*
-    gives the voltages of a device by time. *hurried* shortens the output's patience for a while.
+    *at* makes the options that lead to an address, *options* are the others, *secrets* the files
+    that they name. *port* is where clients of this server must find it, 0 where any will do.
+    *stored* gives the voltages of a device by time. *hurried* shortens the output's patience for a
+    while.
     *full* and *endless* are answers of a server that is full, and of one that never ends.
     *refuses* makes a reading that the server refuses for ever, *credential* is the secret that
     lets us in; None where this server has no such thing. *keeps* is how many readings of a device
@@ -39,6 +41,8 @@ class Far:
     keeps: int = 1_000_000
     request_bytes: int = 10_000
     prepare: Callable[[str], None] = ready
+    at: Callable[[str], dict[str, Any]] = lambda url: {"url": url}
+    port: int = 0
 
 
 def http_answer(status: int, body: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""Prometheus remote write: Prometheus, VictoriaMetrics, Mimir, Thanos and Grafana Cloud take it."""
