@@ -21,14 +21,15 @@ class Output(Protocol):
 
     *resend* says why a second send does no harm. 'idempotent': the same reading is stored as the
     same point. 'asks first': the output asks the far side for its newest time and leaves out what
-    is older. 'newest only': a state replaces itself. Only an idempotent output gets readings
-    again by itself, where ``newest_ms`` shows that the far side has lost some.
+    is older. 'newest only': a state replaces itself. 'at least once': both are kept, and whoever
+    reads them tells them by device and time. Only an idempotent output gets readings again by
+    itself, where ``newest_ms`` shows that the far side has lost some.
     """
 
     Options: ClassVar[type]
     batch_size: int
     wants: Literal["all", "newest"]
-    resend: Literal["idempotent", "asks first", "newest only"]
+    resend: Literal["idempotent", "asks first", "newest only", "at least once"]
 
     def __init__(self, name: str, options: Any, context: Context) -> None: ...
 

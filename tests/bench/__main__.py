@@ -22,6 +22,7 @@ BENCHES = [
     "metrics",
     "telegraf",
     "remote_write",
+    "kafka",
 ]
 
 

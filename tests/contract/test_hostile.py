@@ -40,6 +40,7 @@ OUTPUTS = {
     "postgresql": "url: 'postgresql://{at}', database: d, password: !secret known, every: 1s",
     "redis": "url: 'tcp://{at}', password: !secret known, every: 1s",
     "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
+    "kafka": "brokers: ['{at}'], user: u, password: !secret known, every: 1s",
     "prometheus_remote_write": "url: 'http://{at}', token: !secret known, every: 1s",
 }
 LOCAL = {"file"}  # its far side is a folder

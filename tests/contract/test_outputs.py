@@ -61,7 +61,7 @@ def test_options_are_those_of_every_output_and_some_more_each_with_help_and_exam
 def test_what_it_wants_and_how_it_takes_a_resend_is_declared(kind):
     output = registry.find("outputs", kind)
     assert output.wants in {"all", "newest"}
-    assert output.resend in {"idempotent", "asks first", "newest only"}
+    assert output.resend in {"idempotent", "asks first", "newest only", "at least once"}
     assert (output.wants == "newest") == (output.resend == "newest only")
     assert output.batch_size > 0
 

@@ -6,11 +6,20 @@ joins by adding its drivers here.
 
 from typing import Any
 
-from tests.fakes.outputs import emoncms, influxdb, mqtt, postgresql, prometheus_remote_write, redis
+from tests.fakes.outputs import (
+    emoncms,
+    influxdb,
+    kafka,
+    mqtt,
+    postgresql,
+    prometheus_remote_write,
+    redis,
+)
 
 DRIVERS: dict[str, list[Any]] = {
     "emoncms": [emoncms.recorded, emoncms.real_one],
     "influxdb": [influxdb.influxdb_2, influxdb.victoria_metrics],
+    "kafka": [kafka.kafka],
     "mqtt": [mqtt.mosquitto_state],
     "mqtt_history": [mqtt.mosquitto_history],
     "postgresql": [postgresql.postgresql],

@@ -1,0 +1,1 @@
+"""Kafka, Redpanda, Azure Event Hubs: every reading as a message."""
