@@ -31,7 +31,8 @@ class Context:
 
     *lines* hands out the connections that several sources may share, *config_dir* is where the
     owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
-    *zone* is the time zone of the house, in which its days begin.
+    *zone* is the time zone of the house, in which its days begin. *installation* is a random word
+    that no other installation has; '' where none is known.
     """
 
     site: str
@@ -39,6 +40,7 @@ class Context:
     config_dir: Path
     state_dir: Path
     zone: ZoneInfo = ZoneInfo("UTC")
+    installation: str = ""
 
     def tags(self, options: OutputOptions) -> dict[str, str]:
         """Return the tags that an output adds to every reading: plain words, the site first."""

@@ -29,7 +29,9 @@ class Output(Protocol):
     Options: ClassVar[type]
     batch_size: int
     wants: Literal["all", "newest"]
-    resend: Literal["idempotent", "asks first", "newest only", "at least once"]
+
+    @property
+    def resend(self) -> Literal["idempotent", "asks first", "newest only", "at least once"]: ...
 
     def __init__(self, name: str, options: Any, context: Context) -> None: ...
 

@@ -16,8 +16,11 @@ from collector.doctor.sources import interval_s
 from collector.errors import OutputAway
 from collector.lines.serial import Lines
 from collector.outputs.influxdb.output import LOOK_BACK, Answer, InfluxDB, InfluxDBOptions, token_in
+from collector.outputs.influxdb.site import LATELY
 from collector.reading import Reading, decode, encode
+from collector.run.identity import installation
 from collector.run.selection import Selection
+from collector.safe_text import safe
 from collector.status import SourceStatus
 from collector.text import duration
 
@@ -146,4 +149,26 @@ def newest_in(answer: Answer) -> dict[str, int]:
     return found
 
 
-CHECKS = (stored,)
+def alone(case: Case) -> Iterator[Finding]:
+    """Does another installation write our site into the same database?"""
+    ours = installation(case.sound().data_dir)
+    for name, options in influxdbs(case):
+        if options.read_token is None or not ours:
+            continue
+        context = Context(case.sound().main.site, Lines(), case.file.parent, Path())
+        database = InfluxDB(name, options, context)
+        try:
+            others = (database.marks(LATELY) or set()) - {ours}
+        finally:
+            database.close()
+        if others:
+            yield Finding(
+                "error",
+                f"{name}: another installation writes site {context.site!r} there: "
+                f"{safe(', '.join(sorted(others))[:200])}",
+                "Two houses become one in every dashboard, and nothing can part them again.",
+                f"sudoedit {case.file}    # here or there: give it another 'site'",
+            )
+
+
+CHECKS = (stored, alone)

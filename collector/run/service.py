@@ -22,6 +22,7 @@ from collector.run import control
 from collector.run.delivery import Delivery
 from collector.run.derivation import Deriving
 from collector.run.health import resident_memory
+from collector.run.identity import make_installation
 from collector.run.intake import Intake
 from collector.run.now import Now
 from collector.run.page import PageThread
@@ -57,6 +58,7 @@ class Service:
         self.broken = False
         self.threads: list[threading.Thread] = []
         self.kept_s = time.monotonic()
+        make_installation(config.data_dir)
         built = build(config, self.health)
         self.now = Now(self.clock) if config.main.page.port else None
         self.intakes = [

@@ -35,6 +35,7 @@ from collector.run.health import (
     PageHealth,
     SourceHealth,
 )
+from collector.run.identity import installation
 from collector.run.paths import check_paths
 from collector.run.selection import Selection
 from collector.run.since import since_ms
@@ -163,7 +164,8 @@ def circle_of(made: Mapping[str, Derivation]) -> list[str]:
 def context(config: Config, name: str, lines: Lines) -> Context:
     state_dir = config.data_dir / "state" / name
     zone = ZoneInfo(config.main.timezone)
-    return Context(config.main.site, lines, config.file.parent, state_dir, zone)
+    whose = installation(config.data_dir)
+    return Context(config.main.site, lines, config.file.parent, state_dir, zone, whose)
 
 
 def new_health(config: Config, now_ms: float = 0) -> Health:

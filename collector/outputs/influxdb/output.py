@@ -6,6 +6,7 @@ a reading sent twice is the same point. ``InfluxDB.store`` tells what is made of
 """
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,12 @@ from collector.errors import OutputAway, ReadFault, ReadingsRefused, SecretMissi
 from collector.lines.http import Server
 from collector.lines.http_answer import Limits
 from collector.options import option
+from collector.outputs.influxdb.site import EVER, LATELY, installations, mark
+from collector.reading import time_ms
+from collector.safe_text import safe
 from collector.secrets import Secret
+
+log = logging.getLogger(__name__)
 
 LIMITS = Limits(connect_s=5.0, wait_s=30.0, answer_s=60.0, most_bytes=1_000_000)
 QUOTED_CHARACTERS = 300
@@ -92,11 +98,54 @@ class InfluxDB:
             self.server = Server(options.url, f"InfluxDB at {options.url}", LIMITS)
         except ValueError as error:
             raise BadOption("url", str(error)) from error
+        self.installation = context.installation
+        self.told: set[str] = set()
+        self.is_mark_due = False
         self.first = b""
         self.failures = 0
 
     def open(self) -> None:
-        """Do nothing: the first write connects, and each later one where it must."""
+        """Look whether another installation writes our site. Raise OutputAway.
+
+        The first write connects, and each later one where it must.
+        """
+        if self.installation and self.options.read_token is not None:
+            self.check_site()
+            self.is_mark_due = True
+
+    def check_site(self) -> None:
+        """Refuse to begin where another installation is at work; tell of one that comes later."""
+        others = (self.marks(LATELY) or set()) - {self.installation}
+        if not others:
+            return
+        which = safe(", ".join(sorted(others))[:QUOTED_CHARACTERS])
+        what = f"{self.server.name}: another installation ({which}) writes site {self.site!r} there"
+        if self.installation not in (self.marks(EVER) or set()):
+            raise OutputAway(
+                f"{what}: give this house another 'site'. If it was this house before, it goes on "
+                f"by itself {LATELY} after the last reading of that one"
+            )
+        if others - self.told:
+            log.warning("%s, so two houses become one: give one of them another 'site'", what)
+        self.told = others
+
+    def marks(self, span: str) -> set[str] | None:
+        """Return which installations wrote our site within *span*; None where it is not known."""
+        token = self.options.read_token
+        assert token is not None
+
+        def ask(path: str, fields: Mapping[str, str]) -> tuple[int, str]:
+            answer = self.ask("GET", path, fields, token_in(token))
+            return answer.status, answer.said
+
+        try:
+            return installations(ask, self.options.bucket, self.site, span)
+        except OutputAway:
+            return None
+
+    @property
+    def site(self) -> str:
+        return self.tags["site"]
 
     def close(self) -> None:
         self.server.close()
@@ -112,6 +161,10 @@ class InfluxDB:
         # Side by side they are told from the others in far fewer requests.
         by_series = sorted(range(len(lines)), key=lambda at: lines[at].partition(b" ")[0])
         refused = self.store({at: lines[at] for at in by_series}, newest=lines[-1])
+        if self.is_mark_due:
+            self.is_mark_due = False
+            # Of the oldest reading's time, so that no mark looks like the newest point.
+            self.post(mark(self.site, self.installation, min(map(time_ms, batch))))
         if refused:
             raise ReadingsRefused(dict(sorted(refused.items())))
 

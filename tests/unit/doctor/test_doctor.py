@@ -32,6 +32,7 @@ from collector.doctor import (
 )
 from collector.doctor.case import run
 from collector.doctor.finding import SEVERITIES, CannotTell, Finding
+from collector.run.identity import installation, make_installation
 from collector.status import ClockStatus, JournalStatus, LatestReading
 from tests.fakes.doctor_case import (
     COMPOSE,
@@ -552,6 +553,25 @@ def test_without_a_read_token_there_is_the_advice_to_make_one(case):
     )
     assert told.severity == "advice"
     assert "setup influxdb history" in told.mend
+
+
+def test_another_installation_that_writes_the_same_site_is_an_error(case):
+    def marks(*words):
+        series = [{"tags": {"installation": each}, "values": [[1, 1.0]]} for each in words]
+        document = {"results": [{"statement_id": 0, "series": series}]}
+        return Reply(200, json.dumps(document).encode())
+
+    with serving(lambda _: reply) as server:
+        opened = case(output=HISTORY.format(url=server.url))
+        plant(opened.secrets, {"influxdb-token": "w", "influxdb-read-token": "r"})
+        make_installation(opened.sound().data_dir)
+        reply = marks(ours := installation(opened.sound().data_dir))
+        assert found(stored.alone, opened) == []
+        reply = marks(ours, "another\x1b")
+        told = only(stored.alone, opened)
+    assert told.severity == "error"
+    assert "another installation writes site" in told.what
+    assert "\x1b" not in told.what
 
 
 # --- stack -------------------------------------------------------------------------------------
