@@ -23,6 +23,7 @@ BENCHES = [
     "telegraf",
     "remote_write",
     "kafka",
+    "fleet",
 ]
 
 
