@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
+from collector.contract.metric_names import metrics
 from collector.page.metrics import INFO
-from collector.page.names import metrics
 from tests.fakes.page import PASSWORD, ask, options_with, serving
 from tests.servers import influxd
 

@@ -6,8 +6,8 @@ times as long. Values carry no time, so that Prometheus marks a series stale onc
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from collector.contract.metric_names import PREFIX, Metric, metrics
 from collector.contract.page import DeviceNow
-from collector.page.names import PREFIX, Metric, metrics
 from collector.page.own import own_figures
 from collector.status import Status
 

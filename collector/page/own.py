@@ -5,7 +5,7 @@ What the catalogue has too keeps its name from there.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from collector.page.names import PREFIX, Metric, metrics
+from collector.contract.metric_names import PREFIX, Metric, metrics
 from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
 
 Figure = tuple[Metric, float]

@@ -98,7 +98,7 @@ def memory(folder, port):
 def serve():
     """Serve 64 devices until standard input ends; print the port."""
     from collector.clock import Clock  # noqa: PLC0415  measured by those who start this
-    from collector.page.names import metrics  # noqa: PLC0415
+    from collector.contract.metric_names import metrics  # noqa: PLC0415
     from collector.reading import Reading  # noqa: PLC0415
     from collector.run.now import Now  # noqa: PLC0415
     from collector.status import Lateness, SourceStatus, Status  # noqa: PLC0415

@@ -35,13 +35,12 @@ ALONE = {"backups", "green_button", "host", "opower", "simulated"}  # files, and
 OUTPUTS = {
     "emoncms": "url: 'http://{at}', key: !secret known, every: 1s",
     "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
+    "kafka": "brokers: ['{at}'], user: u, password: !secret known, every: 1s",
     "mqtt": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "mqtt_history": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "postgresql": "url: 'postgresql://{at}', database: d, password: !secret known, every: 1s",
-    "redis": "url: 'tcp://{at}', password: !secret known, every: 1s",
-    "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
-    "kafka": "brokers: ['{at}'], user: u, password: !secret known, every: 1s",
     "prometheus_remote_write": "url: 'http://{at}', token: !secret known, every: 1s",
+    "redis": "url: 'tcp://{at}', password: !secret known, every: 1s",
 }
 LOCAL = {"file"}  # its far side is a folder
 LARGEST_MB = 120

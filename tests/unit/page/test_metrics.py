@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.contract.metric_names import PAST, UNITS, metrics
 from collector.contract.page import DeviceNow
 from collector.page.metrics import text_of
-from collector.page.names import PAST, UNITS, metrics
 from collector.quantity import catalogue
 from collector.status import (
     ClockStatus,
