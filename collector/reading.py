@@ -13,10 +13,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # some become names of files
 LATEST_MS = 10**13  # the year 2286: more digits than the name of a segment has
-NAME_RULE = "letters, digits, '_', '-' and '.', beginning with a letter or digit"
+NAME_RULE = "up to 200 letters, digits, '_', '-' and '.', beginning with a letter or digit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Reading:
 def encode(reading: Reading) -> bytes:
     """Write *reading* as one line of line protocol.
 
-    Raise ValueError where it has no value, or a value that is no finite number: neither can be
-    stored, so neither may get this far.
+    Raise ValueError where it has no value, a value that is no finite number, or a kind or device
+    that is no plain word: none can be stored, and one line that is none would end every output.
     """
     if not reading.values:
         msg = f"a reading of {reading.device} has no values"
@@ -43,7 +44,16 @@ def encode(reading: Reading) -> bytes:
         msg = f"{name} of {reading.device} is {value}"
         raise ValueError(msg)
     fields = ",".join([f"{quantity}={value!r}" for quantity, value in reading.values.items()])
-    return f"{reading.kind},device={reading.device} {fields} {reading.at_ms}".encode("ascii")
+    return f"{head_of(reading.kind, reading.device)} {fields} {reading.at_ms:d}".encode("ascii")
+
+
+@lru_cache(4096)
+def head_of(kind: str, device: str) -> str:
+    """Return how a line begins. Raise ValueError."""
+    for what, name in (("kind", kind), ("device", device)):
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name[:200]!r} is not the name of a {what}: {NAME_RULE}")
+    return f"{kind},device={device}"
 
 
 def decode(line: bytes) -> Reading:

@@ -30,6 +30,7 @@ LONGEST_PAUSE_AWAY_MS = 5_000
 NEW_WAITS_MS = 10_000
 SILENT_WAITS_MS = 300_000
 STUCK_AFTER_MS = 30_000
+PLAIN = (float, int)
 
 
 class Intake:
@@ -156,7 +157,8 @@ class Intake:
             if name not in due:
                 continue
             if quantity.low <= value <= quantity.high:
-                values[quantity.name] = value
+                # A package may bring numpy's numbers, or True, which are written unlike numbers.
+                values[quantity.name] = value if type(value) in PLAIN else float(value)
             else:
                 with self.lock:
                     each.health.out_of_range += 1

@@ -231,7 +231,7 @@ def test_every_option_that_is_required_has_something_to_stand_in(group):
         ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of backups"),
         ("sources: {pi: {}}\n", "sources.pi: 'type' is missing: one of backups"),
         ("sources: {pi: }\n", "expected a block of 'key: value' lines, not nothing"),
-        ("sources: {pi: {type: host}}\noutputs: {h: {}}\n", "'type' is missing: one of influxdb"),
+        ("sources: {pi: {type: host}}\noutputs: {h: {}}\n", "'type' is missing: one of emoncms"),
         (
             "sources: {pi: {type: [host]}}\n",
             "sources.pi.type: expected one plain value, not a list",
@@ -246,7 +246,7 @@ def test_every_option_that_is_required_has_something_to_stand_in(group):
         ("sources: {pi: {type: host, every: 8d}}\n", "from 0.05 to 604800 seconds"),
         ("journal: {keep: 99999w}\n", "at most ten years"),
         ("sources:\n  pi: {type: host}\n  pi: {type: host}\n", "appears twice"),
-        ("sources:\n  a b: {type: host}\n", "is not a valid name: letters, digits"),
+        ("sources:\n  a b: {type: host}\n", "is not a valid name: up to 200 letters"),
         ("sources:\n  pi: {type: host, every: [1s]}\n", "expected one plain value, not a list"),
         ("import: meters.yaml\n", "expected a list of files"),
     ],

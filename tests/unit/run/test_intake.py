@@ -13,6 +13,7 @@ from collector.reading import Reading, decode
 from collector.run.feed import feed
 from collector.run.health import SourceHealth
 from collector.run.intake import Intake
+from collector.run.now import Now
 from collector.scalars import Seconds
 from tests.fakes.time_machine import FakeClock, Turns
 
@@ -75,8 +76,8 @@ def feeds_of(*meters, **options):
     return [feed(meter.name, meter, plain, SourceHealth()) for meter in meters]
 
 
-def run(feeds, journal, clock, turns):
-    Intake(feeds, journal, clock, threading.Lock()).run(Turns(turns))
+def run(feeds, journal, clock, turns, now=None):
+    Intake(feeds, journal, clock, threading.Lock(), now).run(Turns(turns))
 
 
 def stored(journal):
@@ -244,17 +245,41 @@ def test_an_error_that_nobody_foresaw_stops_the_source_alone(clock, journal, cap
     assert feeds[1].health.state == "alive"
 
 
-@pytest.mark.parametrize("wrong", ["warp_factor", "voltage"])
+@pytest.mark.parametrize(
+    ("kind", "device", "quantity"),
+    [
+        ("host", "broken", "warp_factor"),
+        ("host", "brokén", "voltage"),
+        ("host", "in the cellar", "voltage"),
+        ("host", "a,b=c", "voltage"),
+        ("host", "=1+1", "voltage"),
+        ("host", "d" * 201, "voltage"),
+        ("../host", "broken", "voltage"),
+    ],
+)
 def test_a_reading_that_cannot_be_journalled_stops_its_source_alone(
-    clock, journal, monkeypatch, wrong
+    clock, journal, monkeypatch, kind, device, quantity
 ):
-    name = "brokén" if wrong == "voltage" else "broken"
-    good, broken = Meter(clock, "good"), Meter(clock, name)
+    good, broken = Meter(clock, "good"), Meter(clock, "broken")
     feeds = feeds_of(good, broken)
-    monkeypatch.setattr(broken, "read", lambda at, _: [Reading("host", name, at, {wrong: 1.0})])
+    wrong = {quantity: 1.0}
+    monkeypatch.setattr(broken, "read", lambda at, _: [Reading(kind, device, at, wrong)])
     run(feeds, journal, clock, turns=50)
     assert [each.health.state for each in feeds] == ["alive", "failed"]
     assert {reading.device for reading in stored(journal)} == {"good"}
+
+
+def test_numbers_of_other_libraries_are_journalled_and_shown_as_plain_numbers(clock, journal):
+    class Numpys(float):
+        def __repr__(self):
+            return f"np.float64({float(self)})"
+
+    now = Now(clock)
+    meter = Meter(clock, values={"voltage": Numpys(230.5), "active_power": True})
+    run(feeds_of(meter), journal, clock, turns=3, now=now)
+    values = {"voltage": 230.5, "active_power": 1.0, "active_energy": 1.0}
+    assert stored(journal)[-1].values == values
+    assert repr(dict(sorted(now.show()[0].values.items()))) == repr(dict(sorted(values.items())))
 
 
 def test_a_meter_that_comes_back_is_read_again(clock, journal, caplog):
