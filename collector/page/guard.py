@@ -1,7 +1,6 @@
 """Who is served: by the name that was asked for, by the password, and not after too many tries."""
 
 import base64
-import binascii
 import socket
 import threading
 import time
@@ -45,7 +44,7 @@ def password_in(header: str) -> str | None:
         return None
     try:
         decoded = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # it is no base64, not in ASCII, or not UTF-8
         return None
     return decoded.partition(":")[2]
 

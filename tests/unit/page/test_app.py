@@ -117,6 +117,13 @@ def test_a_wrong_one_is_not_let_in_and_breaks_nothing(locked, header):
     assert ask(locked, Authorization=basic(PASSWORD))[0] == 200
 
 
+def test_a_login_in_no_ascii_is_one_that_lacks_and_not_logged(locked, caplog):
+    head = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    request = f"{head}Authorization: Basic \xe9\r\n\r\n".encode("latin-1")
+    assert say(locked, request)[0] == 401
+    assert not caplog.records
+
+
 def test_after_some_wrong_passwords_one_has_to_wait(locked):
     assert [ask(locked, Authorization=basic("x"))[0] for _ in range(6)] == [401] * 5 + [429]
     status, headers, _ = ask(locked, Authorization=basic(PASSWORD))
