@@ -7,6 +7,7 @@ from collector.lines.redis import Answer, RedisLine, Refusal, Word
 from collector.secrets import Secret
 
 Commands = Sequence[Sequence[Word]]
+LOOKS_AT_ONCE = 20  # hashes of 3,600 rows, or entries of every quantity, are 9 MB of an answer
 SEEN_OTHERS = "equal or smaller than the target stream top item"
 
 
@@ -43,9 +44,18 @@ class Server:
         except ReadFault as error:
             raise OutputAway(str(error)) from error
 
+    def ask_some(self, commands: Commands) -> list[Answer]:
+        """Return the answers to any number of *commands*, a few at a time. Raise OutputAway."""
+        places = range(0, len(commands), LOOKS_AT_ONCE)
+        return [
+            answer
+            for first in places
+            for answer in self.ask_all(commands[first : first + LOOKS_AT_ONCE])
+        ]
+
     def look(self, commands: Commands) -> list[Answer]:
         """Return the answers to *commands*, none of which may be an error. Raise OutputAway."""
-        answers = self.ask_all(commands)
+        answers = self.ask_some(commands)
         self.check(answers)
         return answers
 

@@ -85,7 +85,7 @@ class Streams:
         times = server.look([("HGET", key, "time") for key in new.values()])
         heads: list[Answer] = [None] * len(new)
         if self.keep:
-            heads = server.ask_all([("XINFO", "STREAM", f"{key}:history") for key in new.values()])
+            heads = server.ask_some([("XINFO", "STREAM", f"{key}:history") for key in new.values()])
             heads = [None if is_missing(each) else each for each in heads]
             server.check(heads)
         for (each, key), time, head in zip(new.items(), times, heads, strict=True):

@@ -7,6 +7,7 @@ from collector.errors import LineAway, OutputAway, ReadingsRefused
 from collector.lines.redis import RedisLine, Refusal
 from collector.lines.serial import Lines
 from collector.outputs.redis.output import Redis, RedisOptions
+from collector.quantity import catalogue
 from collector.reading import Reading, encode
 from collector.secrets import Secret
 from collector.sources.redis.source import Device
@@ -114,6 +115,14 @@ def test_a_reading_that_is_too_late_is_set_aside_and_one_that_is_there_is_not(ma
         2: f"the stream {STREAM} has another reading of that time",
     }
     assert times(client) == [1000, 3000, 4000]
+
+
+def test_a_full_batch_of_many_quantities_that_is_there_already_is_not_set_aside(make, client):
+    values = dict.fromkeys(list(catalogue())[:100], 230.1)
+    batch = lines(*range(1_000), **values)
+    make().write(batch)
+    make().write(batch)
+    assert client.xlen(STREAM) == 1_000
 
 
 def test_each_device_is_asked_for_its_own_newest(make, client):
@@ -319,6 +328,19 @@ def test_the_end_of_its_newest_second_is_its_newest_time(make, client):
     assert output.newest_ms() == AT_MS + 7_999
     client.hset("vm_mains", "name", "no second")
     assert output.newest_ms() == AT_MS + 7_999
+
+
+def test_full_hashes_of_many_devices_are_asked_for_a_few_at_a_time(make, client):
+    rows = {AT_MS // 1000 - second: b"{}" for second in range(3_600)}
+    with client.pipeline() as pipeline:
+        for number in range(45):
+            pipeline.sadd("em", f"em_d{number}")
+            pipeline.hset(f"em_d{number}", mapping=rows)
+        pipeline.execute()
+    output = make(layout="hmap_time_series")
+    assert output.newest_ms() == AT_MS + 999
+    output.write([line for number in range(45) for line in lines(1, device=f"d{number}")])
+    assert client.hlen("em_d44") == 3_600
 
 
 def test_what_it_writes_is_what_the_source_redis_reads(make, server, tmp_path):
