@@ -5,7 +5,7 @@ What holds for every output is in tests/contract/test_outputs.py.
 
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from collector.errors import OutputAway, ReadingsRefused
 from collector.lines.serial import Lines
 from collector.outputs.postgresql.options import PostgreSQLOptions
 from collector.outputs.postgresql.output import PostgreSQL
+from collector.outputs.postgresql.tables import MARK
 from collector.reading import Reading, encode
 from collector.scalars import Seconds
 from collector.secrets import Secret
@@ -392,6 +393,32 @@ def test_a_table_of_somebody_else_is_left_alone(server, history):
     assert columns(server, "electricity") == {"bill": "text"}
 
 
+@pytest.mark.parametrize("table", ["electricity", "energy_monitor_sites"])
+def test_a_table_that_another_role_has_made_like_ours_runs_nothing_with_our_rights(
+    server, history, table
+):
+    column = "a', 1)) AS each (quantity, value); CREATE TABLE stolen (); --"
+    with suppress(psycopg.errors.DuplicateObject):
+        server.ask("CREATE ROLE mallory LOGIN PASSWORD 'of-mallory'")
+    server.ask("GRANT CREATE, USAGE ON SCHEMA public TO mallory")  # as it was up to PostgreSQL 14
+    with server.connect(user="mallory", password="of-mallory") as mallory:
+        mallory.execute(
+            f"CREATE TABLE {table} (site text PRIMARY KEY, zone text, device text, "
+            f'time timestamptz, voltage float8, "{column}" float8)'
+        )
+        mallory.execute(f"COMMENT ON TABLE {table} IS '{MARK}'")
+        mallory.execute(
+            "CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN CREATE TABLE stolen (); RETURN NEW; END'"
+        )
+        mallory.execute(
+            f"CREATE TRIGGER steal BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION steal()"
+        )
+        mallory.execute(f"GRANT ALL ON {table} TO PUBLIC")
+    assert f"{table} is there and not Energy Monitor's" in said(history)
+    assert tables(server) - {"energy_monitor_sites"} == {table} - {"energy_monitor_sites"}
+
+
 def test_a_wrong_password_is_said_with_the_command_that_mends_it(server, tmp_path):
     with output(server, tmp_path, password="not-the-one") as made:
         text = said(made)
@@ -414,7 +441,7 @@ def test_a_right_that_is_missing_is_said_with_the_statement_that_gives_it(server
     history.close()
     text = said(history)
     assert 'ALTER TABLE "electricity" OWNER TO "energy-monitor"' in text
-    server.ask(text.partition("; there: ")[2])
+    server.ask(text.partition(" there: ")[2])
     history.write([reading()])
 
 

@@ -101,7 +101,7 @@ class PostgreSQL:
         try:
             self.check_version(self.connection.version)
             self.ask(SETTINGS)
-            with self.transaction():
+            with self.nothing_foreign(), self.transaction():
                 views.put_site(self.ask, self.tables.site, self.zone)
             self.tables.look()
             self.make_views()
@@ -198,14 +198,8 @@ class PostgreSQL:
 
     def store_rows(self, rows: Mapping[str, Rows]) -> None:
         if any(self.tables.lacks(kind, each) for kind, each in rows.items()):
-            try:
-                with self.transaction():
-                    self.tables.make(rows)
-            except NotOurs as error:
-                raise OutputAway(
-                    f"{self.login.where}: {error} is there and not Energy Monitor's; give it a "
-                    "database of its own"
-                ) from error
+            with self.nothing_foreign(), self.transaction():
+                self.tables.make(rows)
             self.make_views()
         with self.transaction():
             for kind, each in rows.items():
@@ -264,6 +258,18 @@ class PostgreSQL:
             words = error.diag.message_primary or str(error)
             raise self.login.away(
                 error.sqlstate or "", words, error.diag.constraint_name
+            ) from error
+
+    @contextmanager
+    def nothing_foreign(self) -> Iterator[None]:
+        """Say of what somebody else has made that it stands in the way. Raise OutputAway."""
+        try:
+            yield
+        except NotOurs as error:
+            raise OutputAway(
+                f"{self.login.where}: {error} is there and not Energy Monitor's; give it a "
+                "database of its own, or, where Energy Monitor has made it, there: ALTER TABLE "
+                f'"{error}" OWNER TO "{self.options.user}"'
             ) from error
 
     @contextmanager

@@ -1,8 +1,9 @@
 """The tables of the house: one per kind, made and widened as readings come, a part per month.
 
-A table that is ours has ``MARK`` as its comment; no other is ever read or changed. Parts are made
-beside their table and then attached, so nobody who reads it has to wait. Where TimescaleDB
-is installed, the table is its hypertable instead.
+A table that is ours has ``MARK`` as its comment and belongs to our role; no other is ever read or
+changed: what another role has made can have triggers, which would run with our rights. Parts are
+made beside their table and then attached, so nobody who reads it has to wait. Where TimescaleDB is
+installed, the table is its hypertable instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ HERE = "to_regnamespace(quote_ident(current_schema()))"
 TEXT = 'text COLLATE "C"'  # no new release of the C library ever breaks an index of it
 VALUE = "double precision"
 CHUNK = "7 days"
+PLAIN = "'^[A-Za-z0-9][A-Za-z0-9_.-]*$'"  # what needs no care within SQL
+OURS = "pg_has_role(relowner, 'USAGE')"
 TIMESCALE = "SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'"
 
 TABLES = f"""
@@ -29,6 +32,7 @@ TABLES = f"""
     JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
     WHERE relnamespace = {HERE} AND relkind IN ('p', 'r') AND NOT relispartition
     AND obj_description(pg_class.oid, 'pg_class') = %s
+    AND {OURS} AND relname ~ {PLAIN} AND attname ~ {PLAIN}
 """  # noqa: S608  only our own words
 
 NAMED = f"SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = {HERE}"  # noqa: S608
@@ -36,7 +40,7 @@ NAMED = f"SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = {HERE}"  
 PARTS = f"""
     SELECT whole.relname, part.relname FROM pg_inherits
     JOIN pg_class AS whole ON whole.oid = inhparent JOIN pg_class AS part ON part.oid = inhrelid
-    WHERE whole.relnamespace = {HERE} AND whole.relkind = 'p'
+    WHERE whole.relnamespace = {HERE} AND whole.relkind = 'p' AND part.relname ~ {PLAIN}
 """  # noqa: S608
 
 # A look into the index for each device and part: max(time) alone would read the whole table.

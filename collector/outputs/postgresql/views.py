@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from collector.outputs.postgresql.tables import HERE, Ask, lock, quoted
+from collector.outputs.postgresql.tables import HERE, OURS, Ask, NotOurs, lock, quoted
 
 MARK = "Energy Monitor: view"
 SITES = "energy_monitor_sites"
@@ -21,6 +21,10 @@ MAKE_SITES = f"""
 PUT_SITE = f"""
     INSERT INTO {SITES} AS known VALUES (%s, %s)
     ON CONFLICT (site) DO UPDATE SET zone = EXCLUDED.zone WHERE known.zone <> EXCLUDED.zone
+"""  # noqa: S608
+
+FOREIGN = f"""
+    SELECT 1 FROM pg_class WHERE relnamespace = {HERE} AND relname = %s AND NOT {OURS}
 """  # noqa: S608
 
 # The mean of each minute, of each device, and of all devices their sum.
@@ -93,8 +97,10 @@ def outdated(ask: Ask, quantities: Mapping[str, Iterable[str]]) -> Iterator[tupl
 
 
 def put_site(ask: Ask, site: str, zone: str) -> None:
-    """Note where the days of a house begin, in a transaction."""
+    """Note where the days of a house begin, in a transaction. Raise NotOurs."""
     lock(ask)
+    if ask(FOREIGN, [SITES]):
+        raise NotOurs(SITES)
     ask(MAKE_SITES)
     ask(PUT_SITE, [site, zone])
 
