@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # so a distance counts as changed only beyond what a preempted thread could make of it.
 STEP_MS = 50
 CALM_AFTER_MS = 3_600_000
+AHEAD_MS = 1_000  # more than the times of readings are rounded
 
 TIME_ERROR = 5  # <sys/timex.h>
 TIMEX_BYTES = 256  # larger than struct timex on any machine
@@ -143,3 +144,8 @@ def utc(at_ms: float) -> str:
     """Write a time as people and machines read it: 2026-01-31T23:59:59.000Z."""
     seconds, ms = divmod(int(at_ms), 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03d}Z"
+
+
+def is_later(at_ms: int, other_ms: int, now_ms: float) -> bool:
+    """Was *at_ms* after *other_ms*, or is that of before the clock was set back?"""
+    return at_ms >= other_ms or at_ms <= now_ms < other_ms

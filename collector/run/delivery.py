@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from collector.clock import Clock, utc
+from collector.clock import AHEAD_MS, Clock, utc
 from collector.contract import Output, OutputOptions
 from collector.errors import NotProvided, OutputAway, OutputFault, ReadingsRefused
 from collector.journal.cursor import Cursor
@@ -184,8 +184,9 @@ class Delivery:
             self.newest.forget()
             self.taken_after, self.passed_ms = cursor, 0
             self.reader.go(cursor.number)
+        now_ms = self.clock.wall_ms() + AHEAD_MS
         while records := self.reader.take(TAKEN_AT_ONCE):
-            self.newest.take([line for _, line in records])
+            self.newest.take([line for _, line in records], now_ms)
             self.passed_ms = time_ms(records[-1][1])
         if not self.newest.devices:
             return None

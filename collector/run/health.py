@@ -9,7 +9,6 @@ from pathlib import Path
 from collector.reading import Reading
 
 LATENESS_KEPT = 300
-AHEAD_MS = 1_000  # more than the times of readings are rounded
 
 
 @dataclass
@@ -107,8 +106,3 @@ def resident_memory() -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def is_later(at_ms: int, other_ms: int, now_ms: float) -> bool:
-    """Was *at_ms* after *other_ms*, or is that of before the clock was set back?"""
-    return at_ms >= other_ms or at_ms <= now_ms < other_ms

@@ -10,12 +10,11 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from collector.clock import Clock, Frame, next_slot
+from collector.clock import AHEAD_MS, Clock, Frame, is_later, next_slot
 from collector.errors import LineAway, NotProvided, ReadFault
 from collector.journal.journal import Journal
 from collector.reading import Reading, encode
 from collector.run.feed import Feed
-from collector.run.health import AHEAD_MS, is_later
 from collector.run.now import Now
 
 log = logging.getLogger(__name__)

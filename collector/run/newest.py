@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from collector.clock import is_later
+
 VALUE = re.compile(rb"=[^,]*")
 Values = dict[bytes, tuple[int, bytes]]  # quantity → time and value, as they stand in a line
 
@@ -10,7 +12,8 @@ Values = dict[bytes, tuple[int, bytes]]  # quantity → time and value, as they 
 class Newest:
     """Takes encoded readings in any number; holds one value per quantity of a device.
 
-    What is older than a value that was *sent* is left out: a state never goes back in time.
+    What is older than a value that was *sent* is left out: a state never goes back in time, but
+    for that of a clock that was set back since.
     """
 
     def __init__(self) -> None:
@@ -25,21 +28,21 @@ class Newest:
         for head, values in self.devices.items():
             self.sent_ms |= {(head, quantity): at_ms for quantity, (at_ms, _) in values.items()}
 
-    def take(self, lines: Iterable[bytes]) -> None:
-        """Take some more, of which most are soon outdated: of those alike only one is split."""
+    def take(self, lines: Iterable[bytes], now_ms: float = 0) -> None:
+        """Take some more by *now_ms*. Most are soon outdated: of those alike only one is split."""
         alike: dict[tuple[bytes, bytes], tuple[int, bytes]] = {}
         for line in lines:
             head, fields, time = line.split(b" ")
             key, at_ms = (head, VALUE.sub(b"", fields)), int(time)
-            if key not in alike or at_ms >= alike[key][0]:
+            if key not in alike or is_later(at_ms, alike[key][0], now_ms):
                 alike.pop(key, None)  # it goes behind those of its time that came before
                 alike[key] = at_ms, fields
         for (head, _), (at_ms, fields) in alike.items():
             values = self.devices.setdefault(head, {})
             for field in fields.split(b","):
                 quantity, _, value = field.partition(b"=")
-                known_ms = max(values.get(quantity, (0,))[0], self.sent_ms.get((head, quantity), 0))
-                if at_ms >= known_ms:
+                known_ms = values.get(quantity, (self.sent_ms.get((head, quantity), 0),))[0]
+                if is_later(at_ms, known_ms, now_ms):
                     values[quantity] = at_ms, value
 
     def lines(self) -> list[bytes]:

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from collector.clock import Clock
+from collector.clock import AHEAD_MS, Clock, is_later
 from collector.contract.page import DeviceNow
 from collector.reading import Reading
-from collector.run.health import AHEAD_MS, is_later
 from collector.run.status import UNDATED_MS
 
 INTERVALS = 3

@@ -4,6 +4,7 @@ Home Assistant takes a counter below 0.9 of the one before as a new meter, and t
 shows. So a lower value waits until a second, later read agrees: the meter was really replaced.
 """
 
+import math
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from statistics import median_low
 from typing import Any, Self
 
 from collector.outputs.mqtt.mapping import counts_up
+from collector.reading import LATEST_MS, NAME
 
 GAPS = 3  # of which the middle one counts: an outage is no interval
 SILENT_INTERVALS = 3
@@ -66,7 +68,14 @@ class Device:
     kind: str
     values: dict[str, Value] = field(default_factory=dict)
 
-    def take(self, at_ms: int, fields: Iterable[tuple[str, str]]) -> None:
+    def take(self, at_ms: int, fields: Iterable[tuple[str, str]], now_ms: float = math.inf) -> None:
+        """Take what was read at *at_ms*, when *now_ms* was the newest time of any device.
+
+        What is known from beyond both is of before the clock was set back: it is as old as that.
+        """
+        for value in self.values.values():
+            if at_ms <= now_ms < value.seen_ms:
+                value.seen_ms, value.lower = at_ms, None
         for name, text in fields:
             counts = counts_up(name)
             known = self.values.get(name)
@@ -125,7 +134,8 @@ class Device:
         """Return the device that ``to_json`` wrote. Raise ValueError, LookupError or TypeError."""
         values = {}
         for name, (text, seen_ms, gaps, part) in document["values"].items():
-            if not NUMBER.fullmatch(text) or not are_whole([seen_ms, part, *gaps]):
+            numbers = [seen_ms, part, *gaps]
+            if not NAME.fullmatch(name) or not NUMBER.fullmatch(text) or not are_whole(numbers):
                 raise ValueError(name)
             values[name] = Value(text, seen_ms, gaps[-GAPS:], part=part)
         if not values or not isinstance(document["kind"], str):
@@ -134,4 +144,4 @@ class Device:
 
 
 def are_whole(numbers: Collection[Any]) -> bool:
-    return all(type(each) is int and each >= 0 for each in numbers)
+    return all(type(each) is int and 0 <= each < LATEST_MS for each in numbers)

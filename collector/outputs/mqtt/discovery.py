@@ -18,6 +18,7 @@ from collector.outputs.mqtt.mapping import OWN_KINDS, entity, is_enabled, words
 
 PLAIN = re.compile(r"[A-Za-z0-9_]+")
 LARGEST_PART = 100_000  # some brokers in the cloud take 128 kB
+OWN = "collector/"  # before the place of what the collector says about a device
 ROOM = 1_500  # of a part, beside its entities
 
 
@@ -55,7 +56,7 @@ class Topics:
 
 def place_of(kind: str, device: str) -> str:
     """Return where a device is in the topics; what we say about it is not the device. Pure."""
-    return f"collector/{device}" if kind == "collector" and device != "collector" else device
+    return f"{OWN}{device}" if kind == "collector" and device != "collector" else device
 
 
 def word(text: str) -> str:

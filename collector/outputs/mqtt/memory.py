@@ -11,6 +11,8 @@ from pathlib import Path
 from collector import files
 from collector.errors import OutputAway
 from collector.outputs.mqtt.device import Device
+from collector.outputs.mqtt.discovery import OWN
+from collector.reading import NAME
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +33,12 @@ class Memory:
     def load(self) -> dict[str, Device]:
         """Return what was saved; nothing where there is no file, or one that is damaged."""
         try:
-            with self.file.open("rb") as opened:
+            with files.open_file(self.file) as opened:
                 document = json.loads(opened.read(LARGEST))
             if document["form"] != FORM:
                 raise ValueError("another form")  # noqa: TRY301  said below
-            return {
-                place: Device.from_json(device) for place, device in document["devices"].items()
-            }
+            devices = document["devices"].items()
+            return {checked(place): Device.from_json(device) for place, device in devices}
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -60,3 +61,10 @@ class Memory:
         except OSError as error:
             raise OutputAway(f"{self.file} cannot be written: {error.strerror}") from error
         self.saved_s, self.saved_names = now_s, names
+
+
+def checked(place: str) -> str:
+    """Return *place*, which becomes a part of topics. Raise ValueError."""
+    if not NAME.fullmatch(place.removeprefix(OWN)):
+        raise ValueError(place)
+    return place

@@ -135,7 +135,8 @@ class MQTT:
     def take(self, devices: dict[str, Device], batch: Sequence[bytes]) -> dict[str, list[int]]:
         """Take readings; return which of them are about each place."""
         places: dict[str, list[int]] = {}
-        self.newest = max(map(time_ms, batch)), self.monotonic_s()
+        now_ms = max(map(time_ms, batch))
+        self.newest = now_ms, self.monotonic_s()
         for number, line in enumerate(batch):
             kind, device, at_ms, fields = parts_of(line)
             fields = [each for each in fields if entity(each[0])]
@@ -144,7 +145,7 @@ class MQTT:
             place = discovery.place_of(kind, device)
             known = devices.setdefault(place, Device(kind))
             new = [name for name, _ in fields if name not in known.values]
-            known.take(at_ms, fields)
+            known.take(at_ms, fields, now_ms)
             if new:
                 discovery.arrange(self.topics, place, known, new, self.largest)
             places.setdefault(place, []).append(number)

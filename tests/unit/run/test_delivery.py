@@ -393,6 +393,15 @@ def test_an_output_of_states_gets_the_newest_value_of_every_quantity(showing, jo
     ]
 
 
+def test_a_state_goes_on_after_a_clock_that_was_ahead_is_set_back(showing, journal, states, clock):
+    now_ms = round(clock.wall_ms())
+    for at_ms in (now_ms + 10**9, now_ms - 1_000, now_ms - 2_000, now_ms):
+        journal.append([encode(Reading("electricity", "mains", at_ms, {"voltage": 1.0}))])
+        showing.deliver_once()
+    given = [each.at_ms - now_ms for batch in states.batches for each in batch]
+    assert given == [10**9, -1_000, 0]
+
+
 def test_a_refused_state_is_counted_and_not_set_aside(showing, journal, states, tmp_path, caplog):
     fill(journal, 1, 3)
     states.mood = ReadingsRefused({0: "no such topic"})

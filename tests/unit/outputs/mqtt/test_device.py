@@ -101,6 +101,16 @@ def test_a_quantity_is_gone_after_a_week_in_which_others_are_read():
     assert device.gone() == ["voltage"]
 
 
+def test_a_device_goes_on_after_a_clock_that_was_ahead_is_set_back():
+    device, fields = Device("electricity"), [("voltage", "2.0")]
+    device.take(10 * DAY_MS, [("voltage", "1.0"), ("active_energy", "5.0")], now_ms=10 * DAY_MS)
+    device.take(1_000, fields, now_ms=1_000)
+    assert device.seen_ms == 1_000
+    assert dict(device.shown(EVERY_MS)) == {"voltage": "2.0", "active_energy": "5.0"}
+    device.take(500, [("voltage", "3.0")], now_ms=1_000)
+    assert dict(device.shown(EVERY_MS))["voltage"] == "2.0"
+
+
 def test_a_restart_remembers_what_was_shown_and_shows_nothing_before_it_is_read(tmp_path):
     device = Device("electricity")
     for at_s in (0, 10, 20):
@@ -131,6 +141,9 @@ GOOD = {"form": 1, "devices": {"m": {"kind": "k", "values": {"voltage": ["1.0", 
         json.dumps(GOOD).replace("[1]", '["1"]'),
         json.dumps(GOOD).replace("5", "true"),
         json.dumps(GOOD).replace('"k"', "7"),
+        json.dumps(GOOD).replace("5", "1" + "0" * 30),
+        json.dumps(GOOD).replace('"m"', '"a/+/#"'),
+        json.dumps(GOOD).replace("voltage", 'volt\\"age'),
     ],
 )
 def test_a_memory_that_is_damaged_is_said_and_left(tmp_path, text, caplog):
