@@ -1,6 +1,7 @@
 """The command ``energy-monitor add output``: writes the block of a new output for the owner."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
@@ -51,6 +52,7 @@ def output(kind: str, name: str | None, given: tuple[str, ...], file: Path) -> N
     if unknown := sorted(options.keys() - {each.name for each in fields(cls)}):
         raise EnergyMonitorError(f"outputs of type {kind!r} have no option {unknown[0]!r}")
     secrets: dict[str, str] = {}
+    check_secrets(cls, options)
     if sys.stdin.isatty():
         ask(cls, name, options, secrets)
     fill_in(cls, name, options)
@@ -91,6 +93,20 @@ def is_secret(cls: type, name: str) -> bool:
     return hint is Secret or Secret in get_args(hint)
 
 
+def check_secrets(cls: type, options: dict[str, Any]) -> None:
+    """Take ``!secret NAME`` as the name of a secret. Raise EnergyMonitorError for a value."""
+    for name in (each.name for each in fields(cls) if each.name in options):
+        if not is_secret(cls, name):
+            continue
+        mark, _, secret = str(options[name]).partition(" ")
+        if mark != "!secret":
+            raise EnergyMonitorError(
+                f"--set {name}: a command line and the configuration hold no secrets: write "
+                f"--set '{name}=!secret NAME', or leave it out"
+            )
+        options[name] = secret.strip()
+
+
 def is_required(each: "Field[Any]") -> bool:
     return each.default is MISSING and each.default_factory is MISSING and each.name != "type"
 
@@ -120,7 +136,7 @@ def fill_in(cls: type, name: str, options: dict[str, Any]) -> None:
         if each.name not in options and is_secret(cls, each.name):
             options[each.name] = f"{name}-{each.name}"
         elif each.name not in options:
-            missing.append(f"--set {each.name}={each.metadata['example']}")
+            missing.append("--set " + shlex.quote(f"{each.name}={each.metadata['example']}"))
     if missing:
         raise EnergyMonitorError(f"this output needs more: {' '.join(missing)}")
 

@@ -35,6 +35,11 @@ def test_the_block_of_a_first_output_is_written_and_what_is_left_is_said(file):
     assert f" reload --config {file}'" in answer.output
 
 
+def test_the_name_of_a_secret_may_be_given_as_the_configuration_has_it(file):
+    assert add(file, *WORDS, "--set", "token=!secret of-the-house").exit_code == 0
+    assert config.load(file).outputs["influxdb"].token.name == "of-the-house"
+
+
 def test_another_joins_those_that_are_there_and_comments_stay(file):
     text = file.read_text() + (
         "outputs:  # where it goes\n"
@@ -57,6 +62,7 @@ def test_another_joins_those_that_are_there_and_comments_stay(file):
     [
         (["influxdb"], "--set url=http://localhost:8086 --set bucket=energy"),
         (["influxd"], "did you mean 'influxdb'?"),
+        ([*WORDS, "--set", "token=hunter2"], "write --set 'token=!secret NAME', or leave it out"),
         ([*WORDS, "--set", "buckt=x"], "have no option 'buckt'"),
         ([*WORDS, "--set", "token"], "expected OPTION=VALUE"),
         ([*WORDS, "--name", "a b"], "'a b' is not a name"),
