@@ -35,6 +35,7 @@ def replacing(
     folder = os.open(file.parent, DIRECTORY) if folder is None else os.dup(folder)
     beside = f".{file.name}.new"
     try:
+        refuse_device(file, folder)
         with suppress(FileNotFoundError):  # of a run that was killed
             os.unlink(beside, dir_fd=folder)
         descriptor = os.open(beside, NEW, mode, dir_fd=folder)
@@ -55,6 +56,14 @@ def replacing(
             os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def refuse_device(file: Path, folder: int) -> None:
+    """Raise OSError where *file* in *folder* is a device: root could replace /dev/null."""
+    with suppress(FileNotFoundError):
+        mode = os.stat(file.name, dir_fd=folder, follow_symlinks=False).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise OSError(errno.EINVAL, "it is a device, not a file", str(file))
 
 
 def replace(

@@ -45,6 +45,10 @@ def target(file: Path | None) -> Iterator[BinaryIO]:
         raise EnergyMonitorError(
             f"{file} is a folder: to have a file per day in it write '{file}/'"
         )
+    if file.exists() and not file.is_file():
+        raise EnergyMonitorError(
+            f"{file} is not a file: without '-o' the readings go to standard output"
+        )
     with files.replacing(file, give=True) as opened:
         if file.suffix == ".gz":
             with gzip.GzipFile("", "wb", 6, opened, mtime=0) as packed:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,12 @@ def test_a_file_gets_its_content_and_mode_and_nothing_is_left_beside_it(tmp_path
     assert file.read_bytes() == b"new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["token"]
+
+
+def test_a_device_is_never_replaced():
+    with pytest.raises(OSError, match="it is a device"):
+        files.replace(Path("/dev/null"), b"new")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_where_the_block_fails_the_old_file_stays(tmp_path):

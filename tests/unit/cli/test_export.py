@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import random
 import subprocess
 from contextlib import suppress
@@ -361,3 +362,13 @@ def fill_up(file):
     with file.open("wb", buffering=0) as opened, suppress(OSError):
         while True:
             opened.write(b"x")
+
+
+@pytest.mark.parametrize("place", ["pipe", "link"])
+def test_what_is_no_file_is_not_replaced(data, tmp_path, place):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    done = typed("--data-dir", data, "-o", tmp_path / place)
+    assert done.exit_code == 1
+    assert "is not a file: without '-o' the readings go to standard output" in done.stderr
+    assert {each.name for each in tmp_path.iterdir()} >= {"pipe", "link"}
