@@ -1,7 +1,9 @@
 """Which device is which node: EmonCMS has one series per node and name, which no two may share."""
 
 import re
+import threading
 from collections.abc import Mapping
+from weakref import WeakValueDictionary
 
 from collector.contract import BadOption
 from collector.errors import OutputAway
@@ -12,13 +14,24 @@ from collector.scalars import did_you_mean
 LONGEST = 255
 LONGEST_AT_ORG = 16
 ORG = "emoncms.org"
+Account = tuple[str, ...]
+# Which output sends into an input, of all that run here: two would count it twice.
+SENDERS: WeakValueDictionary[tuple[Account, str, str], "Nodes"] = WeakValueDictionary()
+LOCK = threading.Lock()
 
 
 class Nodes:
-    """The node of each device, by *nodes* or by its own name. Raise BadOption."""
+    """The node of each device, by *nodes* or by its own name. Raise BadOption.
 
-    def __init__(self, nodes: Mapping[str, str], host: str) -> None:
+    *output* is the name of the output, *account* is where it sends to.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, str], host: str, output: str = "", account: Account = ()
+    ) -> None:
         self.nodes = nodes
+        self.output = output
+        self.account = account
         self.most = LONGEST_AT_ORG if host.rstrip(".").endswith(ORG) else LONGEST
         self.owners: dict[str, str] = {}
         self.inputs: dict[tuple[str, str], str] = {}
@@ -62,13 +75,29 @@ class Nodes:
         return node
 
     def claim(self, kind: str, node: str, quantity: str) -> None:
-        """Remember whose an input is. Raise OutputAway where it is of a device of another kind."""
+        """Remember whose an input is. Raise OutputAway where it is somebody else's already.
+
+        That is a device of another kind, or another output.
+        """
         owner = self.inputs.setdefault((node, quantity), kind)
         if owner != kind:
             raise OutputAway(
                 f"{quantity} of the node {node!r} comes from a device of kind {owner} and from one "
                 f"of kind {kind}: leave one of them out by 'select'"
             )
+        with LOCK:
+            sender = SENDERS.setdefault((self.account, node, quantity), self)
+        if sender is not self:
+            raise OutputAway(
+                f"the output {sender.output!r} sends {quantity} of the node {node!r} there too, so "
+                "it would be counted twice: leave it out by 'select' in one of the two"
+            )
+
+    def release(self) -> None:
+        """Let another output send into these inputs."""
+        with LOCK:
+            for key in [key for key, sender in SENDERS.items() if sender is self]:
+                del SENDERS[key]
 
 
 def as_one(node: str) -> str:

@@ -32,14 +32,16 @@ class EmonCMS:
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only"] = "asks first"
 
-    def __init__(self, name: str, options: EmonCMSOptions, context: Context) -> None:  # noqa: ARG002  every output gets its name
+    def __init__(self, name: str, options: EmonCMSOptions, context: Context) -> None:  # noqa: ARG002  it needs none
         if float(options.interval) % 1:
             raise BadOption("interval", f"{options.interval:g} s is not in whole seconds")
         try:
             self.server = EmonServer(options.url, options.key)
         except ValueError as error:
             raise BadOption("url", str(error)) from error
-        nodes = Nodes(options.nodes, self.server.server.where.host)
+        where = self.server.server.where
+        account = (where.host, str(where.port), where.path, options.key.name)
+        nodes = Nodes(options.nodes, where.host, name, account)
         feeds = {
             device_and_quantity("feeds", each): number for each, number in options.feeds.items()
         }
@@ -68,6 +70,7 @@ class EmonCMS:
 
     def close(self) -> None:
         self.is_asked = False
+        self.rows.nodes.release()
         self.server.close()
 
     def write(self, batch: Sequence[bytes]) -> None:

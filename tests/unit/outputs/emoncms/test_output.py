@@ -91,10 +91,22 @@ def test_rows_come_as_often_as_wanted_also_over_the_ends_of_batches(make, meter)
 def test_a_resend_counts_nothing_twice(make, meter):
     it, batch = meter(), []
     batch = it.lines(*HOUR)
-    make().write(batch)
-    make().write(batch)
-    make().write([*batch[1800:], *it.lines(3610)])
+    for lines in (batch, batch, [*batch[1800:], *it.lines(3610)]):
+        output = make()
+        output.write(lines)
+        output.close()
     assert it.logged == [*SLOTS, 3610]
+    assert it.energy == (3.61, 3610.0)
+
+
+def test_two_outputs_to_one_account_never_count_one_value_twice(make, meter):
+    it, first, second = meter(), make(), make()
+    first.write(it.lines(*HOUR))
+    assert "the output 'cloud' sends active_power of the node" in away(second, it.lines(*HOUR))
+    assert it.energy == EXACT
+    second.write(meter().lines(0))
+    first.close()
+    second.write(it.lines(3610))
     assert it.energy == (3.61, 3610.0)
 
 
@@ -159,6 +171,7 @@ def test_a_service_that_is_killed_leaves_a_request_that_the_next_one_waits_for(m
     killed.write(it.lines(0))
     killed.server.server.limits = replace(killed.server.server.limits, answer_s=0.03)
     away(killed, it.lines(*HOUR[1:]))
+    killed.close()
     following.is_first = True
     following.write(it.lines(*HOUR[1:]))
     assert it.energy == EXACT
