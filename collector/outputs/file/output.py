@@ -6,6 +6,7 @@ its day was finished, is the same row of the same part.
 """
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,10 +123,13 @@ class File:
         place = Place(self.root, self.site, form_of(self.options.format), self.tags)
         with working.reading(folder, day) as file:
             parts.finish(place, day, file)
+            # By the disk's clock: what a source dates years ahead deletes nothing.
+            written = parts.date_of(int(os.fstat(file.fileno()).st_mtime * 1000))
         working.cut(folder, working.file_name(day), 0)
         self.sizes.pop(day, None)
         if self.options.keep:
-            oldest = date.fromisoformat(day.date) - timedelta(seconds=self.options.keep)
+            newest = min(day.date, written)
+            oldest = date.fromisoformat(newest) - timedelta(seconds=self.options.keep)
             for path in parts.drop_before(place, oldest.isoformat()):
                 log.info("%s was deleted: it is older than 'keep'", path)
 

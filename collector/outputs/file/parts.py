@@ -28,7 +28,6 @@ DAY_MS = 86_400_000
 STAMP = "%Y%m%dT%H%M%S"
 PART = re.compile(r"part-(\d{8}T\d{6})(\d{3})-(\d{8}T\d{6})(\d{3})")
 BESIDE = re.compile(r"\.part-[^/]*\.new")
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Day(NamedTuple):
@@ -148,7 +147,7 @@ def times(name: str) -> tuple[int, int]:
 
 @contextmanager
 def reading(folder: int, name: str) -> Iterator[BinaryIO]:
-    with os.fdopen(os.open(name, READ, dir_fd=folder), "rb") as file:
+    with files.open_file(name, folder) as file:
         yield file
 
 

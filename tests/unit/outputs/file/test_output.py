@@ -336,10 +336,13 @@ def test_old_days_are_deleted_and_nothing_else(tmp_path, lake):
 def test_a_reading_of_a_far_future_deletes_no_day(tmp_path, lake):
     house = House(tmp_path, lake, keep="2d")
     house.fill(0, 5)
-    house.add(meter("mains", BEGIN_MS + 4000 * DAY_MS, 1))
-    house.deliver()
+    for day in (4000, 4002):
+        house.add(meter("mains", BEGIN_MS + day * DAY_MS, 1))
+        house.deliver()
+    for file in (lake / "site=home" / ".open" / "it").iterdir():
+        os.utime(file, (BEGIN_MS / 1000, BEGIN_MS / 1000))  # the day that it is really
     house.end_days()
-    assert len(house.parts) == 1
+    assert len(house.parts) == 2
     assert house.stored() == house.truth
 
 
@@ -387,6 +390,25 @@ def test_a_link_in_the_way_is_not_followed(tmp_path, lake, name):
     house.deliver()
     house.end_days()
     assert house.stored() == house.truth
+
+
+@pytest.mark.parametrize("made", ["link", "pipe"])
+def test_what_is_in_the_place_of_a_part_is_not_read(tmp_path, lake, made):
+    house = House(tmp_path, lake, "csv")
+    house.fill(0, 10)
+    house.fill(2 * 86_400, 1)
+    house.deliver()
+    house.end_days()
+    (part,) = house.parts
+    part.unlink()
+    os.mkfifo(part) if made == "pipe" else part.symlink_to(tmp_path / "elsewhere")
+    house.fill(5, 10)
+    house.deliver()
+    with pytest.raises(OutputAway, match=part.name):
+        house.end_days()
+    part.unlink()
+    house.end_days()
+    assert len(house.parts) == 1
 
 
 @pytest.mark.parametrize("made", ["link", "pipe", "folder"])
