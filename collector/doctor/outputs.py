@@ -1,6 +1,7 @@
 """The outputs: do they deliver, how far are they behind, and does the far side answer?"""
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -106,12 +107,22 @@ def is_ours(case: Case, url: str) -> bool:
 
 def mend_server(case: Case, name: str, error: str = "") -> str:
     """Return what mends a server that takes no readings; one that is starting is left alone."""
-    url = getattr(case.config.outputs.get(name), "url", "") if case.config else ""
+    options = case.config.outputs.get(name) if case.config else None
+    url = getattr(options, "url", "")
     if urlsplit(url).scheme not in {"http", "https"}:
         return "journalctl -u energy-monitor-collector -n 20"
+    if getattr(options, "type", "") != "influxdb":
+        return f"curl -i {shlex.quote(url)}    # is it running there?"
     if is_ours(case, url) and str(HTTPStatus.SERVICE_UNAVAILABLE.value) in error:
         return "sudo docker logs --tail 20 energy-monitor-influxdb-1    # it is still starting"
-    return MEND_STACK if is_ours(case, url) else f"curl -i {url}/health    # is it running there?"
+    if is_ours(case, url):
+        return MEND_STACK
+    return f"curl -i {health(url)}    # is it running there?"
+
+
+def health(url: str) -> str:
+    """Return the address of InfluxDB's health, quoted for a shell."""
+    return shlex.quote(f"{url.rstrip('/')}/health")
 
 
 def reachable(case: Case) -> Iterator[Finding]:
@@ -135,7 +146,7 @@ def reachable(case: Case) -> Iterator[Finding]:
                 else "A proxy before it wants a login of its own, or it is not InfluxDB.",
                 mend_server(case, name, str(page.status))
                 if page.status != HTTPStatus.UNAUTHORIZED
-                else f"curl -i {options.url}/health    # name in 'url' what needs no such login",
+                else f"curl -i {health(options.url)}    # name in 'url' what needs no such login",
             )
 
 

@@ -5,6 +5,7 @@ what root finds on disk says nothing about a running service: that is asked itse
 """
 
 import errno
+import re
 import shlex
 import stat
 from collections.abc import Iterator
@@ -65,7 +66,8 @@ def mend_login(case: Case, group: str, name: str, error: str) -> str:
     if case.config is None:
         return ""
     for place, secret in case.config.secrets_named():
-        if place.startswith(f"{group}.{name}.") and repr(secret.name) in error:
+        is_named = re.search(rf"('|secret set ){re.escape(secret.name)}(?![\w.-])", error)
+        if place.startswith(f"{group}.{name}.") and is_named:
             command = set_command(case, secret.name)
             own = f" --renew    # or your own: sudo energy-monitor secret set {secret.name}"
             return f"{command}{own}" if secret.name in INFLUXDB_TOKENS else command

@@ -85,10 +85,12 @@ class Server:
     def away(self, said: str) -> OutputAway:
         """Say what the server answered and, where a human must mend something, what."""
         secret = f"the secret {self.password.name!r}" if self.password else "'password'"
+        set_it = f"'sudo energy-monitor secret set {self.password.name}'" if self.password else ""
+        store = f"; {set_it} stores another" if set_it else ""
         rights = "it needs rights as in docs/outputs.md, Redis"
         mend = {
             "NOAUTH": "; it wants a login: give 'password', and 'user' where it has several",
-            "WRONGPASS": f"; mend {secret}, or 'user'",
+            "WRONGPASS": f"; mend {secret}, or 'user'{store}",
             "NOPERM": f"; the login may not do that: {rights}",
             "WRONGTYPE": "; another program uses that key: give another 'prefix' or 'database', or "
             "delete the key",

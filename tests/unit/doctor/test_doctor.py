@@ -454,6 +454,27 @@ def test_an_output_that_speaks_no_http_is_not_asked_by_curl(case):
     assert only(outputs.delivering, opened).mend.startswith("journalctl")
 
 
+def test_an_output_to_another_web_server_is_asked_at_its_own_address(case):
+    gone = an_output(state="away", backlog=500, since_ms=0, last_error="Connection refused")
+    output = "  history: {type: emoncms, url: 'http://localhost/a$(b)', key: !secret emoncms-key}\n"
+    opened = case(output=output, status=a_status(outputs={"history": gone}))
+    plant(opened.machine.root, STACK_IS_ON)
+    mend = only(outputs.delivering, opened).mend
+    assert mend == "curl -i 'http://localhost/a$(b)'    # is it running there?"
+
+
+def test_a_login_that_a_broker_refuses_is_mended_by_its_password(case):
+    refused = "Not authorized; store the right password with 'sudo energy-monitor secret set {}'"
+    output = "  history: {type: mqtt, url: 'mqtt://localhost', user: u, password: !secret pass}\n"
+    mends = []
+    for name in ("pass", "pass-2"):
+        gone = an_output(state="away", since_ms=0, last_error=refused.format(name))
+        opened = case(output=output, status=a_status(outputs={"history": gone}))
+        mends.append(only(outputs.delivering, opened).mend)
+    assert "energy-monitor secret set pass" in mends[0]
+    assert mends[1].startswith("journalctl")
+
+
 def test_an_output_that_failed_is_a_bug_to_report(case):
     broken = an_output(state="failed", backlog=500, last_error="KeyError: 'x'")
     output = HISTORY.format(url="http://localhost:1")
