@@ -29,6 +29,7 @@ class Memory:
         self.file = file
         self.saved_s = 0.0
         self.saved_names: object = None
+        self.fault = ""
 
     def load(self) -> dict[str, Device]:
         """Return what was saved; nothing where there is no file, or one that is damaged."""
@@ -48,7 +49,10 @@ class Memory:
             return {}
 
     def save(self, devices: dict[str, Device], now_s: float, *, now: bool = False) -> None:
-        """Write *devices* where it is time to, or *now*. Raise OutputAway."""
+        """Write *devices* where it is time to, or *now*.
+
+        A disk that is full or read-only keeps nothing from the broker: it is tried again later.
+        """
         names = {place: tuple(device.values) for place, device in devices.items()}
         is_due = now_s - self.saved_s >= SAVE_EVERY_S or names != self.saved_names
         if not (is_due or now):
@@ -58,8 +62,16 @@ class Memory:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             files.replace(self.file, text.encode())
+            self.fault = ""
         except OSError as error:
-            raise OutputAway(f"{self.file} cannot be written: {error.strerror}") from error
+            if self.fault != str(error):
+                self.fault = str(error)
+                log.warning(
+                    "%s: %s cannot be written: %s: after a restart a counter may be shown lower",
+                    self.name,
+                    self.file,
+                    error.strerror,
+                )
         self.saved_s, self.saved_names = now_s, names
 
 

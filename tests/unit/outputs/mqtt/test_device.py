@@ -165,6 +165,18 @@ def test_a_memory_is_written_where_names_change_and_every_five_minutes(tmp_path)
     assert times == [0, 100, 400]
 
 
+def test_a_memory_that_cannot_be_written_is_said_once_and_tried_again(tmp_path, caplog):
+    memory, device = Memory("it", tmp_path / "state" / "f"), Device("electricity")
+    reading(device, 10, voltage=1.0)
+    (tmp_path / "state").write_text("in the way")
+    for at_s in (0, 10, 400, 800):
+        memory.save({"mains": device}, 1_000.0 + at_s)
+    assert caplog.text.count("cannot be written") == 1
+    (tmp_path / "state").unlink()
+    memory.save({"mains": device}, 3_000.0)
+    assert memory.load().keys() == {"mains"}
+
+
 @given(st.lists(st.floats(0, 1e10), max_size=30))
 def test_a_counter_falls_only_to_a_value_that_was_read_twice_below(reads):
     shown = [float(each) for each in counter(*reads)]
