@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+from weakref import WeakValueDictionary
 
 from collector.contract import LONGEST_EVERY_S, BadOption, Context
 from collector.errors import OutputAway, ReadingsRefused
@@ -30,6 +31,8 @@ from collector.scalars import Seconds
 
 LOOK_S = 1.0  # how often silence is looked for
 CALM_S = 5.0  # all that speaks to Home Assistant answers its birth: not in the same second
+# Which output shows a place at a broker, of all that run here: two would take turns in its status.
+SHOWN_BY: WeakValueDictionary[tuple[str, str], "MQTT"] = WeakValueDictionary()
 ONLINE, OFFLINE = b"online", b"offline"
 NONE = "none"
 
@@ -66,6 +69,7 @@ class MQTT:
         self.every_ms = round(options.every * 1000)
         self.tags = context.tags(options)
         self.topics = discovery.Topics(context.site, options.topic, prefix)
+        self.place = options.url, self.topics.root
         self.selected = Selected(options)
         will = Message(self.topics.status, OFFLINE)
         self.connection = Connection(name, options, context, self.hear, will, self.look)
@@ -91,6 +95,13 @@ class MQTT:
 
     def open(self) -> None:
         """Connect unless we are. Raise OutputAway."""
+        shown_by = SHOWN_BY.setdefault(self.place, self)
+        if shown_by is not self:
+            url, root = self.place
+            raise OutputAway(
+                f"the output {shown_by.memory.name!r} shows {root!r} at {url} already: give one "
+                "of the two another 'topic', or select all in one of them"
+            )
         if self.devices is None:
             self.devices = self.memory.load()
         if not self.connection.is_open:
@@ -103,6 +114,8 @@ class MQTT:
 
     def close(self) -> None:
         self.connection.close()
+        if SHOWN_BY.get(self.place) is self:
+            del SHOWN_BY[self.place]
         if self.devices is not None:
             self.memory.save(self.devices, self.monotonic_s(), now=True)
 

@@ -117,6 +117,22 @@ def test_the_status_follows_the_collector(tmp_path, broker, ear):
     assert last(ear, "status") == b"offline"
 
 
+def test_two_outputs_do_not_share_a_status(tmp_path, broker, ear):
+    with showing(tmp_path, broker, name="first") as first:
+        first.write([line(1_000, **METER)])
+        with (
+            showing(tmp_path, broker, name="second") as second,
+            pytest.raises(OutputAway, match="'first' shows 'energy_monitor/home' at mqtt://"),
+        ):
+            second.write([line(1_000, "bank", **METER)])
+        assert last(ear, "status") == b"online"
+        with showing(tmp_path, broker, name="third", topic="other") as third:
+            third.write([line(1_000, "bank", **METER)])
+    with showing(tmp_path, broker, name="second") as second:
+        second.write([line(1_000, "bank", **METER)])
+        assert last(ear, "status") == b"online"
+
+
 def test_the_broker_says_that_a_killed_collector_is_offline(tmp_path, broker, ear):
     with showing(tmp_path, broker) as it:
         it.write([line(1_000, **METER)])
