@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import yaml
 
+from collector.reading import NAME as DEVICE
+from collector.reading import NAME_RULE as DEVICE_RULE
 from collector.secrets import NAME, NAME_RULE, Secret
 
 
@@ -23,6 +25,12 @@ class Bytes(int):
 
 class Label(str):
     """A name for people: one line in any script."""
+
+    __slots__ = ()
+
+
+class Device(str):
+    """The name of a device whose readings are heard."""
 
     __slots__ = ()
 
@@ -125,6 +133,13 @@ def read_label(node: yaml.Node) -> Label:
     return label_of(scalar(node))
 
 
+def read_device(node: yaml.Node) -> Device:
+    text = scalar(node)
+    if not DEVICE.fullmatch(text):
+        raise NotAccepted(f"{text!r} is not the name of a device: {DEVICE_RULE}")
+    return Device(text)
+
+
 def read_bool(node: yaml.Node) -> bool:
     text = scalar(node).lower()
     if text not in BOOLEANS:
@@ -207,6 +222,7 @@ def read_path(kind: type[FilePath], node: yaml.Node, folder: Path) -> FilePath:
 SCALARS: dict[Any, Callable[[yaml.Node], Any]] = {
     str: read_text,
     Label: read_label,
+    Device: read_device,
     bool: read_bool,
     int: read_int,
     float: read_float,

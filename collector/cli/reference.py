@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 from collector.config import COMMON, MainOptions
 from collector.contract import registry
 from collector.quantity import catalogue
-from collector.scalars import Bytes, FilePath, InputPath, Label, Seconds
+from collector.scalars import Bytes, Device, FilePath, InputPath, Label, Seconds
 from collector.secrets import Secret
 from collector.sources.modbus.devicemap import MapFile
 
@@ -35,6 +35,7 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     FilePath: {"type": "string", "minLength": 1},
     InputPath: {"type": "string", "minLength": 1},
+    Device: {"type": "string", "minLength": 1},
     Label: {"type": "string", "minLength": 1, "maxLength": 60},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
@@ -45,7 +46,7 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     Secret: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,99}$"},
 }
 WORDS = {
-    str: "text", FilePath: "path", InputPath: "path", Label: "text",
+    str: "text", FilePath: "path", InputPath: "path", Label: "text", Device: "device",
     bool: "true or false", int: "whole number", float: "number",
     Seconds: "duration", Bytes: "size", Secret: "`!secret` name",
 }  # fmt: skip

@@ -67,6 +67,7 @@ UNPUBLISHED = (
 PROBLEMS = (
     "alarm",
     "*_alarm",
+    "*_warning",
     "on_battery",
     "overload",
     "replace_battery",

@@ -1,0 +1,1 @@
+"""Derivations of the project, each a room of its own: readings from readings."""
