@@ -35,6 +35,7 @@ from collector.run.health import (
     PageHealth,
     SourceHealth,
 )
+from collector.run.heard import check_heard
 from collector.run.identity import installation
 from collector.run.paths import check_paths
 from collector.run.selection import Selection
@@ -192,6 +193,7 @@ def check(config: Config) -> list[str]:
     for place, secret in config.secrets_named():
         check_secret(config, place, secret)
     check_paths(config)
+    check_heard(config)
     for place, extra in missing_extras(config):
         config.faults.add_later(place, extras.how(extra))
     config.faults.raise_found()
