@@ -15,6 +15,7 @@ from collector import config
 from collector.errors import ConfigFault, Fault
 from collector.import_config.foreign import Malformed, Part
 from collector.run import wiring
+from collector.run.heard import check_heard
 from collector.scalars import NotAccepted, label_of
 from collector.secrets import Secret
 
@@ -28,18 +29,34 @@ Options = dict[str, Any]
 
 @dataclass
 class Draft:
-    """Sources and outputs by name, each with its options, and *notes* for the owner."""
+    """Sources, derivations and outputs with their options by name; *notes* for the owner."""
 
     sources: dict[str, Options] = field(default_factory=dict)
+    derivations: dict[str, Options] = field(default_factory=dict)
     outputs: dict[str, Options] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def groups(self) -> dict[str, dict[str, Options]]:
+        return {
+            "sources": self.sources,
+            "derivations": self.derivations,
+            "outputs": self.outputs,
+        }
 
     def note(self, place: str, text: str) -> None:
         self.notes.append(f"{place}: {text}")
 
-    def add_source(self, name: str, options: Options) -> None:
+    def add_source(self, name: str, options: Options) -> str:
+        """Add a source; return the name that it is given."""
         given = unused(name, self.sources)
         self.sources[given] = with_label(name, given, options)
+        return given
+
+    def add_derivation(self, name: str, options: Options) -> None:
+        """Add a derivation, whose name no source and no output has."""
+        given = unused(name, [*self.sources, *self.outputs, *self.derivations])
+        self.derivations[given] = with_label(name, given, {}) | options
 
     def add_output(self, name: str, options: Options) -> None:
         given = unused(name, self.outputs)
@@ -100,7 +117,7 @@ def leave_out(draft: Draft, faults: Iterable[Fault]) -> bool:
     left_out = False
     for fault in faults:
         group, _, rest = fault.path.partition(".")
-        entries = {"sources": draft.sources, "outputs": draft.outputs}.get(group, {})
+        entries = draft.groups.get(group, {})
         if entries.pop(rest.partition(".")[0], None) is not None:
             draft.note(fault.path, f"is not valid here and is skipped: {fault.message}")
             left_out = True
@@ -114,6 +131,7 @@ def faults_in(text: str) -> tuple[Fault, ...]:
         file.write_text(text, encoding="utf-8")
         try:
             loaded = config.load(file)
+            check_heard(loaded)
             wiring.build(loaded, wiring.new_health(loaded))
         except ConfigFault as error:
             return error.faults
@@ -133,8 +151,7 @@ Dumper.add_representer(
 
 
 def as_yaml(draft: Draft) -> str:
-    groups = {"sources": draft.sources, "outputs": draft.outputs}
-    made = {name: entries for name, entries in groups.items() if entries}
+    made = {name: entries for name, entries in draft.groups.items() if entries}
     return HEAD + yaml.dump(
         made, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from collector.import_config.draft import Draft, Options
 from collector.import_config.foreign import Malformed, Part, read_yaml
+from collector.import_config.vemonitor_banks import write_banks
 from collector.import_config.vemonitor_columns import (
     FALSE_ZEROS,
     THERMOMETERS,
@@ -27,9 +28,9 @@ from collector.scalars import NotAccepted, seconds_of
 from collector.sources.vedirect import labels
 
 MOST_IMPORTS = 10
+BANKS = "batteryBanks"
 OWN_MEMORY = "has no equivalent: the journal on disk keeps every reading until it is delivered"
 DESCRIBED = "has no equivalent: vemonitor never used it; 'rename' gives a quantity another name"
-BANK = "has no equivalent: vemonitor never computed anything from it"
 NO_OUTPUT = "has no equivalent: there is no output of that kind"
 ALL_GOES = "has no equivalent: an output gets every reading, under the kind and name of its device"
 WHY = {
@@ -37,9 +38,7 @@ WHY = {
     "cache_interval": "has no equivalent: an output gets what is new, in batches",
     "max_items": "has no equivalent: every row is read once",
     "ref_cols": DESCRIBED,
-    "batteryBanks": BANK,
-    "args": BANK,
-    "middlewares": BANK,
+    "middlewares": "has no equivalent: vemonitor never had one; derivations compute here",
     "serial": NO_OUTPUT,
     "measurement": ALL_GOES,
     "columns": ALL_GOES,
@@ -62,7 +61,8 @@ def read(file: Path) -> Draft:
     if not blocks:
         raise Malformed(f"{file}: there is no 'appBlocks' in it: is it vemonitor's?")
     written = {node for block in blocks for node in nodes_written(block)}
-    read_serial(kind_of_all(blocks, "inputs", "serial"), connectors.at("serial"), draft)
+    items = kind_of_all(blocks, "inputs", "serial")
+    serial = read_serial(items, connectors.at("serial"), draft)
     for item in kind_of_all(blocks, "inputs", "redis"):
         read_redis(item, connectors.at("redis"), written, draft)
     for item in kind_of_all(blocks, "outputs", "influxDb2"):
@@ -72,11 +72,12 @@ def read(file: Path) -> Draft:
     write_emoncms(
         kind_of_all(blocks, "outputs", "emoncms"), connectors.at("emoncms"), draft, file, WHY
     )
+    write_banks(blocks, top.get(BANKS, Part(file.name, BANKS, None)), serial, draft)
     for block in blocks:
-        draft.note_others(block.parts(), (*SAYS_NOTHING, "inputs", "outputs"), WHY)
+        draft.note_others(block.parts(), (*SAYS_NOTHING, "args", "inputs", "outputs"), WHY)
         draft.note_others(block.at("inputs").parts(), ("serial", "redis"), {})
         draft.note_others(block.at("outputs").parts(), ("influxDb2", "redis", "emoncms"), WHY)
-    draft.note_others(top, ("Imports", "appBlocks", "appConnectors"), WHY)
+    draft.note_others(top, ("Imports", "appBlocks", "appConnectors", BANKS), WHY)
     return draft
 
 
@@ -107,8 +108,9 @@ def nodes_written(block: Part) -> set[str]:
     return {item.at("redis_node").text() for item in block.at("outputs").at("redis").items()}
 
 
-def read_serial(items: Iterable[Part], connectors: Part, draft: Draft) -> None:
-    """Add a source for each serial port that is read."""
+def read_serial(items: Iterable[Part], connectors: Part, draft: Draft) -> dict[str, str]:
+    """Add a source for each serial port that is read; return their names by connector."""
+    made: dict[str, str] = {}
     by_connector: dict[str, list[Part]] = {}
     for item in items:
         by_connector.setdefault(item.at("source").text(), []).append(item)
@@ -124,11 +126,12 @@ def read_serial(items: Iterable[Part], connectors: Part, draft: Draft) -> None:
         first = min(groups)
         quantities = [quantity for each in groups.values() for quantity in each]
         read = [{"quantities": groups[each], "every": seconds(each)} for each in groups]
-        draft.add_source(
+        made[name] = draft.add_source(
             inputs[0].at("name").text(),
             {"type": "vedirect", **place, "every": seconds(first), "quantities": quantities}
             | ({"read": read[1:]} if read[1:] else {}),
         )
+    return made
 
 
 def groups_of(inputs: Iterable[Part], draft: Draft) -> dict[float, list[str]]:

@@ -21,7 +21,7 @@ UNITS = {
     "DM": "100 %",
 }
 FALSE_ZEROS = {"SOC", "TTG", "T"}
-NEVER_MADE = "has no equivalent: vemonitor names it, but never computed it"
+NEVER_MADE = "needs no column: vemonitor never computed it; the derivation 'battery_bank' does"
 WHY_NO_COLUMN = {
     **dict.fromkeys(("time", "time_ref"), "needs no equivalent: every reading has its time"),
     **dict.fromkeys(("vm_cap", "vm_cap_t", "vm_real_cap", "vm_cap_current"), NEVER_MADE),

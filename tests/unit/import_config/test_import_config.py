@@ -250,11 +250,11 @@ def test_what_has_no_equal_is_said_line_by_line(tmp_path):
     content = house(
         block(
             [MONITOR, SLOW],
-            args={"batteryBanks": "b"},
+            args={"batteryBanks": "b", "solarPlants": "s"},
             redis_cache={"source": "shed"},
             outputs={"emoncms": [{"name": "n"}], "serial": [], "influxDb2": [INFLUX]},
         ),
-        batteryBanks={"batteryDatas": {}},
+        batteryBanks={"batteryDatas": {"others": 1}},
         unheard={"of": 1},
     )
     _, notes = imported(tmp_path, "vemonitor", content)
@@ -263,15 +263,119 @@ def test_what_has_no_equal_is_said_line_by_line(tmp_path):
         "appBlocks.0.inputs.serial.0.ref_cols",
         "appBlocks.0.inputs.serial.0.columns.2 (SER#)",
         "appBlocks.0.inputs.serial.1.columns.2 (vm_cap)",
-        "appBlocks.0.args",
+        "appBlocks.0.args.batteryBanks",
+        "appBlocks.0.args.solarPlants",
         "appBlocks.0.redis_cache",
         "appBlocks.0.outputs.emoncms.0",
         "appBlocks.0.outputs.serial",
         "appBlocks.0.outputs.influxDb2.0.measurement",
         "appConnectors.influxDb2.base.verify_ssl",
-        "batteryBanks",
+        "batteryBanks.batteryDatas.others",
         "unheard",
     }
+
+
+T105 = {
+    "manufacturer": "Trojan",
+    "model": "T-105",
+    "cell_voltage": 2,
+    "nb_cells": 3,
+    "capacity": [[20, 225, 11.25], [5, 185, 37], [10, 207, 20.7]],
+    "bulk_voltage": 7.4,
+    "float_voltage": 6.75,
+}
+SHED = {"battery_type": "flooded", "battery_key": "t105", "in_series": 4, "in_parallel": 2}
+WITH_CURRENT = MONITOR | {"columns": ["V", "I", "SOC"]}
+
+
+def banks(items=None, **batteries):
+    data = {"batteries": batteries or {"t105": T105}, "bankItems": items or {"shed": SHED}}
+    return {"batteryDatas": data}
+
+
+def with_bank(given, inputs=(WITH_CURRENT,), redis=(), **args):
+    args = {"batteryBanks": "shed", **args}
+    return house(block(list(inputs), list(redis), args=args), batteryBanks=given)
+
+
+def test_a_battery_bank_becomes_a_derivation_that_computes_it(tmp_path):
+    loaded, notes = imported(tmp_path, "vemonitor", with_bank(banks()))
+    (bank,) = loaded.derivations.values()
+    assert list(loaded.derivations) == ["shed"]
+    assert (bank.type, bank.device, bank.chemistry) == ("battery_bank", "monitor", "flooded")
+    rows = [(row.hours, row.capacity) for row in bank.capacity_table]
+    assert rows == [(5, 185), (10, 207), (20, 225)]
+    assert (bank.in_series, bank.in_parallel, bank.cells) == (4, 2, 3)
+    assert (bank.charged_voltage, bank.label) == (6.63, "Trojan T-105")
+    assert "args" not in notes
+    assert "batteryBanks: has no equivalent" not in notes
+    assert "bulk_voltage: is not needed" in notes
+
+
+def test_a_bank_of_which_one_capacity_is_known_has_that(tmp_path):
+    battery = T105 | {"capacity": [[20, 100, 5]], "nb_cells": 4, "float_voltage": 13.5}
+    given = banks({"shed": SHED | {"battery_type": "li", "battery_key": "b"}}, b=battery)
+    loaded, notes = imported(tmp_path, "vemonitor", with_bank(given))
+    bank = loaded.derivations["shed"]
+    assert (bank.capacity, bank.chemistry, bank.charged_voltage) == (100, "lifepo4", 13.34)
+    assert "'li' is taken as lifepo4" in notes
+
+
+def test_a_bank_is_measured_and_warm_as_redis_says(tmp_path):
+    far = {"pack": ["V", "I"], "air": ["t_bat"]}
+    content = with_bank(banks(), inputs=[], redis=[BARN | {"columns": far}])
+    loaded, _ = imported(tmp_path, "vemonitor", content)
+    bank = loaded.derivations["shed"]
+    assert (bank.device, bank.temperature) == ("pack", "air")
+
+
+def test_a_bank_named_as_a_source_is_gets_another_name(tmp_path):
+    content = with_bank(banks(), inputs=[WITH_CURRENT | {"name": "shed"}])
+    loaded, _ = imported(tmp_path, "vemonitor", content)
+    assert list(loaded.derivations) == ["shed_2"]
+    assert loaded.derivations["shed_2"].device == "shed"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (with_bank(banks({"other": SHED})), "there is no 'shed' in 'bankItems'"),
+        (with_bank(banks({"other": SHED})), "bankItems.other: is left out: no block names it"),
+        (with_bank(banks(), inputs=[MONITOR]), "no block reads the column 'I', the current"),
+        (
+            with_bank(banks(t105=T105 | {"capacity": [[20, 90, 4.5], [5, 185, 37]]})),
+            "derivations.shed.capacity_table.1: is not valid here and is skipped: from 5 h to 20",
+        ),
+        (with_bank(banks(t105=T105 | {"capacity": [[20, 225, 5]]})), "is not 225 Ah: the Ah"),
+        (
+            with_bank(banks(t105=T105 | {"float_voltage": 13.5})),
+            "float_voltage: does not fit 3 cells of flooded: the default is taken",
+        ),
+        (
+            with_bank(banks({"shed": SHED | {"battery_type": "nicd"}})),
+            "'nicd' is none of flooded, gel, agm, li: flooded is taken",
+        ),
+    ],
+)
+def test_what_is_odd_about_a_bank_is_said_and_the_rest_is_imported(content, sentence, tmp_path):
+    loaded, notes = imported(tmp_path, "vemonitor", content)
+    assert sentence in notes
+    assert loaded.sources
+
+
+@pytest.mark.parametrize(
+    ("battery", "sentence"),
+    [
+        ({"capacity": [[20]]}, "capacity.0: expected [hours, Ah, A]"),
+        ({"capacity": [["x", 5]]}, "capacity.0.0: expected a number above 0"),
+        ({"nb_cells": -3}, "nb_cells: expected a number above 0"),
+    ],
+)
+def test_a_bank_that_cannot_be_read_is_named(battery, sentence, tmp_path):
+    content = with_bank(banks(t105=T105 | battery))
+    assert sentence in refusal(tmp_path, "vemonitor", content)
+    content = with_bank(banks({"shed": SHED | {"battery_key": "none"}}))
+    assert "there is no such battery" in refusal(tmp_path, "vemonitor", content)
 
 
 def test_imported_files_count_and_the_last_wins(tmp_path):
