@@ -32,6 +32,8 @@ UNITS: Mapping[str, tuple[str, int, int]] = {
     "°": ("degrees", 1, 1),
     "°C": ("celsius", 1, 1),
     "K": ("kelvin", 1, 1),
+    "K·d": ("kelvin_seconds", 86_400, 1),
+    "Wh/(K·d)": ("watts_per_kelvin", 1, 24),
     "bar": ("pascals", 100_000, 1),
     "hPa": ("pascals", 100, 1),
     "m/s": ("meters_per_second", 1, 1),

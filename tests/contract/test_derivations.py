@@ -45,6 +45,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = sorted(PROJECT["entry-points"].get("energy_monitor.derivations", {}))
 OPTIONS: dict[str, dict[str, Any]] = {
     "battery_bank": {"device": "shed", "chemistry": "agm", "capacity": 100, "charged_time": "5s"},
+    "heat_pump": {"device": "pump", "meter": "mains", "boundary": "H3"},
     "test_clockwork": {},
     "test_daily": {},
     "test_house": {"of": ["mains", "shed"]},
@@ -91,7 +92,7 @@ def of_class(cls):
 def two_meters(count, seed=1):
     """Return readings of two meters and our own, interleaved: late, twice, with a gap.
 
-    A battery stands beside them, with a reading every five slots.
+    A battery and a heat pump stand beside them, each with a reading every five slots.
     """
     chance = random.Random(seed)
     readings = []
@@ -102,7 +103,7 @@ def two_meters(count, seed=1):
             values = {"active_power": float(chance.randrange(-500, 4000)), "active_energy": energy}
             readings.append(Reading("electricity", device, at_ms, values))
         if number % 5 == 0:
-            readings.append(battery(at_ms, chance))
+            readings += [battery(at_ms, chance), heat_pump(at_ms, number)]
         if number % 10 == 0:
             readings.append(Reading("collector", "collector", at_ms, {"journal_size": 1.0}))
     for place in range(7, len(readings) - 40, 23):
@@ -117,6 +118,19 @@ def battery(at_ms, chance):
     current = chance.choice([2.0, 1.5, -7.3])
     values = {"battery_current": current, "battery_voltage": 13.8, "state_of_charge": 71.0}
     return Reading("battery", "shed", at_ms, values)
+
+
+def heat_pump(at_ms, number):
+    """Return a reading of a heat pump that runs, defrosts and rests in turn."""
+    mode = (0.0, 0.0, 4.0, 1.0, 5.0)[number // 30 % 5]
+    values = {
+        "heat_power": 4123.0,
+        "heat_energy": 100.0 * (number // 20),
+        "operating_mode": mode,
+        "compressor1_on": float(mode != 5.0),
+        "outside_temperature": 3.7 + number % 7,
+    }
+    return Reading("heatpump", "pump", at_ms, values)
 
 
 def first_time(kind, readings):

@@ -28,6 +28,8 @@ UNITS: dict[str, tuple[str | None, str | None, int | None]] = {
     "Ah": (None, "Ah", 1),
     "°C": ("temperature", "°C", 1),
     "K": ("temperature_delta", "K", 1),
+    "K·d": (None, "K·d", 1),
+    "Wh/(K·d)": (None, "Wh/(K·d)", 0),
     "%": (None, "%", 1),
     "s": ("duration", "s", 0),
     "l/h": ("volume_flow_rate", "L/h", 0),

@@ -1,4 +1,4 @@
-"""The configurations of docs/batteries.md are accepted as they stand."""
+"""The configurations of docs/batteries.md and docs/heat-pumps.md are accepted as they stand."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,8 @@ from tests.fakes.running import configure
 DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 BATTERY = "  battery: {type: vedirect, line: /dev/ttyUSB0}\n"
-OTHERS = {"vm_cap"}
+WEATHER = "  weather: {type: simulated}\n"
+OTHERS = {"vm_cap", "heat_pump_performance"}
 
 
 def check(folder, sources, extra):
@@ -25,7 +26,13 @@ def test_the_bank_that_is_shown_is_accepted(rest, tmp_path):
     check(tmp_path, BATTERY, bank + (voltages if rest else ""))
 
 
-@pytest.mark.parametrize("page", ["batteries.md"])
+def test_the_heat_pump_that_is_shown_is_accepted(tmp_path):
+    (block,) = BLOCK.findall((DOCS / "heat-pumps.md").read_text())
+    _, sources, derivations = re.split(r"(?m)^sources:\n|(?=^derivations:)", block)
+    check(tmp_path, sources + WEATHER, derivations)
+
+
+@pytest.mark.parametrize("page", ["batteries.md", "heat-pumps.md"])
 def test_every_quantity_that_is_named_exists(page):
     from collector.cli import reference  # noqa: PLC0415  it imports every source
 

@@ -18,6 +18,7 @@ SOURCES = """\
       pack: {key: far, layout: hash, kind: battery, quantities: {battery_current: I}}
 """
 BANK = "derivations:\n  bank: {{type: battery_bank, chemistry: agm, capacity: 100, device: {}}}\n"
+PUMP = "derivations:\n  hp:\n    type: heat_pump\n    boundary: H3\n    device: {}\n    meter: {}\n"
 
 
 def faults(folder, extra):
@@ -44,6 +45,13 @@ def test_devices_of_sources_are_known(device, tmp_path):
             "'batery' is neither a source nor one of its devices; did you mean 'battery'?",
         ),
         (BANK.format("bank"), "derivations.bank.device", 6, "'bank' is neither"),
+        (
+            PUMP.format("pump", "shed"),
+            "derivations.hp.meter",
+            10,
+            "'shed' is neither a source nor one of its devices; known: battery, far, mains, pack",
+        ),
+        (PUMP.format("pump", "pump"), "derivations.hp.meter", 10, "'pump' is the heat pump itself"),
         (BANK.format("a b"), "derivations.bank.device", 6, "'a b' is not the name of a device"),
         (
             BANK.format("battery").replace("agm", "nicd"),
