@@ -9,6 +9,7 @@ LARGEST_FILE = 1_000_000
 DEEPEST = 50  # libyaml builds nested nodes on the stack of the thread, without a limit
 MOST_NODES = 50_000  # a house has some thousand; aliases make much of little
 MOST_MISTAKES = 20
+TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
 
 class Mistake(NamedTuple):
@@ -23,11 +24,16 @@ def compose(text: str) -> yaml.Node | None:
     if len(text) > LARGEST_FILE:
         raise ValueError(f"it is larger than {LARGEST_FILE / 1e6:.0f} MB")
     depth = 0
-    for event in yaml.parse(text, yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+    try:
+        for event in yaml.parse(text, yaml.CSafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ValueError(TOO_DEEP)
+    except yaml.scanner.ScannerError as error:
+        if error.problem == "exceeded maximum nesting depth":  # libyaml's own, of 1,000
+            raise ValueError(TOO_DEEP) from error
+        raise
     root = yaml.compose(text, yaml.CSafeLoader)
     if root is not None:
         extent(root, {})
