@@ -141,6 +141,10 @@ class Config:
         return folder_of(self.main.backup, self.main.data_dir)
 
     @property
+    def ledger(self) -> Path:
+        return self.data_dir / "ledger" / "ledger.sqlite"
+
+    @property
     def secrets(self) -> Path:
         return self.file.parent / "secrets"
 

@@ -117,6 +117,17 @@ class PageStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LedgerStatus:
+    """The ledger of quarter hours; *backlog* counts readings that it has not used yet."""
+
+    state: str = "starting"
+    last_error: str = ""
+    written_ms: int = 0
+    bytes: int = 0
+    backlog: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The whole service; *backups* has the age of the last good backup, upload and rehearsal."""
 
@@ -129,6 +140,7 @@ class Status:
     outputs: Mapping[str, OutputStatus] = field(default_factory=dict)
     journal: JournalStatus = JournalStatus()
     page: PageStatus = PageStatus()
+    ledger: LedgerStatus = LedgerStatus()
     resident_memory: int = 0
     backups: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()

@@ -71,6 +71,17 @@ class PageHealth:
 
 
 @dataclass
+class LedgerHealth:
+    """The ledger: *state* is starting, keeping, waiting or 'damaged, made anew'."""
+
+    state: str = "starting"
+    last_error: str = ""
+    number: int = 0
+    written_ms: float = 0
+    size: int = 0
+
+
+@dataclass
 class Health:
     """The figures of all parts of the service; hold *lock* while changing or reading them."""
 
@@ -78,6 +89,7 @@ class Health:
     outputs: dict[str, OutputHealth]
     started_ms: float
     derivations: dict[str, DerivationHealth] = field(default_factory=dict)
+    ledger: LedgerHealth = field(default_factory=LedgerHealth)
     lock: threading.Lock = field(default_factory=threading.Lock)
     page: PageHealth = field(default_factory=PageHealth)
 

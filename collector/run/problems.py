@@ -1,5 +1,6 @@
 """What is wrong, a sentence each: the service with itself, and the backups beside it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from collector import backup_options
@@ -28,25 +29,29 @@ def problems(status: Status) -> list[str]:
             found.append(f"output {name} failed, an internal error: {output.last_error}")
         elif output.state == "starting" and output.backlog_s > LONGEST_START_S:
             found.append(f"output {name} has delivered nothing yet")
-    found += [
-        f"derivation {titled(name, each.label)} failed, an internal error: {each.last_error}"
-        for name, each in status.derivations.items()
-        if each.state == "failed"
-    ]
-    found += [
-        f"derivation {titled(name, each.label)} waits: {each.last_error}"
-        for name, each in status.derivations.items()
-        if each.state == "waiting"
-    ]
-    found += of_page(status.page)
-    found += [
-        f"{count} readings were lost since the start: {cause}"
-        for cause, count in status.journal.dropped_lately.items()
-    ]
-    found += [f"{place}: {reason}" for place, reason in status.journal.faults.items()]
+    return [*found, *derived(status), *of_page(status.page), *kept(status)]
+
+
+def derived(status: Status) -> Iterator[str]:
+    """Say what is wrong with the derivations and the ledger."""
+    for plain, each in status.derivations.items():
+        name = titled(plain, each.label)
+        if each.state == "failed":
+            yield f"derivation {name} failed, an internal error: {each.last_error}"
+        elif each.state == "waiting":
+            yield f"derivation {name} waits: {each.last_error}"
+    if status.ledger.last_error:
+        yield f"the ledger is not written now: {status.ledger.last_error}"
+
+
+def kept(status: Status) -> Iterator[str]:
+    """Say what is wrong with the journal."""
+    for cause, count in status.journal.dropped_lately.items():
+        yield f"{count} readings were lost since the start: {cause}"
+    for place, reason in status.journal.faults.items():
+        yield f"{place}: {reason}"
     if status.journal.held:
-        found.append(f"{status.journal.held} readings are only in memory until the disk takes them")
-    return found
+        yield f"{status.journal.held} readings are only in memory until the disk takes them"
 
 
 def of_page(page: PageStatus) -> list[str]:

@@ -24,6 +24,7 @@ from collector.run.derivation import Deriving
 from collector.run.health import resident_memory
 from collector.run.identity import make_installation
 from collector.run.intake import Intake
+from collector.run.ledger import Keeping
 from collector.run.now import Now
 from collector.run.page import PageThread
 from collector.run.since import place_derivations, place_outputs
@@ -109,6 +110,10 @@ class Service:
             health, lock = self.health.derivations[name], self.health.lock
             deriving = Deriving(name, make, self.journal, self.clock, health, lock, self.now)
             self.start(f"derivation {name}", partial(deriving.run, self.stop))
+        ledger = Keeping(
+            self.config.ledger, self.journal, self.clock, self.health.ledger, self.health.lock
+        )
+        self.start("ledger", partial(ledger.run, self.stop))
         if now := self.now:
             page = PageThread(
                 self.config.main.page,

@@ -9,6 +9,7 @@ from collector.journal.journal import Journal
 from collector.run.health import (
     DerivationHealth,
     Health,
+    LedgerHealth,
     OutputHealth,
     SourceHealth,
     resident_memory,
@@ -20,6 +21,7 @@ from collector.status import (
     DerivationStatus,
     Lateness,
     LatestReading,
+    LedgerStatus,
     OutputStatus,
     PageStatus,
     SourceStatus,
@@ -63,6 +65,7 @@ def status_of(config: Config, health: Health, journal: Journal, clock: Clock) ->
                 since_ms=round(health.page.since_ms),
                 last_error=safe(health.page.last_error),
             ),
+            ledger=ledger_status(health.ledger, next_number),
             resident_memory=memory,
             backups=ages_s,
         )
@@ -100,6 +103,16 @@ def source_status(source: SourceHealth, now_ms: float, booted_ms: int) -> Source
             )
             for device, each in source.latest.items()
         },
+    )
+
+
+def ledger_status(ledger: LedgerHealth, next_number: int) -> LedgerStatus:
+    return LedgerStatus(
+        state=ledger.state,
+        last_error=safe(ledger.last_error),
+        written_ms=round(ledger.written_ms),
+        bytes=ledger.size,
+        backlog=max(next_number - ledger.number, 0),
     )
 
 
