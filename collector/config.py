@@ -14,7 +14,13 @@ from typing import Any, Literal
 import yaml
 
 from collector.backup_options import BackupOptions, folder_of
-from collector.contract import DerivationOptions, OutputOptions, SourceOptions, registry
+from collector.contract import (
+    DerivationOptions,
+    OutputOptions,
+    SourceOptions,
+    defaults,
+    registry,
+)
 from collector.contract.page import PageOptions
 from collector.options import Faults, Place, option, parse, read_anyway, read_given, read_mapping
 from collector.reading import NAME, NAME_RULE
@@ -210,6 +216,7 @@ def read(file: Path) -> Config:
         faults.add(
             Place(str(file), "sources"), None, "no source is configured: nothing would be read"
         )
+    read["derivations"] = defaults.derivations(read["derivations"], named["outputs"])
     return Config(file, main, faults=faults, **read)
 
 

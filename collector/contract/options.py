@@ -142,6 +142,7 @@ class DerivationOptions(EntryOptions):
     """What every derivation understands."""
 
     type: str = option("type of the derivation", example="battery_bank")
+    enabled: bool = option("false turns it off, and keeps its options", default=True)
     since: str = option(
         "where a new derivation begins: 'newest', 'beginning' (the oldest reading kept), a "
         "duration back such as '7d', or a time; ignored once it has begun",

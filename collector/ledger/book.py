@@ -3,7 +3,8 @@
 Counters come from the derivation ``energy`` as readings of the kind ``energy``: they never fall.
 What lies between two of their readings belongs to the quarter of both, is shared by time where they
 stand close together, and otherwise is a gap. A gauge holds its value until the next reading, for a
-minute at most. What a portal says of an interval replaces what it said before.
+minute at most. What a portal says of an interval replaces what it said before. A decision about a
+counter that is corrected later is a gap of its own, at the time that it belongs to.
 
 The same readings in the same order give the same quarters, however they are cut into batches.
 """
@@ -14,9 +15,10 @@ from typing import Any
 
 from collector.ledger.database import Database, Event, Gap, Kind, Series
 from collector.ledger.days import MICRO, PER_DAY, QUARTER_MS, Amount, Row, Shown
+from collector.ledger.decisions import DECISION
 from collector.reading import Reading, decode
 
-ENERGY, DECISION = "energy", "counter_event"
+ENERGY = "energy"
 HELD_MS = 60_000
 CLOSE_MS = 180_000  # readings of energy stand a minute apart
 FROM_POWER = "from_power"  # of a reading of energy: 1 where it was computed from power
@@ -215,11 +217,27 @@ class Book:
         for key, gaps in self.gaps.items():
             for gap in gaps:
                 database.put_gap(database.series(*key), gap)
-        database.put_events(self.events)
+        for event in self.events:
+            put_new(database, event)
 
     def written(self) -> None:
         """Forget what ``write`` has written for good."""
         self.added, self.put, self.gaps, self.events = {}, {}, {}, []
+
+
+def put_new(database: Database, event: Event) -> None:
+    """Write an event that is not known yet, and what it corrects."""
+    if not database.has_event(event):
+        correct(database, event)
+        database.put_event(event)
+
+
+def correct(database: Database, event: Event) -> None:
+    """Book by how much an earlier decision was wrong, to the time between its two readings."""
+    if "event_correction" in event.more:
+        series = database.series(event.device, event.quantity, "counter")
+        begin, end = (round(event.more[f"event_{name}"] * 1000) for name in ("begin", "end"))
+        database.add_to_gap(series, Gap(begin, end, micro(event.more["event_correction"])))
 
 
 def put_rows(database: Database, series: Series, rows: Mapping[int, Row]) -> None:

@@ -7,7 +7,7 @@ twice or left out after a kill or a power cut.
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,13 +165,25 @@ class Database:
             )
             return [Gap(*each) for each in found]
 
-    def put_events(self, events: Iterable[Event]) -> None:
-        self.connection.executemany(
-            "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)",
-            (
-                (each.at_ms, each.device, each.quantity, each.what, json.dumps(dict(each.more)))
-                for each in events
-            ),
+    def add_to_gap(self, series: Series, gap: Gap) -> None:
+        """Add what *gap* has to the gap that begins with it; a new one where there is none."""
+        self.connection.execute(
+            "INSERT INTO gaps VALUES (?, ?, ?, ?) ON CONFLICT (series, from_ms) DO UPDATE "
+            "SET micro = micro + excluded.micro, to_ms = max(to_ms, excluded.to_ms)",
+            [series.id, gap.from_ms, gap.to_ms, gap.micro],
+        )
+
+    def has_event(self, event: Event) -> bool:
+        found = self.connection.execute(
+            "SELECT 1 FROM events WHERE at_ms = ? AND device = ? AND quantity = ? AND what = ?",
+            [event.at_ms, event.device, event.quantity, event.what],
+        )
+        return found.fetchone() is not None
+
+    def put_event(self, event: Event) -> None:
+        self.connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
+            [event.at_ms, event.device, event.quantity, event.what, json.dumps(dict(event.more))],
         )
 
     def events(self, begin_ms: int = 0, end_ms: int = 1 << 60, most: int = 1_000) -> list[Event]:

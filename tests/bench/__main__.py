@@ -24,6 +24,7 @@ BENCHES = [
     "remote_write",
     "kafka",
     "fleet",
+    "energy",
 ]
 
 

@@ -46,6 +46,7 @@ OURS = sorted(PROJECT["entry-points"].get("energy_monitor.derivations", {}))
 OPTIONS: dict[str, dict[str, Any]] = {
     "battery_bank": {"device": "shed", "chemistry": "agm", "capacity": 100, "charged_time": "5s"},
     "heat_pump": {"device": "pump", "meter": "mains", "boundary": "H3"},
+    "energy": {},
     "test_clockwork": {},
     "test_daily": {},
     "test_house": {"of": ["mains", "shed"]},

@@ -49,7 +49,7 @@ def test_a_transaction_is_written_whole_or_not_at_all(tmp_path):
     assert ledger.known == {}
     with ledger.transaction():
         series = ledger.series("b", "active_energy", "counter")
-        ledger.put_events([Event(1, "b", "active_energy", "reset", {"before": 1.5})])
+        ledger.put_event(Event(1, "b", "active_energy", "reset", {"before": 1.5}))
         ledger.keep("number", 7)
     ledger.close()
     again = open_to_read(tmp_path / "it.sqlite")
