@@ -20,6 +20,8 @@ COMMANDS = {
     "export": "Write readings as CSV, line protocol or Parquet.",
     "import-config": "Convert the configuration of another program.",
     "journal": "Print the journal, send readings again.",
+    "ledger": "Show what was used by day and month, or make the ledger again.",
+    "meter": "Tell of a replaced meter, list what was decided about counters.",
     "models": "List the known meters, or the registers of one.",
     "read": "Read one source now and print its values.",
     "reload": "Restart the service with the changed configuration.",

@@ -93,6 +93,7 @@ class Book:
         self.gaps: dict[Key, list[Gap]] = {}
         self.events: list[Event] = []
         self.newest_ms = 0
+        self.began_ms: dict[tuple[str, str], int] = {}  # of series that no state knew
 
     def state(self) -> dict[str, Any]:
         """Return what a book goes on from, once what it has is written."""
@@ -123,6 +124,8 @@ class Book:
             if quantity == FROM_POWER:
                 continue
             key, new = (reading.device, quantity), micro(value)
+            if key not in self.counters:
+                self.began_ms[key] = reading.at_ms
             last_ms, last = self.counters.get(key, (reading.at_ms, new))
             if reading.at_ms < last_ms:
                 continue  # it was said already
@@ -160,6 +163,7 @@ class Book:
         gauge = self.gauges.get(key)
         if gauge is None:
             self.gauges[key] = Gauge(at_ms, value)
+            self.began_ms[key] = at_ms
             return
         if at_ms <= gauge.at_ms:
             return

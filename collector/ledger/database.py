@@ -181,9 +181,10 @@ class Database:
         return found.fetchone() is not None
 
     def put_event(self, event: Event) -> None:
+        more = json.dumps(dict(event.more), sort_keys=True)
         self.connection.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
-            [event.at_ms, event.device, event.quantity, event.what, json.dumps(dict(event.more))],
+            [event.at_ms, event.device, event.quantity, event.what, more],
         )
 
     def events(self, begin_ms: int = 0, end_ms: int = 1 << 60, most: int = 1_000) -> list[Event]:

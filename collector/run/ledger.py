@@ -1,8 +1,9 @@
 """From the journal into the ledger: a thread of its own, which no reading ever waits for.
 
-It writes after each quarter of an hour, in one transaction with its place in the journal: a kill or
-a power cut costs nothing but reading the last quarter again. A ledger that is damaged is set aside
-and made anew from the readings that the journal still keeps.
+It writes after each quarter of an hour and each decision about a counter, in one transaction with
+its place in the journal: a kill or a power cut costs nothing but reading the last quarter again. A
+ledger that is damaged is set aside and made anew from the readings that the journal still keeps.
+One that was made again beside it takes its place as soon as it is ready.
 """
 
 import logging
@@ -13,7 +14,7 @@ from pathlib import Path
 from collector.clock import Clock
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader
-from collector.ledger import database
+from collector.ledger import database, rebuilt
 from collector.ledger.book import Book
 from collector.ledger.database import Database, LedgerDamaged
 from collector.ledger.days import QUARTER_MS
@@ -54,6 +55,10 @@ class Keeping:
     def keep_once(self) -> float:
         """Take some readings and write where it is time; return how many seconds to wait then."""
         try:
+            if rebuilt.is_ready(self.file):
+                self.close()
+                rebuilt.take(self.file)
+                log.info("ledger: the one that was made again is now in use")
             if self.database is None:
                 self.open()
             more = self.take()
@@ -90,7 +95,8 @@ class Keeping:
             self.book.take(line)
         quarter = (self.book.newest_ms - AFTER_MS) // QUARTER_MS
         unwritten = self.reader.number - self.written_number
-        if records and (quarter > self.written_quarter or unwritten > MOST_UNWRITTEN):
+        is_due = quarter > self.written_quarter or unwritten > MOST_UNWRITTEN
+        if records and (is_due or self.book.events):
             self.write()
             self.written_quarter = quarter
         with self.lock:

@@ -411,3 +411,29 @@ def test_no_fault_moves_a_terminal(tmp_path):
     with pytest.raises(ConfigFault) as caught:
         load(written(tmp_path, text))
     assert all(line.isprintable() for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("extra", "names"),
+    [
+        ("", ["energy"]),
+        ("derivations:\n  mine: {type: energy, fuse: 3 x 35 A}\n", ["mine"]),
+        ("derivations:\n  energy: {type: energy, enabled: false}\n", []),
+        ("outputs:\n  energy: {type: influxdb, url: 'http://h', bucket: b, token: !secret t}\n",
+         ["energy-counters"]),
+    ],
+)  # fmt: skip
+def test_energy_is_derived_in_every_house_unless_it_is_off(tmp_path, extra, names):
+    file = tmp_path / "c.yaml"
+    file.write_text(f"{extra}sources:\n  pi: {{type: host}}\n")
+    assert list(load(file).derivations) == names
+
+
+def test_a_fuse_is_written_as_on_its_box(tmp_path):
+    file = tmp_path / "c.yaml"
+    text = "derivations:\n  e: {{type: energy, fuse: {}}}\nsources:\n  pi: {{type: host}}\n"
+    file.write_text(text.format("1 x 25 A"))
+    load(file)
+    file.write_text(text.format("5 kW"))
+    with pytest.raises(ConfigFault, match=r"derivations\.e\.fuse: '5 kW' is not accepted"):
+        load(file)

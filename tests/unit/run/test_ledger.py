@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from collector.journal.journal import Journal
+from collector.journal.reader import read_all
+from collector.ledger import rebuilt
 from collector.ledger.database import create, open_to_read
 from collector.ledger.days import QUARTER_MS, Amount
 from collector.reading import Reading, encode
@@ -139,3 +141,31 @@ def test_a_ledger_of_another_journal_counts_nothing_twice(journal, keeping):
     other = keeping()
     other.run(stop)
     assert total(other) == 218_000_000
+
+
+def test_one_that_was_made_again_takes_its_place_and_counts_nothing_twice(journal, keeping):
+    keeper = keeping()
+    fill(journal, 0, 50)
+    keeper.keep_once()
+    records = list(read_all(journal.log.folder))
+    fill(journal, 50, 20)
+    rebuilt.remake(keeper.file, records)
+    fill(journal, 70, 30)
+    keeper.keep_once()
+    assert not rebuilt.is_ready(keeper.file)
+    stop = threading.Event()
+    stop.set()
+    keeper.run(stop)
+    assert total(keeper) == 198_000_000
+
+
+def test_a_decision_is_written_at_once(journal, keeping):
+    keeper = keeping()
+    fill(journal, 0, 2)
+    keeper.keep_once()
+    values = {"active_energy": 3.0, "event": 2.0}
+    journal.append([encode(Reading("counter_event", "mains", BEGIN_MS + 61_000, values))])
+    keeper.keep_once()
+    ledger = open_to_read(keeper.file)
+    assert [each.what for each in ledger.events()] == ["2"]
+    ledger.close()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Any
 
 import pytest
 
@@ -174,6 +175,7 @@ def test_a_wrong_option_is_named(options, path):
 
 
 def test_a_state_that_is_none_is_refused():
-    for state in ([], {"a": 1}, {"a": [{}, None, 1, 2]}, {"a": [{"b": [1]}, None, 1, 2, []]}):
+    states: list[Any] = [[], {"a": 1}, {"a": [{}, None, 1, 2]}]
+    for state in [*states, {"a": [{"b": [1]}, None, 1, 2, []]}]:
         with pytest.raises(ValueError):  # noqa: PT011  any
             derivation().restore(state)
