@@ -95,13 +95,14 @@ class Keeping:
             self.book.take(line)
         quarter = (self.book.newest_ms - AFTER_MS) // QUARTER_MS
         unwritten = self.reader.number - self.written_number
-        is_due = quarter > self.written_quarter or unwritten > MOST_UNWRITTEN
-        if records and (is_due or self.book.events):
+        is_behind = len(records) == TAKEN_AT_ONCE  # each writing waits for the disk
+        is_due = not is_behind and (quarter > self.written_quarter or self.book.events)
+        if records and (is_due or unwritten > MOST_UNWRITTEN):
             self.write()
             self.written_quarter = quarter
         with self.lock:
             self.health.number = self.reader.number
-        return len(records) == TAKEN_AT_ONCE
+        return is_behind
 
     def write(self) -> None:
         """Write what came since the last time. Raise LedgerDamaged, OSError."""

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from collector.contract import (
     Timed,
     extras,
 )
+from collector.contract.defaults import ENERGY
 from collector.contract.page import wrong_with
 from collector.contract.registry import find
 from collector.errors import SecretMissing
@@ -136,6 +138,11 @@ def build_derivations(config: Config, lines: Lines) -> dict[str, Callable[[], De
         if unknown := sorted(set(derivation.quantities) - set(catalogue())):
             message = f"it makes {unknown[0]!r}, which is not in the catalogue"
             config.faults.add_later(f"derivations.{name}.type", message)
+    for first, second in pairwise(
+        name for name, each in config.derivations.items() if each.type == ENERGY
+    ):
+        message = f"{first!r} derives the energy of all devices already: keep one"
+        config.faults.add_later(f"derivations.{second}.type", message)
     if circle := circle_of(made):
         way = " → ".join([*circle, circle[0]])
         config.faults.add_later(

@@ -5,9 +5,11 @@ import dataclasses
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from collector.cli.main import main
 from collector.config import MainOptions, load, read
 from collector.contract import registry
 from collector.errors import ConfigFault
@@ -437,3 +439,18 @@ def test_a_fuse_is_written_as_on_its_box(tmp_path):
     file.write_text(text.format("5 kW"))
     with pytest.raises(ConfigFault, match=r"derivations\.e\.fuse: '5 kW' is not accepted"):
         load(file)
+
+
+def test_a_house_has_one_derivation_of_energy(tmp_path):
+    file = tmp_path / "c.yaml"
+    two = "derivations:\n  a: {type: energy}\n  b: {type: energy}\n"
+    file.write_text(f"{two}sources:\n  pi: {{type: host}}\n")
+    with pytest.raises(ConfigFault, match="'a' derives the energy of all devices already"):
+        check(load(file))
+
+
+def test_check_lists_the_energy_of_the_house(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("sources:\n  pi: {type: host}\n")
+    shown = CliRunner().invoke(main, ["check", "--config", str(file)]).output
+    assert "  derivations: energy\n" in shown

@@ -15,6 +15,7 @@ MINUTE_MS, QUARTER_MS = 60_000, 900_000
 CLOSE_MS = 180_000  # beyond, a reading each quarter of an hour is enough for the ledger
 LEAST_GAP_MS = 10_000  # a meter read each second may be busy for some
 USUAL_TIMES = 3
+LONGEST_USUAL_MS = 3_600_000  # beyond, no quarter of an hour has its share
 # A meter may show what it counts only now and then: a value that stood still was perhaps not new.
 REFRESH_MS = 900_000
 LEAST_MS = 10_000
@@ -144,10 +145,7 @@ class Counter:
             self.changed_at = at
         self.total += used
         self.at, self.raw = at, raw
-        if self.usual_ms:  # a gap counts as three times the usual, so it is outgrown soon
-            self.usual_ms += (min(took, USUAL_TIMES * self.usual_ms) - self.usual_ms) // 4
-        else:
-            self.usual_ms = took
+        self.usual_ms = usual(self.usual_ms, took)
 
     def back(self) -> Decision | None:
         """Forget what was pending, for the counter goes on where it was."""
@@ -247,6 +245,16 @@ class Counter:
 
 NAMES = [each for each in Counter.__slots__ if each != "pending"]
 PENDING_NAMES = list(Pending.__slots__)
+
+
+def usual(known_ms: int, took: int) -> int:
+    """Return the usual time between readings, now that one *took* so long.
+
+    A gap counts as three times the usual, so that it is outgrown soon.
+    """
+    if known_ms:
+        took = known_ms + (min(took, USUAL_TIMES * known_ms) - known_ms) // 4
+    return min(took, LONGEST_USUAL_MS)
 
 
 def new(at: int, raw: int, total: int | None, point: Point) -> Counter:

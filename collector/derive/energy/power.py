@@ -7,7 +7,7 @@ that they are exact. Import and export are kept apart, as a meter keeps them.
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.derive.energy.counter import LEAST_GAP_MS, MINUTE_MS, USUAL_TIMES, Point
+from collector.derive.energy.counter import LEAST_GAP_MS, MINUTE_MS, USUAL_TIMES, Point, usual
 
 MS_PER_HOUR = 3_600_000
 GRACE_MS = 600_000  # counters of a device may be read less often than its power
@@ -47,11 +47,7 @@ class Power:
                 self.tell(edge)
                 begin, edge = edge, edge + MINUTE_MS
             self.count(at - begin)
-        if self.usual_ms:
-            longest = USUAL_TIMES * self.usual_ms
-            self.usual_ms += (min(took, longest) - self.usual_ms) // 4
-        else:
-            self.usual_ms = took
+        self.usual_ms = usual(self.usual_ms, took)
         self.at, self.power = at, power
         if power < 0 and not self.has_export:
             self.has_export = True

@@ -33,18 +33,13 @@ def replaced(device: Device, record: Reading) -> None:
     """Take what the owner says of a replacement: the counter's value is the new meter's first."""
     final, when = micro(record.values["meter_final"]), round(record.values["meter_time"] * 1000)
     for quantity, value in record.values.items():
-        if not quantity.startswith("meter_"):
+        if quantity in device.counters:
             told = [when, final, micro(value)]
-            replace(device, quantity, device.counters.get(quantity), told, record.at_ms)
+            replace(device, quantity, device.counters[quantity], told, record.at_ms)
 
 
-def replace(
-    device: Device, quantity: str, counter: Counter | None, told: list[int], said_at: int
-) -> None:
+def replace(device: Device, quantity: str, counter: Counter, told: list[int], said_at: int) -> None:
     when, final, first = told
-    if counter is None:
-        refuse(device, quantity, first, said_at)
-        return
     if counter.pending:
         if fits(final, first, counter.raw, counter.pending.begin):
             made = counter.replace(told, device.point(quantity))

@@ -179,3 +179,29 @@ def test_a_state_that_is_none_is_refused():
     for state in [*states, {"a": [{"b": [1]}, None, 1, 2, []]}]:
         with pytest.raises(ValueError):  # noqa: PT011  any
             derivation().restore(state)
+
+
+def test_readings_years_apart_make_few_points():
+    values = [(n * 365 * 24 * HOUR, n * 1000) for n in range(6)]
+    made = derivation().derive(series(*values))
+    assert len(made) < 20
+    assert counted(made) == 5000
+
+
+def test_a_record_of_what_is_no_counter_changes_nothing():
+    it = derivation()
+    it.derive(series(*FELL))
+    values = {"voltage": 1.0, "meter_final": 1.0, "meter_time": 1.0}
+    record = Reading("meter_replaced", "mains", BEGIN_MS + HOUR, values)
+    assert it.derive([record]) == []
+
+
+def test_what_is_told_of_two_counters_that_fell_together_is_undone_for_both():
+    def both(minute, imported, exported):
+        values = {QUANTITY: float(imported), "active_energy_export": float(exported)}
+        return Reading("electricity", "mains", BEGIN_MS + minute * MINUTE, values)
+
+    fell = [both(2 + n, 10 + n, 5) for n in range(8)]
+    made = derivation().derive([both(0, 5000, 700), both(1, 5000, 700), *fell, undo(HOUR, 1)])
+    assert counted(made) == 7
+    assert counted(made, quantity="active_energy_export") == 0
