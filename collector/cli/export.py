@@ -152,13 +152,14 @@ def chosen(
         from_database,
     )
     from collector.contract import BadOption  # noqa: PLC0415
+    from collector.contract.house import MainOptions  # noqa: PLC0415
 
     since, until = span
     if since is not None and until is not None and since >= until:
         raise click.UsageError("--since is not before --until: nothing is between them")
     found: Origin
     if origin == JOURNAL and data_dir is not None:
-        site = config.MainOptions().site
+        site = MainOptions().site
         found = FromJournal(log_folder(file, data_dir), since, until)
     else:
         loaded = config.load(file)

@@ -191,7 +191,8 @@ def rebuild(origin: str, since: int | None, output: str | None, file: Path) -> N
       energy-monitor ledger rebuild --from journal
     """
     from collector import config  # noqa: PLC0415
-    from collector.cli.journal import log_folder, owning  # noqa: PLC0415
+    from collector.cli.arguments import log_folder  # noqa: PLC0415
+    from collector.cli.journal import owning  # noqa: PLC0415
     from collector.journal.reader import read_all  # noqa: PLC0415
     from collector.ledger import rebuilt  # noqa: PLC0415
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from collector.config import COMMON, MainOptions
+from collector.config import COMMON
 from collector.contract import registry
+from collector.contract.house import MainOptions
 from collector.quantity import catalogue
 from collector.scalars import Bytes, Device, FilePath, InputPath, Label, Seconds
 from collector.secrets import Secret

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collector.clock import kernel_synchronised
-from collector.config import Config, MainOptions, load
+from collector.config import Config, load
+from collector.contract.house import MainOptions
 from collector.doctor.finding import CannotTell
 from collector.errors import ConfigFault, Fault
 from collector.lines.http_answer import Limits

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector.cli.main import main
-from collector.config import MainOptions, load, read
+from collector.config import load, read
 from collector.contract import registry
+from collector.contract.house import MainOptions
 from collector.errors import ConfigFault
 from collector.options import stand_in
 from collector.run.wiring import check
