@@ -92,11 +92,12 @@ class Reader:
         for frame in frames.scan(data, self.offset, segment.first):
             if len(taken) >= limit:
                 break
-            for number, body in enumerate(frames.inflate(frame), frame.number):
-                if number >= self.number and len(taken) < limit:
-                    self.expect(number)
-                    taken.append((number, body))
-                    self.number = number + 1
+            records = list(enumerate(frames.inflate(frame), frame.number))
+            begin = max(self.number - frame.number, 0)
+            if chosen := records[begin : begin + limit - len(taken)]:
+                self.expect(chosen[0][0])
+                taken += chosen
+                self.number = chosen[-1][0] + 1
             if len(taken) < limit:
                 self.offset = frame.end
 

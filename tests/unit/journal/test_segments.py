@@ -68,6 +68,17 @@ def test_a_reader_takes_in_portions_and_follows(folder):
     assert reader.take(30) == expected(51, 52)
 
 
+def test_portions_of_any_size_cut_closed_blocks_anywhere(folder):
+    log = filled(folder, 400)
+    log.close_segments()
+    for size in (1, 2, 7, 64, 399):
+        reader, taken = Reader(log, 3), []
+        while portion := reader.take(size):
+            assert len(portion) == min(size, 398 - len(taken))
+            taken += portion
+        assert taken == expected(*range(3, 401))
+
+
 def test_a_reader_goes_on_while_its_segment_is_deflated(folder):
     log = filled(folder, 100)
     reader = Reader(log, 1)

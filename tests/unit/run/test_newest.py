@@ -1,9 +1,11 @@
 """The newest reading of each device, out of any number."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.reading import Reading, decode, encode
+from collector.run import newest as module
 from collector.run.newest import Newest
 
 names = st.sampled_from(["voltage", "voltage_l1", "voltage_l2", "current"])
@@ -44,3 +46,30 @@ def test_of_one_time_the_last_to_come_counts():
     newest.take([encode(Reading("electricity", "mains", 1, each)) for each in values])
     (line,) = newest.lines()
     assert decode(line).values == {"voltage": 0.0, "voltage_l2": 0.0}
+
+
+shapes = st.permutations(["voltage", "voltage_l1", "voltage_l2"]).flatmap(
+    lambda names: st.integers(1, 3).map(lambda count: names[:count])
+)
+usual = st.builds(
+    lambda device, at_ms, names, value: Reading(
+        "battery", device, at_ms, dict.fromkeys(names, value)
+    ),
+    st.sampled_from(["bank", "bank1"]),
+    st.integers(1, 99),
+    shapes,
+    st.sampled_from([1.5, -2.0, 1e22, 1e-7]),
+)
+
+
+@given(st.lists(usual, min_size=20), st.integers(1, 3), st.integers(0, 2))
+def test_many_alike_at_once_come_to_the_same_as_one_by_one(readings, made_after, most_of_one):
+    at_once, one_by_one = Newest(), Newest()
+    lines = [encode(each) for each in readings]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MADE_AFTER", made_after)
+        patch.setattr(module, "MOST_OF_ONE", most_of_one)
+        at_once.take(lines)
+    for line in lines:
+        one_by_one.take([line])
+    assert at_once.devices == one_by_one.devices
