@@ -24,7 +24,7 @@ LONGEST = 2000
 
 def safe(text: str) -> str:
     """Return *text* as one line without secrets and control characters, of bounded length."""
-    return escape(hide(text[: 4 * LONGEST]))[:LONGEST]
+    return escape(hide(text[: 4 * LONGEST]))[:LONGEST] if text else ""
 
 
 def hide(text: str) -> str:

@@ -63,11 +63,15 @@ class Metric:
     times: int = 1
     by: int = 1
 
-    def text(self, value: float) -> str:
-        """Write *value*, rounded once: 230.1 Wh are 828360.0 J."""
-        if self.times == self.by:
-            return repr(value)
-        return repr(float(Decimal(repr(value)) * self.times / self.by))
+    def value(self, value: float) -> float:
+        """Return *value* in the unit of the metric."""
+        return value if self.times == self.by else product(value, self.times, self.by)
+
+
+@functools.lru_cache(2048)  # 0.3 MB; most are counters, which stay the same for some scrapes
+def product(value: float, times: int, by: int) -> float:
+    """Return *value* times *times* divided by *by*, rounded once: 230.1 Wh are 828360.0 J."""
+    return float(Decimal(repr(value)) * times / by)
 
 
 @functools.cache

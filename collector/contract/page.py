@@ -6,6 +6,7 @@ It serves over HTTP what the service holds in memory. It asks no device and no d
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 
 from collector.options import option
 from collector.secrets import Secret
@@ -50,8 +51,7 @@ class PageOptions:
         return f"http://{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceNow:
+class DeviceNow(NamedTuple):
     """A device and its values of now: those that are too old are not among them.
 
     *at_ms* is the time of its newest reading, UTC in milliseconds since 1970, however old.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from collector.contract.page import PageOptions, Show
 from collector.errors import SecretMissing
 from collector.page.guard import Tries, is_ours, is_same, password_in
-from collector.page.metrics import CONTENT_TYPE, text_of
+from collector.page.metrics import CONTENT_TYPE, Text
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class App:
         self.kept_s = kept_s
         self.tries = Tries()
         self.making = threading.Lock()
+        self.text = Text()
         self.made_s = -math.inf
         self.made = b""
         self.last_error = ""
@@ -119,7 +120,7 @@ class App:
     def metrics(self) -> bytes:
         with self.making:
             if time.monotonic() >= self.made_s + self.kept_s:
-                self.made = text_of(*self.show()).encode()
+                self.made = self.text.of(*self.show()).encode()
                 self.made_s = time.monotonic()
             return self.made
 

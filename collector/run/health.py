@@ -1,6 +1,7 @@
 """Figures of the service about itself, per source, output and derivation."""
 
 import threading
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,20 @@ from pathlib import Path
 from collector.reading import Reading
 
 LATENESS_KEPT = 300
+
+
+class LastLateness:
+    """How late the last reads began, in seconds; *ordered* by size, so that nobody has to sort."""
+
+    def __init__(self) -> None:
+        self.last: deque[float] = deque()
+        self.ordered: list[float] = []
+
+    def append(self, late_s: float) -> None:
+        if len(self.last) == LATENESS_KEPT:
+            del self.ordered[bisect_left(self.ordered, self.last.popleft())]
+        self.last.append(late_s)
+        insort(self.ordered, late_s)
 
 
 @dataclass
@@ -25,7 +40,7 @@ class SourceHealth:
     out_of_range: int = 0
     last_out_of_range: str = ""
     duration_s: float = 0
-    lateness_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
+    lateness_s: LastLateness = field(default_factory=LastLateness)
     latest: dict[str, Reading] = field(default_factory=dict)
     label: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +113,7 @@ class Health:
         with self.lock:
             for name, source in self.sources.items():
                 values = {
-                    "lateness": max(source.lateness_s, default=0.0),
+                    "lateness": max(source.lateness_s.ordered[-1:], default=0.0),
                     "read_duration": source.duration_s,
                     "reads": float(source.reads),
                     "read_failures": float(source.failures),

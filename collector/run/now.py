@@ -6,7 +6,7 @@ broker, a derivation. A device that comes back after an hour is not believed for
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -94,7 +94,7 @@ class Now:
                     label=device.label,
                     source=device.source,
                     at_ms=dated(device.at_ms, booted_ms),
-                    values=dict(fresh(device, monotonic_ms - device.heard_ms, now_ms, booted_ms)),
+                    values=fresh(device, monotonic_ms - device.heard_ms, now_ms, booted_ms),
                 )
                 for (kind, name), device in self.devices.items()
             ]
@@ -111,17 +111,16 @@ def take(
             known.put(number, reading.at_ms)
 
 
-def fresh(
-    device: Device, silent_ms: float, now_ms: float, booted_ms: int
-) -> Iterator[tuple[str, float]]:
-    """Yield the values of now: both the reading and its arrival must be new enough."""
+def fresh(device: Device, silent_ms: float, now_ms: float, booted_ms: int) -> dict[str, float]:
+    """Return the values of now: both the reading and its arrival must be new enough."""
     surely_ms = now_ms - LEAST_MS if silent_ms <= LEAST_MS else float("inf")
-    for quantity, each in device.values.items():
+    return {
+        quantity: each.value
+        for quantity, each in device.values.items()
         # The first is quick, and decides for most.
-        if surely_ms <= each.at_ms or each.lasts_ms >= max(
-            silent_ms, now_ms - dated(each.at_ms, booted_ms)
-        ):
-            yield quantity, each.value
+        if surely_ms <= each.at_ms
+        or each.lasts_ms >= max(silent_ms, now_ms - dated(each.at_ms, booted_ms))
+    }
 
 
 def dated(at_ms: int, booted_ms: int) -> int:

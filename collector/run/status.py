@@ -117,7 +117,7 @@ def ledger_status(ledger: LedgerHealth, next_number: int) -> LedgerStatus:
 
 
 def lateness_of(source: SourceHealth) -> Lateness | None:
-    late = sorted(source.lateness_s)
+    late = source.lateness_s.ordered
     if not late:
         return None
     return Lateness(

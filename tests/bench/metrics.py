@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 from collector.run.health import resident_memory
-from tests.bench.service import cpu_ms
+from tests.bench.telegraf import cpu_ns
 from tests.fakes.running import ask, collector, configure, wait_for, wait_for_reads
 from tests.servers.influxd import free_port
 
 DEVICES, QUANTITIES = 64, 20
 SCRAPES = 2_000
 REQUESTS = 10_000
+WINDOWS, SOME = 40, 40
 HOUSE = "".join(f"  s{number}: {{type: simulated, part: fridge}}\n" for number in range(4))
 
 
@@ -43,20 +44,31 @@ def measure():
 def scrapes(process, port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     size = len(scrape(connection))
-    began_ms, took_ms = cpu_ms(process.pid), timed(connection)
-    cpu = (cpu_ms(process.pid) - began_ms) / SCRAPES
+    took_ms = timed(connection)
     p99 = statistics.quantiles(took_ms, n=100)[98]
     yield "text of 64 devices with 20 quantities, kB", f"{size / 1000:.0f}", "", True
     yield "scrape over HTTP, median, ms", f"{statistics.median(took_ms):.2f}", "", True
     yield "scrape over HTTP, p99, ms", f"{p99:.2f}", "at most 5", p99 <= 5
     least = statistics.quantiles(timed(connection, "/healthz"), n=100)[98]
     yield "the least request (/healthz) in the same minute, p99, ms", f"{least:.2f}", "", True
-    yield "CPU of a scrape, ms", f"{cpu:.2f}", "", True
+    cpu_ms = [cpu_of_some(process, connection) for _ in range(WINDOWS)]
+    figure = f"CPU of a scrape, ms: the median of {WINDOWS} times {SOME}"
+    yield figure, f"{statistics.median(cpu_ms):.2f}", "", True
+    least = min(cpu_ms)
+    yield "the least of these, as on a calm core", f"{least:.2f}", "at most 1.5", least <= 1.5
     before = rss(process)
     for _ in range(REQUESTS):
         scrape(connection)
     grown = rss(process) - before
     yield "memory more after 10,000 scrapes, MB", f"{grown:.2f}", "at most 1", grown <= 1
+
+
+def cpu_of_some(process, connection):
+    """Return the CPU of a scrape in ms."""
+    began_ns = cpu_ns(process.pid)
+    for _ in range(SOME):
+        scrape(connection)
+    return (cpu_ns(process.pid) - began_ns) / SOME / 1e6
 
 
 def timed(connection, path="/metrics"):
@@ -108,7 +120,7 @@ def serve():
     now, names = Now(Clock()), list(metrics())[:QUANTITIES]
     at_ms = round(time.time()) * 1000
     for number in range(DEVICES):
-        values = {name: 230.1 + number + place / 10 for place, name in enumerate(names)}
+        values = {name: round(230.1 + number + place / 10, 1) for place, name in enumerate(names)}
         reading = Reading("electricity", f"meter{number}", at_ms, values)
         now.hear(f"meter{number}", {}, [reading], dict.fromkeys(names, 3_600_000))
     late = Lateness(median=0.001, p99=0.002, worst=0.003)

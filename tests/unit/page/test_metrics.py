@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.contract.metric_names import PAST, UNITS, metrics
 from collector.contract.page import DeviceNow
-from collector.page.metrics import text_of
+from collector.page.metrics import Text
 from collector.quantity import catalogue
 from collector.status import (
     ClockStatus,
@@ -57,7 +57,7 @@ def device(values, name="mains", **about):
 
 def samples(*devices, status=STATUS):
     """Return the value of each series, as prometheus_client reads the text."""
-    text = text_of(status, devices)
+    text = Text().of(status, devices)
     found = [each for family in text_string_to_metric_families(text) for each in family.samples]
     series = {(each.name, tuple(sorted(each.labels.items()))): each.value for each in found}
     assert len(series) == len(found), "a series is there twice"
@@ -83,7 +83,7 @@ def test_no_two_quantities_share_a_name():
 
 
 def test_promtool_finds_nothing_to_say_about_the_whole_catalogue():
-    assert promtool("check", "metrics", said=text_of(STATUS, whole_catalogue())) == ""
+    assert promtool("check", "metrics", said=Text().of(STATUS, whole_catalogue())) == ""
 
 
 def test_a_mistake_would_be_told():
@@ -123,7 +123,7 @@ def test_a_quantity_has_its_name_and_its_base_unit(quantity, given, name, wanted
        st.decimals(-10_000, 10_000, places=2))  # fmt: skip
 def test_a_value_is_the_nearest_number_to_the_exact_product(quantity, given):
     metric = metrics()[quantity]
-    said = float(metric.text(float(given)))
+    said = metric.value(float(given))
     assert said == float(Decimal(given) * metric.times / metric.by)
 
 
@@ -180,8 +180,37 @@ def test_the_order_is_that_of_the_catalogue_whatever_comes_first():
     names = list(catalogue())[:40]
     values = dict.fromkeys(names, 1.0)
     shuffled = dict(random.Random(1).sample(sorted(values.items()), len(values)))
-    assert text_of(STATUS, [device(values)]) == text_of(STATUS, [device(shuffled)])
+    assert Text().of(STATUS, [device(values)]) == Text().of(STATUS, [device(shuffled)])
 
 
 def test_a_service_without_anything_has_a_text_too():
-    assert promtool("check", "metrics", said=text_of(Status(), [])) == ""
+    assert promtool("check", "metrics", said=Text().of(Status(), [])) == ""
+
+
+houses = st.lists(
+    st.builds(
+        device,
+        st.dictionaries(
+            st.sampled_from(
+                ["voltage", "active_energy", "state_of_charge", "daily_energy", "else"]
+            ),
+            st.floats(-1e6, 1e6),
+        ),
+        st.sampled_from(["mains", "roof"]),
+        kind=st.sampled_from(["electricity", "battery"]),
+        label=st.sampled_from(["", "100 %r"]),
+        at_ms=st.integers(1, 10),
+    ),
+    max_size=4,
+)
+statuses = st.sampled_from([STATUS, Status(), replace(STATUS, sources={}, up_s=7200)])
+
+
+@given(st.lists(st.tuples(statuses, houses), min_size=2))
+def test_what_was_there_before_leaves_nothing_in_a_text(scrapes):
+    text = Text()
+    for status, devices in scrapes:
+        assert text.of(status, devices) == Text().of(status, devices)
+        first = {(each.device, each.at_ms) for each in devices}
+        if len(first) == len(devices):  # else either may be the newest
+            assert text.of(status, devices) == text.of(status, devices[::-1])
