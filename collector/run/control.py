@@ -24,7 +24,8 @@ MAX_ANSWER = 16 << 20
 WAIT_S = 5  # for a client, from its first word to its last
 ANSWER_WITHIN_S = 15  # a Pi whose card is busy takes its time
 CLIENTS_AT_ONCE = 8
-SEE_STOP_WITHIN_S = 0.5
+SEE_STOP_WITHIN_S = 4.0  # where nobody ends the wait, as ``end`` does
+AGAIN_AFTER_S = 0.5
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -71,16 +72,23 @@ def serve_at(door: socket.socket, answer: Answer, stop: threading.Event) -> None
     door.settimeout(SEE_STOP_WITHIN_S)
     with door:
         while not stop.is_set():
-            if not free.acquire(timeout=SEE_STOP_WITHIN_S):
+            if not free.acquire(timeout=AGAIN_AFTER_S):
                 continue
             try:
                 connection, _ = door.accept()
             except OSError as error:  # nobody came, or no file is left to talk through
                 free.release()
                 if not isinstance(error, TimeoutError):
-                    stop.wait(SEE_STOP_WITHIN_S)
+                    stop.wait(AGAIN_AFTER_S)
                 continue
             threading.Thread(target=attend, args=(connection,), name="client", daemon=True).start()
+
+
+def end(path: Path) -> None:
+    """Come to the door once more, so that ``serve_at`` sees at once that it is to stop."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as caller, short_name(path) as name:
+        caller.settimeout(0.1)
+        caller.connect(name)
 
 
 def serve_one(connection: socket.socket, answer: Answer, alone: threading.Lock) -> None:

@@ -30,6 +30,8 @@ NEW_WAITS_MS = 10_000
 SILENT_WAITS_MS = 300_000
 STUCK_AFTER_MS = 30_000
 PLAIN = (float, int)
+# How long the reads of a slot may take changes little while all answer: by far less than that.
+PATIENCE_HOLDS_MS = 10_000
 
 
 class Intake:
@@ -50,6 +52,8 @@ class Intake:
         self.now = now
         self.frame: Frame | None = None
         self.expected_by_ms = float("inf")
+        self.patience_ms = 0.0
+        self.patience_until_ms = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -58,7 +62,7 @@ class Intake:
                 self.align(frame)
             slot = min(each.due_ms for each in self.feeds)
             due = slot - frame.offset_ms
-            self.expected_by_ms = due + self.patience_ms() + STUCK_AFTER_MS
+            self.expect(due)
             if self.clock.wait(due, stop) or self.clock.frame() != frame:
                 continue
             self.read_slot(slot, frame)
@@ -74,8 +78,12 @@ class Intake:
             for group in each.groups:
                 group.due_ms = next_slot(now_ms, group.interval_ms)
 
-    def patience_ms(self) -> float:
-        return 1000 * sum(each.source.patience_s for each in self.feeds)
+    def expect(self, due_ms: float) -> None:
+        """Note by when the slot that is due at *due_ms* is over, unless something is stuck."""
+        if due_ms > self.patience_until_ms or any(each.failures for each in self.feeds):
+            self.patience_ms = 1000 * sum(each.source.patience_s for each in self.feeds)
+            self.patience_until_ms = due_ms + PATIENCE_HOLDS_MS
+        self.expected_by_ms = due_ms + self.patience_ms + STUCK_AFTER_MS
 
     def read_slot(self, slot: int, frame: Frame) -> None:
         """Read every source that is due: those that answer first, others if time is left."""

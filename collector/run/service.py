@@ -85,6 +85,7 @@ class Service:
         notify("READY=1")
         self.watch()
         self.stop.set()
+        control.end(self.config.socket)
         notify("STOPPING=1")
         self.end()
         for number in (signal.SIGTERM, signal.SIGINT):  # another must not spoil a good end

@@ -12,9 +12,8 @@ from collector.run import control
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
+def served(tmp_path):
     """Serve a place; yield its path, and a dictionary whose 'answer' may be changed."""
-    monkeypatch.setattr(control, "SEE_STOP_WITHIN_S", 0.02)
     path, stop = tmp_path / "control.sock", threading.Event()
     held = {"answer": lambda request: {"you asked": request["ask"]}}
     door = control.listen(path)
@@ -27,7 +26,8 @@ def served(tmp_path, monkeypatch):
     thread.start()
     yield path, held
     stop.set()
-    thread.join(10)
+    control.end(path)
+    thread.join(2)  # less than it would wait for a client
     assert not thread.is_alive()
 
 
@@ -151,4 +151,5 @@ def test_a_socket_that_a_killed_service_left_is_taken_over(tmp_path):
     thread.start()
     assert control.ask(path, {}) == {"here": True}
     stop.set()
+    control.end(path)
     thread.join(10)
