@@ -72,7 +72,7 @@ def test_portions_of_any_size_cut_closed_blocks_anywhere(folder):
     log = filled(folder, 400)
     log.close_segments()
     for size in (1, 2, 7, 64, 399):
-        reader, taken = Reader(log, 3), []
+        reader, taken = Reader(log, 3), list[tuple[int, bytes]]()
         while portion := reader.take(size):
             assert len(portion) == min(size, 398 - len(taken))
             taken += portion

@@ -24,7 +24,7 @@ def test_a_reading_from_before_the_clock_was_right_is_as_old_as_it_is():
 
 @given(st.lists(st.floats(-1, 100), max_size=3 * module.LATENESS_KEPT))
 def test_the_lateness_of_the_last_reads_is_in_order_and_older_ones_are_forgotten(late_s):
-    kept, last = LastLateness(), deque(maxlen=module.LATENESS_KEPT)
+    kept, last = LastLateness(), deque[float](maxlen=module.LATENESS_KEPT)
     for each in late_s:
         kept.append(each)
         last.append(each)
