@@ -13,6 +13,7 @@ BENCHES = [
     "postgresql",
     "redis",
     "emoncms",
+    "outputs",
     "lateness",
     "service",
     "mixed",
