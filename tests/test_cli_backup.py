@@ -386,7 +386,9 @@ def test_a_configuration_that_needs_own_packages_names_them_and_installs_none(ho
         tmp_path,
         "20261120T100000Z",
         {
-            "config/config.yaml": (house / "config.yaml").read_bytes() + b"  p: {type: pool}\n",
+            "config/config.yaml": (house / "config.yaml")
+            .read_bytes()
+            .replace(b"sources:\n", b"sources:\n  p: {type: pool}\n"),
             "config/packages.txt": b"# mine\npool==1\n\x1b[2Jbad\n",
         },
     )

@@ -44,7 +44,7 @@ UNITS: Mapping[str, tuple[str, int, int]] = {
     "bytes": ("bytes", 1, 1),
 }
 # Readings about the past: a scrape would tell them as of now.
-PAST = ("interval_", "daily_", "billing_")
+PAST = ("interval_", "daily_", "billing_", "event", "from_power", "meter_final", "meter_time")
 # '_count' is a histogram's, and a time that something happened at is a timestamp.
 EXCEPTIONS = {
     "error_count": "errors",

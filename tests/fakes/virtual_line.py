@@ -1,6 +1,7 @@
 """A serial port in a time of its own, where an hour passes at once and nothing is by chance."""
 
 from contextlib import contextmanager
+from itertools import takewhile
 
 import minimalmodbus
 import pytest
@@ -35,7 +36,8 @@ class VirtualPort:
 
     @property
     def in_waiting(self):
-        return sum(len(data) for at_s, data in self.arrivals if at_s <= self.time.now_s)
+        there = takewhile(lambda arrival: arrival[0] <= self.time.now_s, self.arrivals)
+        return sum(len(data) for _, data in there)
 
     def write(self, request):
         self.arrivals += self.slave(request, self.time.now_s)

@@ -62,6 +62,10 @@ UNPUBLISHED = (
     "daily_*",
     "billing_*",
     "currency",
+    "event*",
+    "meter_final",
+    "meter_time",
+    "from_power",
     "yield_yesterday",
     "panel_power_max_yesterday",
 )

@@ -8,6 +8,7 @@ What no map fits is asked whether it describes itself by SunSpec.
 
 import termios
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from collector.contract import Found, Search
 from collector.errors import DeviceSilent, LineAway, ReadFault
@@ -154,7 +155,7 @@ def found(
         return Found("modbus", port, f"{where} answers, but no device map matches it")
     options = {"line": port, "model": models[0], "address": address}
     if framing:
-        options["serial"] = vars(framing)
+        options["serial"] = asdict(framing)
     remarks = {"": identity or "give it the name of what it measures"}
     if others := models[1:]:
         remarks["model"] = f"or {', '.join(others)}"

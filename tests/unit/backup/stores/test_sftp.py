@@ -322,7 +322,7 @@ def test_root_reaches_it_for_a_house_whose_folder_is_of_another_user(login, open
     (house.secrets / "backup-sftp").write_text(login.settings())
 
     def connecting():
-        connect.connect(login.address, house)
+        connect.connect(login.address, house, host_key=Sftp(login).fingerprint())
         assert os.geteuid() == NOBODY
         assert "    host key SHA256:" in "\n".join(sheet.page(house))
 

@@ -127,3 +127,10 @@ def test_what_was_found_is_a_configuration(tmp_path):
     assert set(yaml.safe_load(text)["sources"]) == {"meter1", "meter2"}
     assert "# or eastron-sdm230" in text
     assert "# /dev/ttyUSB1: 2400 8N1  address 9 answers, but no device map matches it" in text
+
+
+def test_what_is_found_has_the_options_of_a_framing_and_no_more():
+    framing = Framing(9600, "even", 1)
+    assert framing.character_s > 0 < framing.silence_s
+    options = discover.found("/dev/ttyUSB0", framing, 1, ["eastron-sdm630"]).options
+    assert options["serial"] == {"baudrate": 9600, "parity": "even", "stopbits": 1}
