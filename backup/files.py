@@ -81,10 +81,11 @@ def left_out(file: Path, error: OSError) -> str:
 
 
 def configuration(config: Config, notes: list[str]) -> Iterator[tuple[str, Path]]:
-    """Yield the configuration, the files it imports, the owner's device maps and packages."""
+    """Yield the configuration, the files it imports, the owner's maps, packages and contracts."""
     folder = config.file.parent
     maps = sorted((folder / "devices").rglob("*.yaml"))
-    beside = [folder / each for each in (STACK, PACKAGES) if (folder / each).exists()]
+    others = [folder / STACK, folder / PACKAGES, config.tariffs]
+    beside = [each for each in others if each.exists()]
     read = [Path(str(each)) for each in config.faults.files]
     for file in dict.fromkeys([*read, *maps, *beside]):
         name = os.path.relpath(file, folder)

@@ -5,7 +5,6 @@ accepted and the likely spelling. It touches neither a device nor the network.
 """
 
 import os
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,10 +26,10 @@ from collector.reading import NAME, NAME_RULE
 from collector.scalars import (
     FilePath,
     NotAccepted,
+    check_timezone,
     did_you_mean,
     read_text,
     scalar,
-    shown,
 )
 from collector.secrets import Secret
 
@@ -65,6 +64,10 @@ class Config:
         return self.data_dir / "ledger" / "ledger.sqlite"
 
     @property
+    def tariffs(self) -> Path:
+        return self.file.parent / self.main.tariffs
+
+    @property
     def secrets(self) -> Path:
         return self.file.parent / "secrets"
 
@@ -79,9 +82,8 @@ class Config:
         folder = at(main.backup.folder) if main.backup.folder else None
         backup = replace(main.backup, folder=folder, grafana=at(main.backup.grafana))
         data_dir, runtime_dir = at(main.data_dir), at(main.runtime_dir)
-        return replace(
-            self, main=replace(main, data_dir=data_dir, runtime_dir=runtime_dir, backup=backup)
-        )
+        main = replace(main, data_dir=data_dir, runtime_dir=runtime_dir, backup=backup)
+        return replace(self, main=replace(main, tariffs=at(self.main.tariffs)))
 
     def secrets_named(self) -> Iterator[tuple[str, Secret]]:
         """Yield the place and the name of every secret that the collector needs."""
@@ -200,20 +202,12 @@ def read_main(entries: dict[str, tuple[Place, yaml.Node]], faults: Faults) -> Ma
         else:
             hint = did_you_mean(key, known) or f"; known: {', '.join(sorted(known))}"
             faults.add(place, node, f"unknown option{hint}")
-    if "timezone" in values and not is_timezone(*entries["timezone"], faults):
+    try:
+        check_timezone(values.get("timezone", "UTC"))
+    except NotAccepted as error:
+        faults.add(*entries["timezone"], str(error))
         del values["timezone"]
     return MainOptions(**values)
-
-
-def is_timezone(place: Place, node: yaml.Node, faults: Faults) -> bool:
-    """Tell whether there is such a time zone; where there is none, that is a fault."""
-    try:
-        zoneinfo.ZoneInfo(str(node.value))
-    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        near = did_you_mean(str(node.value), zoneinfo.available_timezones())
-        faults.add(place, node, f"{shown(node)} is not a time zone (example: Europe/Rome){near}")
-        return False
-    return True
 
 
 def read_plugin(group: str, place: Place, node: yaml.Node, faults: Faults) -> Any:

@@ -92,8 +92,7 @@ class Faults:
         known = path
         while known and known not in self.lines:
             known = known.rpartition(".")[0]
-        file, line = self.lines.get(known, ("", 0))
-        self.append(Fault(file, line, path, message))
+        self.append(Fault(*self.lines.get(known, ("", 0)), path, message))
 
     def add_mistakes(self, place: Place, mistakes: Iterable[Mistake]) -> None:
         for line, reason in mistakes:
@@ -103,8 +102,7 @@ class Faults:
         """Add a mistake. Raise ConfigFault where there are so many that nobody reads on."""
         self.found.append(fault)
         if len(self.found) >= MOST_FAULTS:
-            file = self.found[0].file
-            self.found.append(Fault(file, 0, "", "perhaps more; correct these first"))
+            self.found.append(Fault(self.found[0].file, 0, "", "perhaps more; correct these first"))
             self.raise_found()
 
     def raise_found(self) -> None:
@@ -196,22 +194,27 @@ def read_whole(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values in a mapping, and the names of the options of *cls* that are wrong."""
     entries = read_mapping(node, place, faults)
-    known = {each.name: each for each in dataclasses.fields(cls)}
+    known = {spelled(each): each for each in dataclasses.fields(cls)}
     if not isinstance(node, yaml.MappingNode):
-        return {}, list(known)
+        return {}, [each.name for each in known.values()]
     for key, value in entries.items():
         if key not in known:
             hint = did_you_mean(key, known) or f"; known: {', '.join(sorted(known))}"
             faults.add(place.at(key), value, f"unknown option{hint}")
     values = read_given(cls, entries, place, faults)
-    wrong = [name for name in entries if name in known and name not in values]
+    wrong = [known[key].name for key in entries if key in known and known[key].name not in values]
     for name, each in known.items():
         if name not in entries and each.default is MISSING and each.default_factory is MISSING:
             example = each.metadata.get("example")
             hint = f", for example '{name}: {example}'" if example is not None else ""
             faults.add(place, node, f"{name!r} is missing{hint}")
-            wrong.append(name)
+            wrong.append(each.name)
     return values, wrong
+
+
+def spelled(field: "dataclasses.Field[Any]") -> str:
+    """Return how an option is spelled in the file: ``from_`` is written 'from'."""
+    return field.name.rstrip("_")
 
 
 def stand_in(cls: type, name: str, *, by_example: bool = False) -> Any:
@@ -243,12 +246,11 @@ def read_given(
     """
     values = {}
     for each in dataclasses.fields(cls):
-        if each.name in entries:
-            node, inner = entries[each.name], place.at(each.name)
+        if (name := spelled(each)) in entries:
+            node, inner = entries[name], place.at(name)
             before = len(faults.found)
             try:
-                hint = hints_of(cls)[each.name]
-                value = read_value(hint, node, inner, faults, each.metadata)
+                value = read_value(hints_of(cls)[each.name], node, inner, faults, each.metadata)
             except NotAccepted as error:
                 faults.add(inner, node, str(error))
             else:
@@ -275,7 +277,8 @@ def read_value(
     if hint in (FilePath, InputPath):
         return read_path(hint, node, Path(place.file).parent)
     if hint not in SCALARS:
-        return read_options(hint, node, place, faults)
+        own = getattr(hint, "from_yaml", None)  # a type with a notation of its own
+        return own(node, place, faults) if own else read_options(hint, node, place, faults)
     value = SCALARS[hint](node)
     check_limits(value, limits, shown(node))
     return value
@@ -308,12 +311,10 @@ def read_list(
     hint: Any, node: yaml.Node, place: Place, faults: Faults, limits: Mapping[str, Any]
 ) -> tuple[Any, ...]:
     if not isinstance(node, yaml.SequenceNode):
-        msg = f"expected a list such as [a, b], not {shown(node)}"
-        raise NotAccepted(msg)
+        raise NotAccepted(f"expected a list such as [a, b], not {shown(node)}")
+    found = []
     for number, each in enumerate(node.value):
-        inner = f"{place.path}.{number}"
-        faults.lines[inner] = (place.file, each.start_mark.line + 1)
-    return tuple(
-        read_inner(hint, each, place.at(str(number)), faults, limits)
-        for number, each in enumerate(node.value)
-    )
+        inner = place.at(str(number))
+        faults.lines[inner.path] = (place.file, each.start_mark.line + 1)
+        found.append(read_inner(hint, each, inner, faults, limits))
+    return tuple(found)

@@ -4,7 +4,10 @@ import difflib
 import math
 import re
 import unicodedata
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +65,8 @@ LARGEST_INT = 2**53  # what a float still holds exactly
 NOT_IN_LABELS = {"Cc", "Cs", "Zl", "Zp"}
 BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 LONGEST_TEXT = 1000  # a wrong value stands in the message about it
+DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,9})?|[+-]?\.[0-9]{1,9}")
+DATE = re.compile(r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -170,6 +175,37 @@ def read_float(node: yaml.Node) -> float:
     return value
 
 
+def decimal_of(text: str) -> Decimal:
+    """Read a number as its digits say, such as 0.1450. Raise NotAccepted."""
+    if not DECIMAL.fullmatch(text):
+        raise NotAccepted(f"{text!r} is not a number such as 0.1450 (at most 9 digits each side)")
+    return Decimal(text)
+
+
+def read_decimal(node: yaml.Node) -> Decimal:
+    return decimal_of(scalar(node))
+
+
+def read_date(node: yaml.Node) -> date:
+    text = scalar(node)
+    try:
+        if DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise NotAccepted(f"{text!r} is not a day such as 2026-01-31")
+
+
+def check_timezone(text: str) -> None:
+    """Raise NotAccepted where there is no such time zone."""
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        near = did_you_mean(text, zoneinfo.available_timezones())
+        msg = f"{text!r} is not a time zone (example: Europe/Rome){near}"
+        raise NotAccepted(msg) from None
+
+
 def amount(text: str, units: Mapping[str, float], example: str) -> float:
     if text == "0":
         return 0.0
@@ -226,6 +262,8 @@ SCALARS: dict[Any, Callable[[yaml.Node], Any]] = {
     bool: read_bool,
     int: read_int,
     float: read_float,
+    Decimal: read_decimal,
+    date: read_date,
     Seconds: read_seconds,
     Bytes: read_bytes,
 }

@@ -14,6 +14,7 @@ from collector.text import counted
 COMMANDS = {
     "add": "Write a new output into the configuration.",
     "backup": "Make, list, verify, upload and rotate backups.",
+    "bill": "Print what energy cost, line by line.",
     "check": "Look for mistakes in the configuration.",
     "demo": "Show a simulated house, live, without hardware.",
     "doctor": "Find problems from the meter to the dashboard.",

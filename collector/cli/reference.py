@@ -11,12 +11,16 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from collector.config import COMMON
 from collector.contract import registry
 from collector.contract.house import MainOptions
+from collector.derive.cost import notation, tariffs
+from collector.options import spelled
 from collector.quantity import catalogue
 from collector.scalars import Bytes, Device, FilePath, InputPath, Label, Seconds
 from collector.secrets import Secret
@@ -32,6 +36,12 @@ EXAMPLE_HEAD = """\
 PATTERN_OF_SECONDS = r"^[0-9.]+ *(ms|s|m|min|h|d|w)$"
 PATTERN_OF_BYTES = r"^[0-9.]+ *[kKMGT]?[bB]$"
 
+BLOCKS = {
+    "standing": tariffs.StandingOptions,
+    "export": tariffs.ExportOptions,
+    "peak": tariffs.PeakOptions,
+    "a price of a market": notation.MarketOptions,
+}
 SCHEMAS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     FilePath: {"type": "string", "minLength": 1},
@@ -41,6 +51,8 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
+    Decimal: {"type": "number"},
+    date: {"type": "string", "format": "date"},
     Seconds: {"anyOf": [{"type": "string", "pattern": PATTERN_OF_SECONDS}, {"const": 0}]},
     Bytes: {"anyOf": [{"type": "string", "pattern": PATTERN_OF_BYTES}, {"const": 0}]},
     # An editor sees the name behind the tag !secret.
@@ -50,6 +62,7 @@ WORDS = {
     str: "text", FilePath: "path", InputPath: "path", Label: "text", Device: "device",
     bool: "true or false", int: "whole number", float: "number",
     Seconds: "duration", Bytes: "size", Secret: "`!secret` name",
+    Decimal: "number", date: "day",
 }  # fmt: skip
 
 
@@ -59,6 +72,7 @@ def main(arguments: list[str]) -> int:
         ROOT / "docs" / "reference.md": reference(),
         ROOT / "docs" / "config.schema.json": json.dumps(schema(), indent=2) + "\n",
         ROOT / "docs" / "device-map.schema.json": json.dumps(map_schema(), indent=2) + "\n",
+        ROOT / "docs" / "tariffs.schema.json": json.dumps(tariff_schema(), indent=2) + "\n",
         ROOT / "config.example.yaml": example(),
     }
     stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
@@ -97,14 +111,20 @@ def map_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
+def tariff_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a file of contracts, for editors."""
+    made = object_schema(tariffs.TariffOptions)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
 def object_schema(options: type) -> dict[str, Any]:
     hints = typing.get_type_hints(options)
     fields = dataclasses.fields(options)
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": [each.name for each in fields if is_required(each)],
-        "properties": {each.name: field_schema(hints[each.name], each) for each in fields},
+        "required": [spelled(each) for each in fields if is_required(each)],
+        "properties": {spelled(each): field_schema(hints[each.name], each) for each in fields},
     }
 
 
@@ -130,7 +150,14 @@ def type_schema(hint: Any) -> dict[str, Any]:
         return {"type": "array", "items": type_schema(get_args(hint)[0])}
     if origin is dict:
         return {"type": "object", "additionalProperties": type_schema(get_args(hint)[1])}
+    if has_notation(hint):
+        return {}
     return dict(SCHEMAS[hint]) if hint in SCHEMAS else object_schema(hint)
+
+
+def has_notation(hint: Any) -> bool:
+    """Tell whether a type reads itself, in a notation of its own."""
+    return hasattr(hint, "from_yaml")
 
 
 def plain(hint: Any) -> Any:
@@ -170,6 +197,13 @@ def pages() -> Iterator[str]:
             yield f"### {name}\n"
             yield f"{inspect.getdoc(options)}\n"
             yield from option_table(options, besides=common)
+    yield "## Contracts\n"
+    yield "In the file that `tariffs` names; [tariffs.md](tariffs.md) has examples.\n"
+    yield from option_table(tariffs.TariffOptions)
+    for name, block in BLOCKS.items():
+        yield f"### {name}\n"
+        yield f"{inspect.getdoc(block)}\n"
+        yield from option_table(block)
     yield "## Quantities\n"
     yield "| quantity | unit | kind | sane from | to | meaning |"
     yield "|---|---|---|---|---|---|"
@@ -200,12 +234,12 @@ def option_table(options: type, path: str = "", besides: type | None = None) -> 
         kinds = {tuple: (0, "[]"), dict: (1, ".NAME")}
         place, mark = kinds.get(get_origin(hint), (None, ""))
         inner = hint if place is None else get_args(hint)[place]
-        if dataclasses.is_dataclass(inner) and inner is not Secret:
+        if dataclasses.is_dataclass(inner) and inner is not Secret and not has_notation(inner):
             yield from option_table(typing.cast("type", inner), f"{path}{each.name}{mark}.")
             continue
         example = each.metadata.get("example")
         yield (
-            f"| `{path}{each.name}` | {words(hint)} | {shown_default(each)} | "
+            f"| `{path}{spelled(each)}` | {words(hint)} | {shown_default(each)} | "
             f"{each.metadata['help']} | {f'`{as_yaml(example)}`' if example is not None else ''} |"
         )
     if not path:
@@ -250,13 +284,15 @@ def words(hint: Any) -> str:
         return ", ".join(f"`{each}`" for each in get_args(hint))
     if origin is tuple:
         return f"list of {words(get_args(hint)[0])}"
-    return "names" if origin is dict else WORDS[hint]
+    return "names" if origin is dict else hint.words if has_notation(hint) else WORDS[hint]
 
 
 def shown_default(each: dataclasses.Field[Any]) -> str:
     if is_required(each):
         return "**required**"
     default = each.default if each.default is not dataclasses.MISSING else None
+    if has_notation(type(default)):
+        return ""
     if isinstance(default, Seconds | Bytes):
         return f"`{in_unit(default)}`"
     return "" if default in (None, (), "") else f"`{as_yaml(default)}`"

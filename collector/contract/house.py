@@ -79,6 +79,11 @@ class MainOptions:
         example="/run/energy-monitor",
         default=FilePath("/run/energy-monitor"),
     )
+    tariffs: FilePath = option(
+        "file of the contracts that 'energy-monitor bill' computes with (docs/tariffs.md)",
+        example="tariffs.yaml",
+        default=FilePath("tariffs.yaml"),
+    )
     clock: ClockOptions = field(
         default_factory=ClockOptions, metadata={"help": "when the time can be trusted"}
     )

@@ -3,8 +3,9 @@
 Counters come from the derivation ``energy`` as readings of the kind ``energy``: they never fall.
 What lies between two of their readings belongs to the quarter of both, is shared by time where they
 stand close together, and otherwise is a gap. A gauge holds its value until the next reading, for a
-minute at most. What a portal says of an interval replaces what it said before. A decision about a
-counter that is corrected later is a gap of its own, at the time that it belongs to.
+minute at most. What a portal says of an interval replaces what it said before, and so does what a
+market says of its prices; their currency stands beside them. A decision about a counter that is
+corrected later is a gap of its own, at the time that it belongs to.
 
 The same readings in the same order give the same quarters, however they are cut into batches.
 """
@@ -18,7 +19,8 @@ from collector.ledger.days import MICRO, PER_DAY, QUARTER_MS, Amount, Row, Shown
 from collector.ledger.decisions import DECISION
 from collector.reading import Reading, decode
 
-ENERGY = "energy"
+ENERGY, PRICE = "energy", "price"
+PRICES = ("price", "currency")
 HELD_MS = 60_000
 CLOSE_MS = 180_000  # readings of energy stand a minute apart
 FROM_POWER = "from_power"  # of a reading of energy: 1 where it was computed from power
@@ -112,6 +114,8 @@ class Book:
             self.take_energy(reading)
         elif reading.kind == DECISION:
             self.take_decision(reading)
+        elif reading.kind == PRICE:
+            self.take_prices(reading)
         else:
             for quantity, value in reading.values.items():
                 if quantity in GAUGES:
@@ -158,6 +162,17 @@ class Book:
         code = int(values.pop("event", 0))
         quantity = next((name for name in values if not name.startswith("event_")), "")
         self.events.append(Event(reading.at_ms, reading.device, quantity, str(code), values))
+
+    def take_prices(self, reading: Reading) -> None:
+        """Put a price, and its currency, into each quarter that it holds for as a whole."""
+        length_ms = min(round(reading.values.get("price_length", 0) * 1000), LONGEST_MS)
+        first = -(-reading.at_ms // QUARTER_MS)
+        last = (reading.at_ms + length_ms) // QUARTER_MS
+        for quantity in PRICES:
+            if quantity in reading.values:
+                amount = Amount(micro(reading.values[quantity]), QUARTER_MS)
+                rows = self.put.setdefault((reading.device, quantity, "price"), {})
+                rows.update(dict.fromkeys(range(first, last), amount))
 
     def take_gauge(self, key: tuple[str, str], at_ms: int, value: float) -> None:
         gauge = self.gauges.get(key)

@@ -19,7 +19,7 @@ from collector.ledger.days import AMOUNTS, GAUGES, PER_DAY, Damaged, Day, Layout
 
 VERSION = 1
 WAIT_S = 5.0  # for another process that reads or writes
-Kind = Literal["counter", "interval", "gauge"]
+Kind = Literal["counter", "interval", "gauge", "price"]
 SCHEMA = """
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, device TEXT NOT NULL, quantity TEXT NOT NULL, kind TEXT NOT NULL,
@@ -47,7 +47,7 @@ class LedgerDamaged(EnergyMonitorError):
 
 @dataclass(frozen=True)
 class Series:
-    """One device's counter, gauge, or counts that come by the interval."""
+    """One device's counter, gauge, counts that come by the interval, or prices, never summed."""
 
     id: int
     device: str

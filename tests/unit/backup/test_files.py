@@ -86,6 +86,7 @@ def test_the_configuration_comes_with_its_imports_maps_and_settings_and_nothing_
     write(tmp_path.parent / "outside.yaml", b"{}\n")
     write(tmp_path / "devices/modbus/own-meter.yaml")
     write(tmp_path / "stack.env")
+    write(tmp_path / "tariffs.yaml")
     write(tmp_path / "config.yaml~")
     write(tmp_path / "secrets/token", b"hush")
     found, notes = house()
@@ -94,6 +95,7 @@ def test_the_configuration_comes_with_its_imports_maps_and_settings_and_nothing_
         "config/devices/modbus/own-meter.yaml",
         "config/stack.env",
         "config/sub/more.yaml",
+        "config/tariffs.yaml",
     ]
     assert house.content(found["config/sub/more.yaml"]) == b"timezone: Europe/Rome\n"
     assert any("outside.yaml is left out: it is not in" in note for note in notes)

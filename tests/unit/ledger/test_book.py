@@ -218,3 +218,25 @@ def test_a_state_that_is_none_is_refused():
     for state in ({"x": 1}, {"counters": [[1]], "gauges": []}, {"counters": [], "gauges": [["a"]]}):
         with pytest.raises(ValueError, match="no state of the ledger"):
             Book(state)
+
+
+def price(at_ms, value, length_s=3600, currency=978):
+    values = {"price": value, "price_length": length_s, "currency": currency}
+    return encode(Reading("price", "spot", at_ms, values))
+
+
+def test_a_price_stands_in_each_quarter_that_it_holds_for_and_a_later_word_replaces_it(ledger):
+    booked([price(BEGIN_MS, -0.00079), price(BEGIN_MS + 4 * QUARTER_MS, 0.1, 900)], ledger)
+    booked([price(BEGIN_MS + 2 * QUARTER_MS, 0.02211, 900)], ledger)
+    found = ledger.quarters(ledger.series("spot", "price", "price"), 0, 1 << 40)
+    assert [(at - Q0, row.micro) for at, row in found] == [
+        (0, -790), (1, -790), (2, 22110), (3, -790), (4, 100_000),
+    ]  # fmt: skip
+    currency = ledger.quarters(ledger.series("spot", "currency", "price"), 0, 1 << 40)
+    assert {row.micro for _, row in currency} == {978_000_000}
+
+
+def test_a_price_for_less_than_a_quarter_is_not_stretched_over_it(ledger):
+    booked([price(BEGIN_MS + 300_000, 0.1, 900)], ledger)
+    series = ledger.series("spot", "price", "price")
+    assert list(ledger.quarters(series, 0, 1 << 40)) == []
