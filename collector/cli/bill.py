@@ -74,7 +74,7 @@ def bill(
     """
     from collector import config  # noqa: PLC0415
     from collector.cli.bill_text import as_text, compared, to_json  # noqa: PLC0415
-    from collector.derive.cost import tariffs  # noqa: PLC0415
+    from collector.derive.cost import check  # noqa: PLC0415
     from collector.ledger.database import open_to_read  # noqa: PLC0415
 
     if sum(each is not None for each in (month, day, year)) > 1:
@@ -85,9 +85,9 @@ def bill(
             f"{loaded.tariffs} is not there: it holds your contracts; docs/tariffs.md has examples"
         )
     with closing(open_to_read(loaded.ledger)) as database:
-        bills = bills_of(loaded, tariffs.load(loaded.tariffs), database, (month, day, year), meter)
+        bills = bills_of(loaded, check.load(loaded.tariffs), database, (month, day, year), meter)
         others = (
-            bills_of(loaded, tariffs.load(other), database, (month, day, year), meter)
+            bills_of(loaded, check.load(other), database, (month, day, year), meter)
             if other
             else []
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from collector.cli import contracts
 from collector.cli.arguments import config_option, pasteable
 from collector.config import Config, read
 from collector.run import since, wiring
@@ -23,7 +24,9 @@ def check(file: Path, *, only_extras: bool) -> None:
       energy-monitor check --config config.yaml
     """
     if only_extras:
-        for extra in sorted({extra for _, extra in wiring.missing_extras(read(file))}):
+        loaded = read(file)
+        found = {extra for _, extra in wiring.missing_extras(loaded)}
+        for extra in sorted(found | contracts.missing_extras(loaded)):
             click.echo(extra)
     else:
         report(file)
@@ -40,12 +43,15 @@ def report(file: Path) -> Config:
             ),
             err=True,
         )
-    for advice in wiring.check(loaded):
+    of_contracts = contracts.look(loaded)  # before the other faults are raised with its own
+    for advice in [*wiring.check(loaded), *of_contracts]:
         click.secho(pasteable(f"advice: {advice}"), fg="yellow", err=True)
     click.secho(f"{file}: no faults", fg="green")
     click.echo(f"  sources: {', '.join(loaded.sources)}")
     if loaded.derivations:
         click.echo(f"  derivations: {', '.join(loaded.derivations)}")
+    if names := contracts.names(loaded):
+        click.echo(f"  contracts: {', '.join(names)}")
     click.echo(f"  outputs: {', '.join(loaded.outputs) or 'none'}")
     for line in filter(None, (since.first_place(loaded, name) for name in loaded.outputs)):
         click.echo(f"  {line}")

@@ -14,6 +14,7 @@ BENCHES = [
     "redis",
     "emoncms",
     "outputs",
+    "bill",
     "lateness",
     "service",
     "mixed",

@@ -36,6 +36,10 @@ class WindowOptions:
     hours: Hours = option("hours of the day", example="08:00-19:00", default=EVERY_HOUR)
     months: Months = option("months of the year", example="jun-sep", default=EVERY_MONTH)
 
+    @property
+    def is_always(self) -> bool:
+        return (len(self.days), len(self.hours), len(self.months)) == (7, 96, 12)
+
     def fits(self, month: int, weekday: int, slot: int) -> bool:
         return month in self.months and weekday in self.days and slot in self.hours
 
@@ -282,10 +286,3 @@ def read(file: Path) -> Tariffs:
     if found and not found.contracts:
         faults.add(place.at("contracts"), root, "the list is empty: no contract, no bill")
     return Tariffs(file, found.contracts if found else (), faults)
-
-
-def load(file: Path) -> Tariffs:
-    """Read *file*. Raise ConfigFault with every fault in it."""
-    tariffs = read(file)
-    tariffs.faults.raise_found()
-    return tariffs

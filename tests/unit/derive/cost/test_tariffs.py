@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.derive.cost.tariffs import load, read
+from collector.derive.cost.check import load
+from collector.derive.cost.tariffs import read
 from collector.errors import ConfigFault
 from tests.unit.derive.cost.house import contracts_of
 
