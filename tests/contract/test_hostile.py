@@ -28,6 +28,7 @@ SOURCES = {
     "nut": "line: 'tcp://{at}', user: u, password: !secret known",
     "redis": "line: 'tcp://{at}', password: !secret known, "
     "devices: {{d: {{key: k, layout: hash, quantities: {{voltage: v}}}}}}",
+    "prices": "url: 'http://{at}/x', times: start, prices: value, currency: EUR",
     "vedirect": "line: 'socket://{at}'",
     "weather": "latitude: 45, longitude: 7, url: 'http://{at}'",
 }

@@ -48,6 +48,7 @@ from tests.fakes.far_end import FarEnd
 from tests.fakes.http_answers import serving
 from tests.fakes.loopback import Loopback
 from tests.fakes.luxtronik_controller import Controller, calculations, parameters, visibilities
+from tests.fakes.market import AWATTAR, Market
 from tests.fakes.open_meteo import Sky
 from tests.fakes.rtu_slave import reply
 from tests.fakes.running import wait_for
@@ -69,6 +70,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mqtt_in": {"line": f"mqtt://{NOBODY}", "devices": {"plug": {"topic": "plug", **BATTERY}}},
     "nut": {"line": f"tcp://{NOBODY}"},
     "opower": {"utility": "glendalewaterandpower", "user": "me", "password": "!secret known"},
+    "prices": {
+        "url": f"http://{NOBODY}/prices",
+        "times": "start",
+        "prices": "value",
+        "currency": "EUR",
+    },
     "redis": {
         "line": f"tcp://{NOBODY}",
         "devices": {"bank": {"key": "bank", "layout": "series", **BATTERY}},
@@ -84,8 +91,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 WITHOUT_LINE = {"backups", "host", "simulated"}  # nothing of theirs can be away
 ON_THE_INTERNET = {"opower"}  # its own tests bring the portal
-WHOLE = {"green_button", "opower", "redis", "weather"}  # what they read has times of its own
-WITHOUT_RAW = {"backups", "host", "simulated", "weather"}
+WHOLE = {
+    "green_button",
+    "opower",
+    "prices",
+    "redis",
+    "weather",
+}  # what they read has times of its own
+WITHOUT_RAW = {"backups", "host", "prices", "simulated", "weather"}
 MORE_S = 30.0  # beyond a source's patience, for a busy machine
 
 
@@ -416,6 +429,13 @@ def here_weather(folder):  # noqa: ARG001  as the others are called
         yield {"url": server.url, "archive_url": server.url}
 
 
+@contextmanager
+def here_prices(folder):  # noqa: ARG001  as the others are called
+    with serving(Market()) as server:
+        rows = {"rows": "data", "times": "start_timestamp", "prices": "marketprice", "time": "ms"}
+        yield {"url": f"{server.url}{AWATTAR}", "per": "MWh", **rows}
+
+
 HERE = {
     "backups": here_backups,
     "green_button": here_green_button,
@@ -425,6 +445,7 @@ HERE = {
     "modbus": here_modbus,
     "mqtt_in": here_mqtt,
     "nut": here_nut,
+    "prices": here_prices,
     "redis": here_redis,
     "simulated": here_nothing_more,
     "vedirect": here_vedirect,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import yaml
 
-from collector.derive.cost.money import CURRENCIES
+from collector.contract.currencies import CURRENCIES
 from collector.options import Faults, Place, option, read_options
 from collector.scalars import NotAccepted, decimal_of, did_you_mean, scalar
 

@@ -6,11 +6,12 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from collector.contract.currencies import CODES
 from collector.derive.cost import bank
 from collector.derive.cost.calendar import Day, Month, days
 from collector.derive.cost.energy import Booked, book, book_lines, priced
 from collector.derive.cost.flows import Flows, Market
-from collector.derive.cost.money import CODES, digits, rounded
+from collector.derive.cost.money import digits, rounded
 from collector.derive.cost.notation import Price, Rate
 from collector.derive.cost.peaks import demand, peaks
 from collector.derive.cost.row import Kind, Row, kwh, short
