@@ -128,7 +128,7 @@ def bills_of(
     for name in meters_of(contracts, database, meter):
         house = House(name, contracts.of(name), FromLedger(database, name), zone, holidays)
         if day:
-            found.append(house.day(day))
+            found.append(house.day(day, today))
         elif year:
             found.append(house.year(year.year, today))
         else:

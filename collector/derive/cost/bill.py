@@ -71,20 +71,30 @@ class House:
     def month(self, year: int, number: int, today: date) -> Bill:
         """Return the bill of the billing month that begins in a month, up to *today* with it."""
         month = month_of(year, number, self.billing_day(date(year, number, 1)))
-        return self.until(month, min(month.end, max(today + timedelta(days=1), month.first)))
+        if month.first > today:
+            raise NoBill(f"{month} has not begun")
+        return self.until(month, min(month.end, today + timedelta(days=1)))
 
-    def day(self, day: date) -> Bill:
+    def day(self, day: date, today: date) -> Bill:
+        if day > today:
+            raise NoBill(f"{day} has not begun")
         month = month_with(day, self.billing_day(day))
         before, after = self.until(month, day), self.until(month, day + timedelta(days=1), day)
         return added(before, after, day)
 
     def year(self, year: int, today: date) -> Bill:
-        """Return the bill of the billing months that begin in a year and have begun."""
-        bills = [self.month(year, number, today) for number in range(1, 13)]
-        begun = [each for each in bills if each.first < each.end]
-        if not begun:
-            raise NoBill(f"{year} has not begun")
-        return summed(begun)
+        """Return the bill of the billing months of a year that have begun and have a contract."""
+        bills, reasons = [], []
+        for number in range(1, 13):
+            try:
+                bills.append(self.month(year, number, today))
+            except NoBill as error:
+                reasons.append(str(error))
+        if not bills:
+            raise NoBill(reasons[0])
+        found = summed(bills)
+        left_out = [each for each in reasons if "not begun" not in each]
+        return replace(found, notes=(*left_out, *found.notes))
 
     def billing_day(self, day: date) -> int:
         """Return the billing day of the contract that holds on a day, or soonest after it."""

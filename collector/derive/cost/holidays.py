@@ -58,7 +58,7 @@ class Holidays:
             for year in missing:
                 by_year[year] = [each for each in found if each.startswith(f"{year}-")]
             with suppress(OSError):  # it is asked again
-                files.replace(self.file, json.dumps(self.known).encode(), durable=False)
+                files.replace(self.file, json.dumps(self.known).encode(), durable=False, give=True)
         return frozenset(date.fromisoformat(day) for each in wanted for day in by_year[each])
 
 

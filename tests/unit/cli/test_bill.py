@@ -1,12 +1,15 @@
 """``energy-monitor bill`` over a ledger of a year."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
 from collector.cli.main import main
+from collector.ledger.book import Book
+from collector.ledger.database import create
+from collector.reading import Reading, encode
 from tests.fakes.ledger_of_a_year import add_gap, write
 
 CONFIG = """
@@ -100,3 +103,57 @@ def test_what_is_missing_is_told(folder):
 def test_a_month_is_written_as_one(folder):
     assert "'2026-1' is not a month; write 2026-10" in bill(folder, "--month", "2026-1", status=2)
     assert "exclude each other" in bill(folder, "--day", "2026-01-01", "--year", "2026", status=2)
+
+
+BEGIN_MS = round(datetime(2025, 2, 10, 11, tzinfo=UTC).timestamp() * 1000)
+
+
+def booked(folder, *readings):
+    """Book *readings*, as the service does."""
+    ledger, book = create(folder / "data/ledger/ledger.sqlite"), Book()
+    for each in readings:
+        book.take(encode(each))
+    with ledger.transaction():
+        book.write(ledger)
+    ledger.close()
+
+
+def spot(price):
+    values = {"price": price, "price_length": 3600.0, "currency": 978.0}
+    return Reading("price", "spot", BEGIN_MS, values)
+
+
+def energy(**values):
+    first = Reading("energy", "mains", BEGIN_MS, dict.fromkeys(values, 1000.0))
+    last = {name: 1000.0 + value for name, value in values.items()}
+    return first, Reading("energy", "mains", BEGIN_MS + 120_000, last)
+
+
+def amounts(folder):
+    (found,) = json.loads(bill(folder, "--day", "2025-02-10", "--json"))["bills"]
+    return {each["name"]: each["amount"] for each in found["rows"]}
+
+
+def test_a_price_that_is_corrected_later_changes_the_day_that_it_is_for(folder):
+    line = "  - {from: 2025-01-01, currency: EUR, energy: [{name: spot, price: {source: spot}}]}\n"
+    (folder / "tariffs.yaml").write_text(f"contracts:\n{line}")
+    booked(folder, *energy(active_energy_import=10_000.0), spot(0.2))
+    assert amounts(folder) == {"spot": "2.00"}
+    booked(folder, spot(-0.1))
+    assert amounts(folder) == {"spot": "-1.00"}
+
+
+def test_registers_and_export_are_those_that_the_meter_counts(folder):
+    (folder / "tariffs.yaml").write_text(
+        "contracts:\n"
+        "  - from: 2025-01-01\n"
+        "    currency: EUR\n"
+        "    energy:\n"
+        "      - {name: low, price: 0.10, register: t1}\n"
+        "      - {name: high, price: 0.20, register: t2}\n"
+        "    export: 0.05\n"
+    )
+    counted = {"active_energy_import": 30_000.0, "active_energy_export": 40_000.0}
+    registers = {"active_energy_import_t1": 10_000.0, "active_energy_import_t2": 20_000.0}
+    booked(folder, *energy(**counted, **registers))
+    assert amounts(folder) == {"low": "1.00", "high": "4.00", "export": "-2.00"}

@@ -237,7 +237,7 @@ def test_prices_of_the_hour_that_is_there_twice_go_by_their_own_instants():
     )
     given.flows["import"] = {begin + 8 + at: 10**9 for at in range(8)}
     tariff = DYNAMIC.replace("2026-01-01", "2025-01-01")
-    bill = house(tariff, given, BRUSSELS).day(day)
+    bill = house(tariff, given, BRUSSELS).day(day, LATER)
     # the prices add up to 97.11 per MWh; times 1.10, and 0.021 for each of 8 kWh
     assert told(bill) == [("spot", "0.27")]
     assert bill.notes == ()
@@ -248,7 +248,7 @@ def test_96_prices_for_a_day_of_100_quarter_hours_are_told_and_not_stretched():
     begin = begin_of(day, BRUSSELS)
     given.markets["spot"] = Market({begin + number: 100_000 for number in range(96)})
     given.spread(25, day, day + timedelta(days=1), zone=BRUSSELS)
-    bill = house(DYNAMIC, given, BRUSSELS).day(day)
+    bill = house(DYNAMIC, given, BRUSSELS).day(day, LATER)
     assert told(bill) == [("spot", "3.14"), ("spot: no price known", "0.00")]
     assert [each.quantity for each in bill.rows] == [24, 1]
     assert (
@@ -286,8 +286,8 @@ def test_a_day_costs_what_it_added_to_its_month():
     made = house(
         contract("      - {name: all, price: [0.18, 0.24 from 10/day, 0.31 from 20/day]}\n"), given
     )
-    assert told(made.day(date(2026, 3, 1))) == [("all", "1.44")]
-    second = made.day(date(2026, 3, 2))
+    assert told(made.day(date(2026, 3, 1), LATER)) == [("all", "1.44")]
+    second = made.day(date(2026, 3, 2), LATER)
     assert [each[1] for each in told(second)] == ["1.80", "2.40", "1.55"]
     assert str(second.total) == "5.75"
 
@@ -298,6 +298,29 @@ def test_a_year_is_the_sum_of_its_months():
         given.spread(10.024, *days(1, month=month))
     bill = house(FLAT, given).year(2026, LATER)
     assert str(bill.total) == "6.00"  # 2.00 each, rounded before they are added
+
+
+def test_a_year_in_which_a_contract_begins_is_billed_from_there_on():
+    given = Given()
+    given.spread(10, *days(1, month=1))
+    given.spread(10, *days(1, month=12))
+    tariff = FLAT.replace("2026-01-01", "2026-11-01")
+    bill = house(tariff, given).year(2026, LATER)
+    assert str(bill.total) == "2.00"
+    assert bill.notes[0] == "there is no contract for 2026-01 of mains"
+    assert len(bill.notes) == 10
+
+
+@pytest.mark.parametrize("ask", ["month", "day", "year"])
+def test_what_has_not_begun_has_no_bill(ask):
+    made, today = house(FLAT, Given()), date(2026, 3, 10)
+    asked = {
+        "month": lambda: made.month(2026, 4, today),
+        "day": lambda: made.day(date(2026, 3, 11), today),
+        "year": lambda: made.year(2027, today),
+    }
+    with pytest.raises(NoBill, match="has not begun"):
+        asked[ask]()
 
 
 def test_days_without_a_contract_and_hours_without_a_line_are_told():

@@ -161,7 +161,7 @@ contracts:
 def test_a_holiday_counts_as_a_sunday(day, rows, total):  # B8
     given, zone = Given(), ZoneInfo("America/Toronto")
     given.spread(24, day, date.fromordinal(day.toordinal() + 1), zone=zone)
-    bill = house(ONTARIO, given, zone).day(day)
+    bill = house(ONTARIO, given, zone).day(day, LATER)
     assert [each for each in told(bill) if each[1] != "0.00"] == rows
     assert str(bill.total) == total
 
@@ -177,7 +177,7 @@ def test_a_day_on_which_clocks_change_has_all_its_quarter_hours(day, quarters, k
     given, zone = Given(), ZoneInfo("Europe/Brussels")
     given.spread(Decimal(quarters) / 4, day, date.fromordinal(day.toordinal() + 1), zone=zone)
     assert len(given.flows["import"]) == quarters
-    bill = house(FLAT, given, zone).day(day)
+    bill = house(FLAT, given, zone).day(day, LATER)
     (row,) = bill.rows
     assert (f"{row.quantity:.2f}", str(row.amount), str(bill.total)) == (kwh, total, total)
 
