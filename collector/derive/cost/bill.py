@@ -129,14 +129,18 @@ class House:
         )
 
     def parts(
-        self, held: Iterable[ContractOptions], month: Month, end: date, only: date | None
+        self, held: Sequence[ContractOptions], month: Month, end: date, only: date | None
     ) -> Iterable[Part]:
         for each in held:
             last = min(each.last, end - timedelta(days=1))
             first = max(each.from_, month.first)
             if span := list(days(first, last + timedelta(days=1), self.zone)):
                 holidays = self.holidays(each)
-                yield Part(each, month, span, self.flows, self.zone, holidays, only=only)
+                same = [one for one in held if one.name == each.name]
+                label = each.name if len(same) == 1 else f"{each.name} from {each.from_}"
+                yield Part(
+                    *(each, month, span, self.flows, self.zone, holidays), label=label, only=only
+                )
 
     def unheld(self, held: Sequence[ContractOptions], month: Month, end: date) -> str:
         """Say on which days no contract holds, where there are such."""
@@ -171,7 +175,8 @@ def vat_of(rows: Iterable[Row], digits: int) -> dict[Decimal, tuple[Decimal, Dec
 def added(before: Bill, after: Bill, day: date) -> Bill:
     """Return what a day added to the bill of its month."""
     known = {each.key: each for each in before.rows}
-    rows = [less(each, known.get(each.key)) for each in after.rows]
+    rows = [less(each, known.pop(each.key, None)) for each in after.rows]
+    rows += [negative(each) for each in known.values()]  # of a minimum that is reached, for example
     was, now = before.coverage, after.coverage
     coverage = Coverage(
         now.length_ms - was.length_ms,
@@ -179,16 +184,22 @@ def added(before: Bill, after: Bill, day: date) -> Bill:
         now.gap_ms - was.gap_ms,
         now.gap - was.gap,
     )
+    none = Decimal(0), Decimal(0)
     vat = {
-        percent: tuple_less(both, before.vat.get(percent)) for percent, both in after.vat.items()
+        percent: tuple_less(after.vat.get(percent, none), before.vat.get(percent, none))
+        for percent in sorted({*before.vat, *after.vat})
     }
     return replace(after, first=day, rows=tuple(rows), vat=vat, coverage=coverage)
 
 
 def tuple_less(
-    after: tuple[Decimal, Decimal], before: tuple[Decimal, Decimal] | None
+    after: tuple[Decimal, Decimal], before: tuple[Decimal, Decimal]
 ) -> tuple[Decimal, Decimal]:
-    return (after[0] - before[0], after[1] - before[1]) if before else after
+    return after[0] - before[0], after[1] - before[1]
+
+
+def negative(row: Row) -> Row:
+    return replace(row, quantity=-row.quantity, amount=-row.amount, gap=-row.gap)
 
 
 def less(after: Row, before: Row | None) -> Row:

@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import TypeVar
 
 from collector.derive.cost.calendar import Day
 from collector.derive.cost.flows import Flows, Market, Use
 from collector.derive.cost.money import rounded
 from collector.derive.cost.notation import Price
-from collector.derive.cost.row import kwh, micro_wh, short
-from collector.derive.cost.tariffs import LineOptions, WindowOptions
+from collector.derive.cost.row import kwh, micro_wh, numbered, short
+from collector.derive.cost.tariffs import ExportOptions, LineOptions, WindowOptions
 from collector.derive.cost.windows import NONE, Windows
+
+Line = TypeVar("Line", LineOptions, ExportOptions)
 
 
 @dataclass
@@ -29,6 +32,26 @@ class Booked:
     @property
     def total(self) -> int:
         return sum(self.by_day.values())
+
+
+def merged(lines: Sequence[Line], found: Sequence[Booked]) -> Iterator[tuple[str, Line, Booked]]:
+    """Yield the lines as a bill has them, with their names: those that differ in hours are one.
+
+    Those of one name and different prices have a number behind it.
+    """
+    groups: dict[tuple[object, ...], tuple[Line, list[Booked]]] = {}
+    for line, booked in zip(lines, found, strict=True):
+        groups.setdefault((line.name, line.price, line.vat), (line, []))[1].append(booked)
+    names = numbered(line.name for line, _ in groups.values())
+    for name, (line, parts) in zip(names, groups.values(), strict=True):
+        whole = Booked()
+        for each in parts:
+            for day, used in each.by_day.items():
+                whole.by_day[day] = whole.by_day.get(day, 0) + used
+            whole.gap += each.gap
+            whole.unpriced += each.unpriced
+            whole.worth += each.worth
+        yield name, line, whole
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from collector.contract.currencies import CODES
 from collector.derive.cost import bank
 from collector.derive.cost.calendar import Day, Month, days
-from collector.derive.cost.energy import Booked, book, book_lines, priced
+from collector.derive.cost.energy import Booked, book, book_lines, merged, priced
 from collector.derive.cost.flows import Flows, Market
 from collector.derive.cost.money import digits, rounded
 from collector.derive.cost.notation import Price, Rate
 from collector.derive.cost.peaks import demand, peaks
-from collector.derive.cost.row import Kind, Row, kwh, short
+from collector.derive.cost.row import Kind, Row, kwh, numbered, short
 from collector.derive.cost.tariffs import ContractOptions, LineOptions
 from collector.text import counted
 
@@ -32,6 +32,7 @@ class Part:
     zone: ZoneInfo
     holidays: frozenset[date]
     notes: list[str] = field(default_factory=list)
+    label: str = ""  # its name, or more where two of the month have the same
     only: date | None = None  # the day that is told of, of more days than that
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ class Part:
         vat: Decimal,
         gap: Decimal = Decimal(0),
     ) -> Row:
-        return Row(self.contract.name, kind, name, *quantity, price, amount, vat, gap)
+        return Row(self.label or self.contract.name, kind, name, *quantity, price, amount, vat, gap)
 
     def market(self, price: Price, span: Sequence[Day]) -> Market | None:
         """Return a market's prices, and note days without all of them."""
@@ -104,26 +105,27 @@ class Part:
             self.note(f"{kwh(outside):.3f} kWh have no price: no line of 'energy' fits their hours")
         if self.contract.bank:
             found = self.netted(found)
-        for line, booked in zip(lines, found, strict=True):
-            yield from self.line("energy", line, booked)
+        for name, line, booked in merged(lines, found):
+            yield from self.line("energy", name, line, booked)
 
-    def line(self, kind: Kind, line: LineOptions, booked: Booked) -> Iterator[Row]:
+    def line(self, kind: Kind, title: str, line: LineOptions, booked: Booked) -> Iterator[Row]:
         vat = self.contract.vat_of(line.vat)
         for number, each in enumerate(priced(line.price, booked, self.share, self.digits)):
             gap = kwh(booked.gap) if not number else Decimal(0)
-            name, quantity = f"{line.name}{each.ending}", (kwh(each.micro_wh), "kWh")
+            name, quantity = f"{title}{each.ending}", (kwh(each.micro_wh), "kWh")
             yield self.row(kind, name, quantity, each.price, each.amount, vat, gap)
         if booked.unpriced:
             quantity = kwh(booked.unpriced), "kWh"
-            yield self.row(kind, f"{line.name}: no price known", quantity, None, self.money(0), vat)
+            yield self.row(kind, f"{title}: no price known", quantity, None, self.money(0), vat)
 
     def money(self, amount: Decimal | int) -> Decimal:
         return rounded(Decimal(amount), self.digits)
 
     def charges(self) -> Iterator[Row]:
-        for line in self.contract.charges:
-            found, _ = self.booked([line], "import")
-            yield from self.line("charge", line, found[0])
+        lines = self.contract.charges
+        found = [self.booked([each], "import")[0][0] for each in lines]
+        for name, line, booked in merged(lines, found):
+            yield from self.line("charge", name, line, booked)
 
     def netted(self, found: list[Booked]) -> list[Booked]:
         """Return what is billed of each line with what was fed in and lies in the bank."""
@@ -170,14 +172,15 @@ class Part:
         found, outside = book(lines, markets, self.days, use, self.holidays)
         if outside:
             self.note(f"{kwh(outside):.3f} kWh fed in have no price: no line of 'export' fits")
-        for line, booked in zip(lines, found, strict=True):
+        for title, line, booked in merged(lines, found):
             for each in priced(line.price, booked, self.share, self.digits):
-                name, quantity = f"{line.name}{each.ending}", (kwh(each.micro_wh), "kWh")
+                name, quantity = f"{title}{each.ending}", (kwh(each.micro_wh), "kWh")
                 gap = kwh(booked.gap)
                 yield self.row("export", name, quantity, each.price, -each.amount, line.vat, gap)
 
     def peaks(self) -> Iterator[Row]:
-        for option in self.contract.peak:
+        names = numbered(each.name for each in self.contract.peak)
+        for name, option in zip(names, self.contract.peak, strict=True):
             if not any(each.date.month in option.months for each in self.days):
                 continue
             found = peaks(option, self.month, self.days, self.flows, self.zone, self.holidays)
@@ -193,17 +196,18 @@ class Part:
             quantity = rounded(kw, 3), "kW"
             shown = rounded(price, 6)
             vat = self.contract.vat_of(option.vat)
-            yield self.row("peak", option.name, quantity, shown, amount, vat)
+            yield self.row("peak", name, quantity, shown, amount, vat)
 
     def standing(self) -> Iterator[Row]:
-        for each in self.contract.standing:
+        names = numbered(each.name for each in self.contract.standing)
+        for name, each in zip(names, self.contract.standing, strict=True):
             amount, vat = self.over_days(each.amount), self.contract.vat_of(each.vat)
             quantity = (
                 (Decimal(len(self.days)), "days")
                 if each.amount.per == "day"
                 else (rounded(self.elapsed, 3), "months")
             )
-            yield self.row("standing", each.name, quantity, each.amount.monthly, amount, vat)
+            yield self.row("standing", name, quantity, each.amount.monthly, amount, vat)
 
     def over_days(self, rate: Rate) -> Decimal:
         """Return what an amount for a time is over the days of this part."""

@@ -1,5 +1,6 @@
 """A line of a bill, and how it is told from micro-Wh. Pure."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -44,6 +45,14 @@ def short(number: Decimal) -> str:
     """Write a number without zeros at its end: 0.18, 10, 800."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def numbered(names: Iterable[str]) -> Iterator[str]:
+    """Yield names, each that was there before with a number behind it: a, b, a (2)."""
+    known: dict[str, int] = {}
+    for name in names:
+        known[name] = known.get(name, 0) + 1
+        yield f"{name} ({known[name]})" if known[name] > 1 else name
 
 
 def total(rows: "list[Row]", digits: int) -> Decimal:

@@ -292,6 +292,41 @@ def test_a_day_costs_what_it_added_to_its_month():
     assert str(second.total) == "5.75"
 
 
+def test_the_days_of_a_month_add_up_to_it_also_where_its_minimum_is_reached_and_a_price_changes():
+    given = Given()
+    for number in range(1, 32):
+        given.spread(number, *days(number))
+        given.spread(0.5, *days(number), flow="export")
+    line = (
+        "  - {from: %s, currency: EUR, vat: 10%%, minimum: 90/month, export: 0.03, "
+        "standing: [3/month, 0.1/day], "
+        "energy: [{price: [0.2, 0.3 from 200/month], days: mon-fri}, {price: 0.1}], "
+        "charges: [{price: 0.01}], peak: {price: 2/kW/month}}\n"
+    )
+    tariff = f"contracts:\n{line % '2026-01-01'}{line % '2026-03-20'}"
+    made = house(tariff, given)
+    month = made.month(2026, 3, LATER)
+    every = [made.day(date(2026, 3, number), LATER) for number in range(1, 32)]
+    assert any("minimum" in row.name for bill in every for row in bill.rows)
+    assert sum(each.total for each in every) == month.total
+    assert sum(row.quantity for each in every for row in each.rows if row.kind == "energy") == 496
+    assert {row.contract for row in month.rows} == {
+        "contract from 2026-01-01", "contract from 2026-03-20",
+    }  # fmt: skip
+
+
+def test_lines_of_one_name_and_price_are_one_line_and_rounded_once():
+    given = Given()
+    for number in (3, 7):  # a Tuesday and a Saturday
+        given.spread(1.02, *days(number))
+    tariff = contract(
+        "      - {name: a, price: 0.2, days: mon-fri}\n"
+        "      - {name: a, price: 0.2}\n"
+        "      - {name: a, price: 0.3}\n"
+    )
+    assert told(house(tariff, given).month(2026, 3, LATER)) == [("a", "0.41"), ("a (2)", "0.00")]
+
+
 def test_a_year_is_the_sum_of_its_months():
     given = Given()
     for month in (1, 2, 12):
