@@ -21,6 +21,7 @@ from collector.contract import (
     registry,
 )
 from collector.contract.house import MainOptions
+from collector.contract.roles import imply
 from collector.options import Faults, Place, parse, read_anyway, read_given, read_mapping
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import (
@@ -125,6 +126,7 @@ def read(file: Path) -> Config:
         }
         for group in GROUPS
     }
+    imply(read)
     for name in named["derivations"].keys() & named["outputs"].keys():
         place, node = named["derivations"][name]
         faults.add(place, node, "is also the name of an output; 'journal replay' needs two names")

@@ -38,6 +38,17 @@ class Device(str):
     __slots__ = ()
 
 
+class Role(str):
+    """What a device is in the house: a word of ROLES, or 'part of' another one."""
+
+    __slots__ = ()
+
+    @property
+    def whole(self) -> str:
+        """Return the name of what the device is a part of; '' where it is none."""
+        return self.removeprefix(PART_OF) if self.startswith(PART_OF) else ""
+
+
 class FilePath(str):
     """A file or folder; a relative one counts from the configuration file it stands in."""
 
@@ -60,6 +71,8 @@ SECONDS_PER = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "
 BYTES_PER = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
 LONGEST_S = 3660 * 86400  # ten years; waits of the operating system end at some 292
 LONGEST_LABEL = 60
+ROLES = ("grid", "solar", "battery", "house", "heat_pump")
+PART_OF = "part of "
 LARGEST_INT = 2**53  # what a float still holds exactly
 # Control characters, ends of lines, half characters; and what reverses the text after it.
 NOT_IN_LABELS = {"Cc", "Cs", "Zl", "Zp"}
@@ -143,6 +156,16 @@ def read_device(node: yaml.Node) -> Device:
     if not DEVICE.fullmatch(text):
         raise NotAccepted(f"{text!r} is not the name of a device: {DEVICE_RULE}")
     return Device(text)
+
+
+def read_role(node: yaml.Node) -> Role:
+    text = scalar(node)
+    role = Role(" ".join(text.split()))
+    if role in ROLES or DEVICE.fullmatch(role.whole):
+        return role
+    known = (*ROLES, f"{PART_OF}NAME")
+    msg = f"{text!r} is not a role: one of {', '.join(known)}{did_you_mean(text, known)}"
+    raise NotAccepted(msg)
 
 
 def read_bool(node: yaml.Node) -> bool:
@@ -259,6 +282,7 @@ SCALARS: dict[Any, Callable[[yaml.Node], Any]] = {
     str: read_text,
     Label: read_label,
     Device: read_device,
+    Role: read_role,
     bool: read_bool,
     int: read_int,
     float: read_float,

@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "Show a simulated house, live, without hardware.",
     "doctor": "Find problems from the meter to the dashboard.",
     "export": "Write readings as CSV, line protocol or Parquet.",
+    "flows": "Show where energy came from and went.",
     "import-config": "Convert the configuration of another program.",
     "journal": "Print the journal, send readings again.",
     "ledger": "Show what was used by day and month, or make the ledger again.",

@@ -22,7 +22,17 @@ from collector.contract.house import MainOptions
 from collector.derive.cost import notation, tariffs
 from collector.options import spelled
 from collector.quantity import catalogue
-from collector.scalars import Bytes, Device, FilePath, InputPath, Label, Seconds
+from collector.scalars import (
+    PART_OF,
+    ROLES,
+    Bytes,
+    Device,
+    FilePath,
+    InputPath,
+    Label,
+    Role,
+    Seconds,
+)
 from collector.secrets import Secret
 from collector.sources.modbus.devicemap import MapFile
 
@@ -48,6 +58,7 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
     InputPath: {"type": "string", "minLength": 1},
     Device: {"type": "string", "minLength": 1},
     Label: {"type": "string", "minLength": 1, "maxLength": 60},
+    Role: {"type": "string", "pattern": f"^(?:{'|'.join(ROLES)}|{PART_OF}[A-Za-z0-9_.-]+)$"},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -60,6 +71,7 @@ SCHEMAS: dict[Any, dict[str, Any]] = {
 }
 WORDS = {
     str: "text", FilePath: "path", InputPath: "path", Label: "text", Device: "device",
+    Role: "text",
     bool: "true or false", int: "whole number", float: "number",
     Seconds: "duration", Bytes: "size", Secret: "`!secret` name",
     Decimal: "number", date: "day",

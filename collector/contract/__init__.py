@@ -9,7 +9,7 @@ the pump takes care of them, so a source or an output can be used with no thread
 
 from collector.contract.common import BadOption, Context, Lines
 from collector.contract.derivation import Derivation, Ticking
-from collector.contract.discovery import Discovering, Found, Manner, Search
+from collector.contract.discovery import Discovering, Found, Manner, Search, with_role
 from collector.contract.options import (
     LONGEST_EVERY_S,
     DerivationOptions,
@@ -48,4 +48,5 @@ __all__ = [
     "SourceOptions",
     "Ticking",
     "Timed",
+    "with_role",
 ]

@@ -1,13 +1,14 @@
 """What everyone behind a door is given, and how he refuses an option."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from collector.contract.options import OutputOptions
 from collector.errors import EnergyMonitorError
+from collector.scalars import Role
 
 Line = TypeVar("Line")
 
@@ -32,7 +33,8 @@ class Context:
     *lines* hands out the connections that several sources may share, *config_dir* is where the
     owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
     *zone* is the time zone of the house, in which its days begin. *installation* is a random word
-    that no other installation has; '' where none is known.
+    that no other installation has; '' where none is known. *roles* says what the devices of all
+    sources are in the house.
     """
 
     site: str
@@ -41,6 +43,7 @@ class Context:
     state_dir: Path
     zone: ZoneInfo = ZoneInfo("UTC")
     installation: str = ""
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     def tags(self, options: OutputOptions) -> dict[str, str]:
         """Return the tags that an output adds to every reading: plain words, the site first."""

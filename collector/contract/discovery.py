@@ -26,6 +26,11 @@ class Found:
     remarks: Mapping[str, str] = field(default_factory=dict)
 
 
+def with_role(remark: str, role: str) -> str:
+    """Add to the remark of an entry which role it plainly has; its owner decides."""
+    return f"{remark}; 'role: {role}' shows it in the power flow" if role else remark
+
+
 @dataclass(frozen=True)
 class Search:
     """Where to look for devices, and how to report.

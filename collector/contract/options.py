@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from collector.options import option
-from collector.scalars import Label, Seconds
+from collector.scalars import Label, Role, Seconds
 
 LONGEST_EVERY_S = 7 * 86400
 
@@ -64,6 +64,17 @@ class SourceOptions(EntryOptions):
     labels: dict[str, Label] = option(
         "labels of single devices, for a source that has several",
         example={"washer": "Waschmaschine"},
+        default={},
+    )
+    role: Role = option(
+        "what the device is in the house: grid, solar, battery, house, heat_pump, or 'part of' "
+        "another device or of 'house'; see docs/flows.md",
+        example="part of house",
+        default=Role(),
+    )
+    roles: dict[str, Role] = option(
+        "roles of single devices, for a source that has several",
+        example={"washer": "part of house"},
         default={},
     )
 

@@ -24,6 +24,7 @@ from collector.contract import (
 from collector.contract.defaults import ENERGY
 from collector.contract.page import wrong_with
 from collector.contract.registry import find
+from collector.contract.roles import roles_of
 from collector.errors import SecretMissing
 from collector.lines.serial import Lines
 from collector.options import within
@@ -40,6 +41,7 @@ from collector.run.health import (
 from collector.run.heard import check_heard
 from collector.run.identity import installation
 from collector.run.paths import check_paths
+from collector.run.roles import advise_roles, check_roles
 from collector.run.selection import Selection
 from collector.run.since import since_ms
 from collector.secrets import Secret
@@ -80,6 +82,7 @@ def build_anyway(config: Config, health: Health) -> Built:
         attempt(config.faults, path, options, Selection)
         if output:
             outputs[name] = (output, options)
+    check_roles(config, {each.name: each.source for line in feeds.values() for each in line})
     return Built(feeds, build_derivations(config, lines), outputs)
 
 
@@ -172,8 +175,8 @@ def circle_of(made: Mapping[str, Derivation]) -> list[str]:
 def context(config: Config, name: str, lines: Lines) -> Context:
     state_dir = config.data_dir / "state" / name
     zone = ZoneInfo(config.main.timezone)
-    whose = installation(config.data_dir)
-    return Context(config.main.site, lines, config.file.parent, state_dir, zone, whose)
+    whose, roles = installation(config.data_dir), roles_of(config.sources)
+    return Context(config.main.site, lines, config.file.parent, state_dir, zone, whose, roles)
 
 
 def new_health(config: Config, now_ms: float = 0) -> Health:
@@ -204,7 +207,9 @@ def check(config: Config) -> list[str]:
     for place, extra in missing_extras(config):
         config.faults.add_later(place, extras.how(extra))
     config.faults.raise_found()
-    return list(dict.fromkeys(advice for line in feeds.values() for advice in advise(line)))
+    given = [advice for line in feeds.values() for advice in advise(line)]
+    sources = {each.name: each.source for line in feeds.values() for each in line}
+    return list(dict.fromkeys([*given, *advise_roles(config, sources)]))
 
 
 def missing_extras(config: Config) -> Iterator[tuple[str, str]]:

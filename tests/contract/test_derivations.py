@@ -36,6 +36,7 @@ from collector.run import derivation as running_one
 from collector.run import wiring
 from collector.run.derivation import Deriving
 from collector.run.health import DerivationHealth, resident_memory
+from collector.scalars import Role
 from tests.fakes import derivations as own
 from tests.fakes.running import ask, collector, configure, energy_monitor, wait_for
 from tests.fakes.time_machine import FakeClock
@@ -47,6 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "battery_bank": {"device": "shed", "chemistry": "agm", "capacity": 100, "charged_time": "5s"},
     "heat_pump": {"device": "pump", "meter": "mains", "boundary": "H3"},
     "energy": {},
+    "flows": {},
     "test_clockwork": {},
     "test_daily": {},
     "test_house": {"of": ["mains", "shed"]},
@@ -56,7 +58,8 @@ KINDS = sorted({*OURS, *CLASSES})
 EVERY_MS = 1_000
 BEGAN_MS = 1_792_969_150_000  # 2026-10-25 23:59:10 in Rome: a day ends in these readings
 NOWHERE = Path("/nowhere")
-CONTEXT = Context("home", Lines(), NOWHERE, NOWHERE, ZoneInfo("Europe/Rome"))
+ROLES = {"mains": Role("grid"), "shed": Role("part of house")}
+CONTEXT = Context("home", Lines(), NOWHERE, NOWHERE, ZoneInfo("Europe/Rome"), roles=ROLES)
 
 
 def class_of(kind):

@@ -10,10 +10,10 @@ import termios
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from collector.contract import Found, Search
+from collector.contract import Found, Search, with_role
 from collector.errors import DeviceSilent, LineAway, ReadFault
 from collector.lines.serial import Framing
-from collector.sources.modbus import devicemap, scheme, sunspec
+from collector.sources.modbus import devicemap, scheme, sunspec, sunspec_chain
 from collector.sources.modbus.devicemap import DeviceMap
 from collector.sources.modbus.mbap_line import MbapLine
 from collector.sources.modbus.meter import Bus
@@ -156,7 +156,8 @@ def found(
     options = {"line": port, "model": models[0], "address": address}
     if framing:
         options["serial"] = asdict(framing)
-    remarks = {"": identity or "give it the name of what it measures"}
+    remark = with_role(identity, "solar" if sunspec_chain.is_inverter(identity) else "")
+    remarks = {"": remark or "give it the name of what it measures"}
     if others := models[1:]:
         remarks["model"] = f"or {', '.join(others)}"
     text = f"{where}: {identity or ', '.join(models)}"

@@ -17,6 +17,7 @@ MARK = (0x5375, 0x6E53)  # "SunS"
 COMMON, END = 1, 0xFFFF
 MOST_MODELS = 100  # the longest chain that was seen has some 30
 LONGEST_WALK_S = 15.0
+INVERTERS = {"101", "102", "103", "111", "112", "113", "701"}
 TEXTS = {"maker": (2, 16), "model": (18, 16), "version": (42, 8), "serial": (50, 16)}
 
 Read = Callable[[int, int], Sequence[int]]
@@ -88,6 +89,12 @@ def text(words: Sequence[int]) -> str:
     data = b"".join(word.to_bytes(2, "big") for word in words)
     shown = (chr(byte) for byte in data.partition(b"\0")[0])
     return "".join(each for each in shown if each.isascii() and each.isprintable()).strip()
+
+
+def is_inverter(text: str) -> bool:
+    """Tell whether what ``described`` says of a device has a model of inverters."""
+    numbers = text.rpartition(", models ")[2].split(", ")
+    return any(each in INVERTERS for each in numbers)
 
 
 def described(models: Sequence[Model], told: Mapping[str, str]) -> str:

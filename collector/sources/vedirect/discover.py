@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from collector.contract import Found, Search
+from collector.contract import Found, Search, with_role
 from collector.sources.vedirect.blocks import Block
 from collector.sources.vedirect.labels import identity, kind_of
 from collector.sources.vedirect.listener import HEX_ONLY
 from collector.sources.vedirect.listener import search as listen
+
+ROLES = ("battery", "solar")  # kinds of VE.Direct devices that are roles
 
 
 def discover(search: Search) -> Iterator[Found]:
@@ -27,5 +29,7 @@ def found(port: str, block: Block) -> Found:
     """Return the device that says *block*, and how it is configured. Pure."""
     label = "SER#" if "SER#" in block else "PID"
     options = {"line": port, "expect": {label: block[label]}}
-    remarks = {"": identity(block), "line": "or auto, which finds the port by what is expected"}
-    return Found("vedirect", port, identity(block), options, kind_of(block), remarks)
+    kind = kind_of(block)
+    remark = with_role(identity(block), kind if kind in ROLES else "")
+    remarks = {"": remark, "line": "or auto, which finds the port by what is expected"}
+    return Found("vedirect", port, identity(block), options, kind, remarks)
