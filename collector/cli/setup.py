@@ -11,7 +11,7 @@ from collector.errors import EnergyMonitorError
 from collector.safe_text import safe
 
 if TYPE_CHECKING:
-    from collector.outputs.influxdb.setup import Done
+    from collector.outputs.influxdb.setup import Done, Wanted
 
 
 @click.group()
@@ -36,6 +36,12 @@ def setup() -> None:
     help="Where the server's admin token stands; else the secret influxdb-admin-token is used.",
 )
 @click.option("--no-restart", is_flag=True, help="Do not restart the services that use the tokens.")
+@click.option(
+    "--rollups",
+    is_flag=True,
+    help="Also make buckets for minutes (90 days), hours (5 years) and days (for ever), and print "
+    "the outputs to them.",
+)
 @config_option
 def influxdb(
     output: str | None,
@@ -44,6 +50,7 @@ def influxdb(
     renew: bool,
     admin_token_file: Path | None,
     no_restart: bool,
+    rollups: bool,
     file: Path,
 ) -> None:
     """Make bucket and tokens in InfluxDB 2 for an output of the configuration.
@@ -57,9 +64,10 @@ def influxdb(
     Examples:
       energy-monitor setup influxdb --retention 90d
       energy-monitor setup influxdb history --config config.yaml
+      energy-monitor setup influxdb --rollups
     """
     from collector import config  # noqa: PLC0415
-    from collector.cli import units  # noqa: PLC0415
+    from collector.cli import setup_rollups, units  # noqa: PLC0415
     from collector.outputs.influxdb import setup  # noqa: PLC0415  30 MB that only this needs
 
     name, options = find_output(config.load(file), "influxdb", output)
@@ -76,16 +84,21 @@ def influxdb(
     )
     admin_token = setup.read_secret(admin_token_file) if admin_token_file else None
     done = setup.set_up(wanted, admin_token)
-    tell(name, options, done)
-    for line in units.hand_over(
-        file, *(each.name for each in done.written), restart=not no_restart
-    ):
+    tell(name, wanted, done)
+    written = [each.name for each in done.written]
+    for more in setup_rollups.wanted_beside(wanted) if rollups else ():
+        done = setup.set_up(more, admin_token)
+        tell(name, more, done)
+        written += [each.name for each in done.written]
+    for line in units.hand_over(file, *written, restart=not no_restart):
         click.echo(f"  {line}")
     if options.read_token is None:
         click.echo(
             f"  add 'read_token: !secret {files['read'].name}' to outputs.{name}: then readings "
             "that the database loses in a power cut are noticed and sent again"
         )
+    if rollups:
+        click.echo(setup_rollups.blocks(name, wanted))
 
 
 @setup.command()
@@ -118,11 +131,11 @@ def emoncms(output: str | None, change: bool, file: Path) -> None:
         click.secho(f"  {safe(each)}", fg="yellow")
 
 
-def tell(name: str, options: Any, done: "Done") -> None:
+def tell(name: str, wanted: "Wanted", done: "Done") -> None:
     """Say what is ready, what was written, and what has to be mended."""
     keeps = "for ever" if not done.retention_s else f"for {text.duration(done.retention_s)}"
-    click.secho(f"{name}: InfluxDB {done.version} at {options.url} is ready", fg="green")
-    click.echo(f"  bucket {options.bucket}: {done.bucket}, keeps readings {keeps}")
+    click.secho(f"{name}: InfluxDB {done.version} at {wanted.url} is ready", fg="green")
+    click.echo(f"  bucket {wanted.bucket}: {done.bucket}, keeps readings {keeps}")
     for secret in done.written:
         click.echo(f"  written: {secret}")
     for secret in done.kept:

@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from collector.clock import Clock
 from collector.contract import Derivation, Ticking
+from collector.contract.rolled import is_rolled_line, quantity_of
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader, Record
 from collector.journal.snapshots import LARGEST_BYTES, Snapshot
-from collector.quantity import catalogue
 from collector.reading import Reading, check_line, decode, encode, kind_of, time_ms
 from collector.run.health import DerivationHealth
 from collector.run.made_before import MadeBefore
@@ -179,7 +179,8 @@ class Deriving:
         for name, value in reading.values.items():
             if name not in self.derivation.quantities:
                 raise ValueError(f"it made the quantity {name!r}")
-            quantity = catalogue()[name]
+            quantity = quantity_of(name)
+            assert quantity is not None, "the wiring has looked"
             if value < quantity.low or value > quantity.high:
                 self.leave_out(name, value)
             else:
@@ -204,7 +205,8 @@ class Deriving:
         with self.lock:
             self.health.made += len(self.unstored)
         if self.now:
-            self.now.hear(self.name, {"": self.health.label}, map(decode, self.unstored))
+            present = [decode(line) for line in self.unstored if not is_rolled_line(line)]
+            self.now.hear(self.name, {"": self.health.label}, present)
         self.unstored = []
 
     def take_snapshot(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from collector.contract import BadOption, OutputOptions
+from collector.contract.rolled import is_rolled, is_rolled_line, rolled
 from collector.quantity import QuantityNotKnown, catalogue, matching, wildcard
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import did_you_mean
@@ -36,7 +37,7 @@ class Selection:
     def apply(self, line: bytes) -> bytes | None:
         """Return an encoded reading as the output gets it; None where it does not."""
         if not self.changes:
-            return line
+            return None if is_rolled_line(line) else line
         old_head, fields, time = line.split(b" ")
         head = self.head(old_head)
         if head is None:
@@ -48,6 +49,8 @@ class Selection:
     def find_head(self, head: bytes) -> bytes | None:
         """Return kind and device as they are sent; None for those that are not selected."""
         kind, _, device = head.decode("ascii").partition(",device=")
+        if is_rolled(kind) and not self.kinds:
+            return None  # what is rolled up goes only where it is asked for
         for names, name in ((self.kinds, kind), (self.devices, device)):
             if names and not any(each.fullmatch(name) for each in names):
                 return None
@@ -79,9 +82,10 @@ def patterns(option: str, texts: Iterable[str]) -> list[re.Pattern[str]]:
 def quantities(texts: tuple[str, ...]) -> set[bytes] | None:
     """Return the names that *texts* match; None where there is no choice."""
     names: set[bytes] = set()
+    known = [*catalogue(), *rolled()] if texts else []
     for text in texts:
         try:
-            names.update(each.encode() for each in matching([text], catalogue()))
+            names.update(each.encode() for each in matching([text], known))
         except QuantityNotKnown:
             hint = did_you_mean(text.strip("*"), catalogue())
             message = f"{text!r} matches no quantity of the catalogue{hint}"

@@ -25,6 +25,7 @@ from collector.contract.defaults import ENERGY
 from collector.contract.page import wrong_with
 from collector.contract.registry import find
 from collector.contract.roles import roles_of
+from collector.contract.rolled import quantity_of
 from collector.errors import SecretMissing
 from collector.lines.serial import Lines
 from collector.options import within
@@ -138,7 +139,7 @@ def build_derivations(config: Config, lines: Lines) -> dict[str, Callable[[], De
         if not derivation:
             continue
         made[name], makers[name] = derivation, partial(make, options)
-        if unknown := sorted(set(derivation.quantities) - set(catalogue())):
+        if unknown := sorted(each for each in derivation.quantities if not quantity_of(each)):
             message = f"it makes {unknown[0]!r}, which is not in the catalogue"
             config.faults.add_later(f"derivations.{name}.type", message)
     for first, second in pairwise(

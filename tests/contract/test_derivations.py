@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from collector import config
 from collector.contract import Context, DerivationOptions, registry
+from collector.contract.rolled import rolled
 from collector.errors import ConfigFault
 from collector.journal.journal import Journal
 from collector.journal.reader import read_all
@@ -49,6 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "heat_pump": {"device": "pump", "meter": "mains", "boundary": "H3"},
     "energy": {},
     "flows": {},
+    "rollup": {},
     "test_clockwork": {},
     "test_daily": {},
     "test_house": {"of": ["mains", "shed"]},
@@ -232,7 +234,7 @@ def test_options_are_those_of_every_derivation_each_with_help_and_example(kind):
 def test_what_it_makes_was_announced_and_is_finite_and_in_the_catalogue(kind):
     it = made_of(kind)
     assert not it.hears & it.makes
-    assert set(it.quantities) <= set(catalogue())
+    assert set(it.quantities) <= catalogue().keys() | rolled().keys()
     for line in first_time(kind, two_meters(100)):
         reading = decode(line)
         assert reading.kind in it.makes

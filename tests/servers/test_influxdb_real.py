@@ -7,8 +7,10 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from influxdb_client import InfluxDBClient
 
 from collector.cli.main import main
+from collector.config import load
 from collector.contract import Context
 from collector.errors import OutputAway, ReadingsRefused
 from collector.lines.serial import Lines
@@ -16,6 +18,7 @@ from collector.outputs.influxdb import setup
 from collector.outputs.influxdb.output import InfluxDB, InfluxDBOptions
 from collector.outputs.influxdb.setup import SetupRefused, Wanted, set_up
 from collector.reading import Reading, encode
+from collector.run import wiring
 from collector.secrets import Secret
 from tests.servers import influxd, victoria
 
@@ -391,6 +394,45 @@ def test_the_command_writes_the_secrets_that_the_output_names(fresh, tmp_path):
     again = CliRunner().invoke(main, [*words, "--admin-token-file", f"{tmp_path}/admin"])
     assert again.exit_code == 1
     assert "admin is empty or not one line of plain characters" in again.stderr
+
+
+def test_the_command_makes_buckets_for_rollups_and_prints_outputs_that_work(fresh, tmp_path):
+    server, wanted, _ = fresh
+    (tmp_path / "admin").write_text(secret(wanted, "influxdb-admin-token"))
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "sources: {pi: {type: host}}\noutputs:\n  history: {type: influxdb, "
+        f"url: '{server.url}', org: house, bucket: rolled, token: !secret influxdb-token}}\n"
+    )
+    words = ["setup", "influxdb", "--rollups", "--config", str(file)]
+    shown = CliRunner().invoke(main, [*words, "--admin-token-file", f"{tmp_path}/admin"])
+    assert shown.exit_code == 0, shown.output
+    admin = secret(wanted, "influxdb-admin-token")
+    with InfluxDBClient(server.url, admin, org="house") as client:
+        kept = {
+            each.name: setup.durations(each)
+            for each in client.buckets_api().find_buckets_iter(org="house")
+            if each.name.startswith("rolled-")
+        }
+    assert kept == {
+        "rolled-1m": (90 * DAY_S, DAY_S),
+        "rolled-1h": (1826 * DAY_S, 28 * DAY_S),
+        "rolled-1d": (0, 364 * DAY_S),
+    }
+    printed = shown.stdout.partition("derivations:")[2]
+    merged = tmp_path / "merged.yaml"
+    merged.write_text(
+        f"data_dir: {tmp_path}\nsources: {{pi: {{type: host}}}}\nderivations:{printed}"
+    )
+    config = load(merged)
+    assert wiring.check(config) == []
+    assert list(config.outputs) == ["history-1m", "history-1h", "history-1d"]
+    for name, options in config.outputs.items():
+        output = InfluxDB(name, options, Context("home", Lines(), tmp_path, tmp_path))
+        output.open()
+        output.write(batch_of(3, kind=f"electricity_{name[-2:]}"))
+        assert output.newest_ms() == NOW_MS
+        output.close()
 
 
 def test_a_secret_that_is_there_is_kept_and_told_when_it_does_not_serve(fresh, tmp_path):

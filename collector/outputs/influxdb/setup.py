@@ -51,7 +51,8 @@ class Wanted:
 
     *retention_s* is how long the bucket keeps readings, 0 for ever. Secrets go into *folder*;
     *tokens* may name other files for the token that may 'write' and the one that may 'read'.
-    *user* is the first user of a server that has none. *change* gives a bucket that is there
+    *user* is the first user of a server that has none. A file of the database holds
+    *shard_group_s* of it. *change* gives a bucket that is there
     already this retention; *renew* replaces tokens that are there already, and revokes them.
     """
 
@@ -64,6 +65,7 @@ class Wanted:
     user: str = "admin"
     change: bool = False
     renew: bool = False
+    shard_group_s: int = SHARD_GROUP_S
 
     def token_file(self, action: str) -> Path:
         return self.tokens.get(action, self.folder / TOKENS[action])
@@ -206,14 +208,14 @@ def prepare_bucket(
         )
     api = client.buckets_api()
     rule = BucketRetentionRules(
-        every_seconds=wanted.retention_s, shard_group_duration_seconds=SHARD_GROUP_S
+        every_seconds=wanted.retention_s, shard_group_duration_seconds=wanted.shard_group_s
     )
     buckets = {each.name: each for each in api.find_buckets_iter(org=wanted.org)}
     if wanted.bucket not in buckets:
         made = api.create_bucket(bucket_name=wanted.bucket, retention_rules=rule, org=wanted.org)
         return made, "created"
     bucket = buckets[wanted.bucket]
-    if durations(bucket) != (wanted.retention_s, SHARD_GROUP_S) and (fresh or wanted.change):
+    if durations(bucket) != (wanted.retention_s, wanted.shard_group_s) and (fresh or wanted.change):
         bucket.retention_rules = [rule]
         return api.update_bucket(bucket), "created" if fresh else "changed"
     return bucket, "created" if fresh else "kept"

@@ -106,3 +106,13 @@ def test_a_chain_of_new_names_gives_no_field_twice():
     assert selection(rename={"quantities": chain}).apply(
         line.replace(b",active_power_export=3", b"")
     ) == (b"e,device=m active_power_import=1,active_power_export=2 7")
+
+
+def test_what_is_rolled_up_goes_only_to_outputs_that_ask_for_it():
+    line = b"electricity_1h,device=mains active_power_mean=1.0 1763654400000"
+    assert selection().apply(line) is None
+    assert selection({"devices": ("mains",)}).apply(line) is None
+    assert selection({"kinds": ("electricity",)}).apply(line) is None
+    for kinds in (("*_1h",), ("electricity_1h",), ("*",)):
+        assert selection({"kinds": kinds}).apply(line) == line
+    assert selection({"kinds": ("*_1h",), "quantities": ("*_mean",)}).apply(line) == line
