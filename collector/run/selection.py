@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from collector.contract import BadOption, OutputOptions
-from collector.contract.rolled import is_rolled, is_rolled_line, rolled
+from collector.contract.rolled import is_rolled, is_rolled_line, quantity_of, rolled
 from collector.quantity import QuantityNotKnown, catalogue, matching, wildcard
 from collector.reading import NAME, NAME_RULE
 from collector.scalars import did_you_mean
@@ -127,7 +127,7 @@ def check_distinct(option: str, rename: Mapping[str, str]) -> None:
 
 def check_tags(tags: Mapping[str, str]) -> None:
     for name, value in tags.items():
-        if name in OWN_TAGS or name in catalogue():
+        if name in OWN_TAGS or quantity_of(name):
             raise BadOption(
                 f"tags.{name}", f"{name!r} has a meaning of its own: choose another name"
             )

@@ -7,7 +7,6 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from influxdb_client import InfluxDBClient
 
 from collector.cli.main import main
 from collector.config import load
@@ -407,8 +406,8 @@ def test_the_command_makes_buckets_for_rollups_and_prints_outputs_that_work(fres
     words = ["setup", "influxdb", "--rollups", "--config", str(file)]
     shown = CliRunner().invoke(main, [*words, "--admin-token-file", f"{tmp_path}/admin"])
     assert shown.exit_code == 0, shown.output
-    admin = secret(wanted, "influxdb-admin-token")
-    with InfluxDBClient(server.url, admin, org="house") as client:
+    admin = wanted_at(server.url, tmp_path, bucket="rolled")
+    with setup.connected(admin, secret(wanted, "influxdb-admin-token")) as client:
         kept = {
             each.name: setup.durations(each)
             for each in client.buckets_api().find_buckets_iter(org="house")

@@ -1,5 +1,8 @@
 """Roles of devices: what is read, what contradicts itself, and what seems to be missing."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from collector.config import load, read
@@ -132,3 +135,17 @@ def test_a_search_names_the_role_of_what_is_plainly_solar_or_a_battery():
     assert "role" not in meter.remarks[""]
     monitor = vedirect.found("/dev/ttyUSB0", {"PID": "0xA389", "SER#": "HQ1", "SOC": "1000"})
     assert "'role: battery' shows it in the power flow" in monitor.remarks[""]
+
+
+def test_the_example_of_the_page_is_right(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "flows.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "config.yaml"
+    file.write_text(f"data_dir: {tmp_path}\n{example}")
+    config = read(file)
+    assert not any("role" in advice for advice in wiring.check(config))
+    assert plan(roles_of(config.sources)).parts == {
+        "heating": "house",
+        "kitchen": "house",
+        "oven": "kitchen",
+    }

@@ -17,7 +17,7 @@ from collector.reading import Reading
 from collector.scalars import Seconds
 
 KINDS = ("electricity", "solar", "battery", "heatpump", "ups", "lighting", "climate", "host")
-LEAST_MS, LONGEST_MS = 10_000, 180_000
+LEAST_MS, LONGEST_MS = 10_000, 900_000
 USUAL_TIMES = 3
 AHEAD_MS = 60_000  # what is further ahead of our own clock was told by a wrong one
 NIGHT = 100_000  # mW of an inverter before it falls asleep, and tells nothing more

@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import BinaryIO, Literal, NamedTuple, Protocol, cast
 
 from collector.contract import extras
+from collector.contract.rolled import quantity_of
 from collector.outputs.file.rows import Row
-from collector.quantity import catalogue
 
 Format = Literal["parquet", "csv", "lp"]
 LEVEL = 6
@@ -135,7 +135,7 @@ class CSV:
         """Tell tags from quantities: no tag has the name of one."""
         found: tuple[list[str], list[str]] = ([], [])
         for cell in cells[2:]:
-            found[cell in catalogue()].append(cell)
+            found[quantity_of(cell) is not None].append(cell)
         return Heads(*found)
 
     def rows(self, file: BinaryIO) -> Iterator[Row]:

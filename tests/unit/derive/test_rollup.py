@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.contract import BadOption, Context
-from collector.contract.rolled import is_rolled, is_rolled_line, quantity_of, rolled
+from collector.contract.rolled import is_rolled, is_rolled_line, rolled
 from collector.derive.rollup.derivation import KINDS, MOST_VALUES, Rollup, RollupOptions
 from collector.lines.serial import Lines
 from collector.outputs.mqtt.mapping import entity
@@ -135,8 +135,8 @@ def test_counters_rise_by_what_the_energies_say_and_never_by_a_raw_counter():
         raw = 0.0 if minute == 100 else 1000.0 + minute
         made += it.derive([power(minute * 60, 1, active_energy_import=raw)])
         made += it.derive([energy(minute * 60, minute / 10)])
-    raw = [each for each in made if each.kind.startswith("electricity")]
-    assert not any("energy" in name for each in raw for name in each.values)
+    of_raw = [each for each in made if each.kind.startswith("electricity")]
+    assert not any("energy" in name for each in of_raw for name in each.values)
     minutes, hours, days = (of(made, f"energy_{each}") for each in ("1m", "1h", "1d"))
     assert {each["active_energy_import_used"] for each in minutes.values()} == {0.1}
     assert {each["active_energy_import_used"] for each in hours.values()} == {6.0}
@@ -216,7 +216,7 @@ def test_what_is_rolled_up_is_named_like_nothing_else_and_is_no_value_of_now():
     assert not rolled().keys() & catalogue().keys()
     assert not rolled().keys() & metrics().keys()
     assert all(entity(name) is None for name in rolled())
-    assert quantity_of("voltage_mean").unit == "V"
+    assert rolled()["voltage_mean"].unit == "V"
     assert not any(map(is_rolled, KINDS))
     assert is_rolled("energy_1d")
     assert is_rolled_line(b"energy_1d,device=a x=1.0 1")

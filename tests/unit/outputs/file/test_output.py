@@ -22,7 +22,7 @@ from collector.journal.reader import read_all
 from collector.lines.serial import Lines
 from collector.options import Faults, Place, read_options
 from collector.outputs.file import chunks, parts, working
-from collector.outputs.file.forms import form_of
+from collector.outputs.file.forms import CSV, form_of
 from collector.outputs.file.output import File, FileOptions
 from collector.reading import Reading, decode, encode
 from collector.run.delivery import Delivery
@@ -671,3 +671,8 @@ def test_its_options_are_those_of_an_output():
     assert issubclass(FileOptions, OutputOptions)
     assert working.head_of(b"electricity,device=mains") == ("electricity", "mains")
     assert Path(working.file_name(parts.Day("2024-10-04", "a.b"))).name == "2024-10-04.a.b.lp.gz"
+
+
+def test_a_csv_tells_what_is_rolled_up_from_tags():
+    heads = CSV.split(["time", "device", "site", "active_power_mean", "floor", "voltage"])
+    assert (heads.tags, heads.names) == (["site", "floor"], ["active_power_mean", "voltage"])
