@@ -20,6 +20,8 @@ from collector.ledger.sums import Period
 IN_STEP_MS = 30_000  # by so much less of a quarter may one meter have measured than another
 # An inverter wakes up with what little it made since its last reading at dusk.
 NIGHT_MICRO = 50_000_000
+ASLEEP_MICRO = 25_000_000  # in its last quarter: less than 100 W, so it did not fail at noon
+DAY_MS = 86_400_000
 FOREVER = 1 << 40
 SIDES = {
     "grid": ("imported", "exported"),
@@ -166,7 +168,11 @@ def newest_ms(found: Mapping[str, Meter]) -> int:
 
 
 def read(database: Database, plan: Plan, begin_ms: int, end_ms: int) -> dict[str, Meter]:
-    """Read what the ledger has of the devices of *plan*. Raise LedgerDamaged, OSError."""
+    """Read what the ledger has of the devices of *plan*, also of the day before.
+
+    Raise LedgerDamaged, OSError.
+    """
+    begin_ms -= DAY_MS  # an inverter that sleeps tonight fell asleep then
     found = {}
     for role, device in roles(plan):
         known = {
@@ -185,7 +191,20 @@ def read(database: Database, plan: Plan, begin_ms: int, end_ms: int) -> dict[str
         for side in (meter.drawn, meter.given):
             side.fill(NIGHT_MICRO if role == "solar" else 0)
         found[device] = meter
+    for device in plan.of("solar"):
+        if device in found:
+            let_sleep(found[device], newest_ms(found))
     return found
+
+
+def let_sleep(meter: Meter, until_ms: int) -> None:
+    """Let panels that told little before they fell silent give nothing until they wake up."""
+    side = meter.drawn if meter.is_reversed else meter.given
+    last = max(side.quarters, default=0)
+    if last and side.quarters[last].micro <= ASLEEP_MICRO:
+        begin_ms = last * QUARTER_MS + side.quarters[last].measured_ms
+        side.gaps.append(Gap(begin_ms, until_ms, 0))
+        side.fill()
 
 
 def roles(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -244,9 +244,23 @@ def test_an_inverter_that_sleeps_at_night_is_no_gap(ledger):
             made += solar
             ledger.tell(at, "roof", 0, solar)
     one, two = ledger.sums({"mains": "grid", "roof": "solar"}, day() + day(1))
-    assert (two.known, two.gaps) == (64, {})  # until the sun of the last day goes down
+    assert (two.known, two.gaps) == (64, {})  # the sun of the last day stopped at 300 W: it failed
     assert one.missing == 32  # before the inverter was there
     assert one.flow.solar + two.flow.solar == made
+
+
+def test_an_inverter_that_fell_asleep_gives_nothing_until_it_wakes_up(ledger):
+    for minute in range(1440 + 300 + 1):
+        at = BEGIN_MS + minute * MINUTE_MS
+        ledger.tell(at, "mains", 10_000_000 if minute else 0)
+        if 8 * 60 <= minute <= 16 * 60 + 7:
+            ledger.tell(at, "roof", 0, 5_000_000 if minute < 16 * 60 else 1_000_000)
+    roles = {"mains": "grid", "roof": "solar"}
+    one, two = ledger.sums(roles, day() + day(1))
+    assert (one.known, one.missing) == (64, 32)
+    assert (two.known, two.missing) == (20, 0)
+    (alone,) = ledger.sums(roles, day(1))
+    assert (alone.known, alone.missing) == (20, 0)
 
 
 def test_a_meter_before_the_panels_may_be_built_in_either_way_round(ledger):
