@@ -59,6 +59,9 @@ class Counted:
         self.gaps = [gap for gap in self.gaps if gap.micro > most]
 
 
+NOTHING = Counted()
+
+
 @dataclass
 class Meter:
     """What the ledger has of a device: what it drew, and what it gave."""
@@ -104,49 +107,49 @@ def summed(
 
 def flow_of(found: Mapping[str, Meter], plan: Plan, quarter: int) -> Flow | None:
     """Return what flowed in a quarter of an hour; None where a meter of the balance is missing."""
-    sides, measured = Sides(), []
+    sides, least, most = Sides(), QUARTER_MS, 0
     for role, names in SIDES.items():
         for device in plan.of(role):
-            meter = found.get(device)
-            rows = meter and rows_of(meter, quarter, role)
-            if not rows:
+            counts = device in found and counts_of(found[device], quarter, role)
+            if not counts:
                 return None
-            for name, (micro, measured_ms) in zip(names, rows, strict=True):
+            *micros, measured_ms = counts
+            least, most = min(least, measured_ms), max(most, measured_ms)
+            for name, micro in zip(names, micros, strict=True):
                 if name:
                     setattr(sides, name, (getattr(sides, name) or 0) + micro)
-                    measured.append(measured_ms)
-    if not measured or max(measured) - min(measured) > IN_STEP_MS:
+    if most - least > IN_STEP_MS:
         return None
     parts = {}
     for part in plan.parts:
         row = part in found and found[part].drawn.quarters.get(quarter)
-        if row and max(measured) - row.measured_ms <= IN_STEP_MS:
+        if row and most - row.measured_ms <= IN_STEP_MS:
             parts[part] = row.micro
     return balance(sides, parts, plan)
 
 
-def rows_of(
-    meter: Meter, quarter: int, role: str
-) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return of both sides of a meter what was counted and how long; None where it is missing.
+def counts_of(meter: Meter, quarter: int, role: str) -> tuple[int, int, int] | None:
+    """Return what a meter counted on both sides and for how long; None where it is missing.
 
     Before its first quarter a counter counted nothing: that of what is fed in may begin later.
     """
-    drawn, given = meter.drawn, meter.given
+    sides = (meter.drawn, meter.given)
     if role == "solar":  # what an inverter draws at night is the house's
-        drawn, given = Counted(), drawn if meter.is_reversed else given
-    there = [each for each in (drawn, given) if each.first <= quarter]
-    rows = [each.quarters.get(quarter) for each in there]
-    if not rows or None in rows:
+        sides = (NOTHING, meter.drawn if meter.is_reversed else meter.given)
+    micros, of_old, of_any = [0, 0], QUARTER_MS + 1, -1
+    for at, side in enumerate(sides):
+        if side.first > quarter:
+            continue
+        row = side.quarters.get(quarter)
+        if row is None:
+            return None
+        micros[at] = row.micro
+        of_any = max(of_any, row.measured_ms)
+        if side.first < quarter:
+            of_old = min(of_old, row.measured_ms)
+    if of_any < 0:
         return None
-    old = [each.first for each in there if each.first < quarter]
-    measured = [
-        row.measured_ms
-        for each, row in zip(there, rows, strict=True)
-        if row and (each.first < quarter or not old)
-    ]
-    sides = [each.quarters.get(quarter) or Amount() for each in (drawn, given)]
-    return (sides[0].micro, min(measured)), (sides[1].micro, min(measured))
+    return micros[0], micros[1], of_old if of_old <= QUARTER_MS else of_any
 
 
 def gaps_in(found: Mapping[str, Meter], plan: Plan, period: Period) -> dict[str, int]:
@@ -227,7 +230,9 @@ def counted(
                 rows[quarter].append(row)
         made.gaps += database.gaps(series, begin_ms, end_ms)
     for quarter, each in rows.items():
-        if len(each) == len(quantities):
+        if len(quantities) == 1:
+            made.quarters[quarter] = each[0]
+        elif len(each) == len(quantities):
             measured_ms = min(row.measured_ms for row in each)
             made.quarters[quarter] = Amount(
                 sum(row.micro for row in each),
