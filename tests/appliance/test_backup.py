@@ -236,7 +236,7 @@ def test_a_connected_store_gets_every_backup_and_docker_proves_that_it_can_be_re
     assert points, said
     assert int(points[1].replace(",", "")) > 0
     assert machine.ask("docker ps --all --quiet --filter name=rehearsal") == ""
-    assert machine.ask("ls /var/lib/energy-monitor") == "backups\ninstallation\njournal"
+    assert machine.ask("ls /var/lib/energy-monitor") == "backups\ninstallation\njournal\nledger"
     assert listed(machine)[-1]["proved"] == ["restored", "uploaded"]
     told = machine.run("energy-monitor doctor", check=False).stdout
     assert "a backup was test-restored" in told

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.contract import BadOption, Context
+from collector.contract.metric_names import metrics
 from collector.contract.rolled import is_rolled, is_rolled_line, rolled
 from collector.derive.rollup.derivation import KINDS, MOST_VALUES, Rollup, RollupOptions
 from collector.lines.serial import Lines
 from collector.outputs.mqtt.mapping import entity
-from collector.page.names import metrics
 from collector.quantity import catalogue
 from collector.reading import Reading, encode
 
