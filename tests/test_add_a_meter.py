@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from collector.cli import reference
+from collector.cli import schemas
 from collector.cli.main import main
 from collector.quantity import catalogue
 from collector.sources.modbus.devicemap import load, names
@@ -59,7 +59,7 @@ def test_the_example_may_be_shared_as_it_stands(house):
 
 
 def test_the_schema_accepts_every_map_and_refuses_what_the_loader_refuses():
-    schema = reference.map_schema()
+    schema = schemas.map_schema()
     for name in names():
         text = files("collector").joinpath("devices", "modbus", f"{name}.yaml").read_text()
         jsonschema.validate(yaml.safe_load(text), schema)

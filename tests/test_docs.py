@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click import Context, Group
 
-from collector.cli import reference
+from collector.cli import reference, schemas
 from collector.cli.main import main
 from collector.config import load
 
@@ -47,14 +47,14 @@ def test_every_configuration_that_is_shown_is_read_and_fits_the_schema(where, te
     file = tmp_path / "config.yaml"
     file.write_text(text)
     assert load(file).sources, where
-    jsonschema.validate(yaml.load(text, Loader), reference.schema())
+    jsonschema.validate(yaml.load(text, Loader), schemas.schema())
 
 
 def test_the_schema_refuses_what_the_loader_refuses():
     shown = yaml.load(next(iter(configurations()))[1], Loader)
     shown["sources"]["mains"]["evry"] = "1s"
     with pytest.raises(jsonschema.ValidationError, match="evry"):
-        jsonschema.validate(shown, reference.schema())
+        jsonschema.validate(shown, schemas.schema())
 
 
 def test_the_generated_pages_are_current(capsys):
