@@ -90,6 +90,21 @@ class DerivationStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertStatus:
+    """An alert that stands; *unit* is that of *value* and *worst*."""
+
+    text: str = ""
+    advice: str = ""
+    unit: str = ""
+    since_ms: int = 0
+    duration_s: float = 0.0
+    value: float = 0.0
+    worst: float = 0.0
+    count: int = 0
+    notice_ms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class JournalStatus:
     """The journal; *dropped* counts lost readings by cause, *dropped_lately* since the start.
 
@@ -138,6 +153,7 @@ class Status:
     sources: Mapping[str, SourceStatus] = field(default_factory=dict)
     derivations: Mapping[str, DerivationStatus] = field(default_factory=dict)
     outputs: Mapping[str, OutputStatus] = field(default_factory=dict)
+    alerts: Mapping[str, AlertStatus] = field(default_factory=dict)
     journal: JournalStatus = JournalStatus()
     page: PageStatus = PageStatus()
     ledger: LedgerStatus = LedgerStatus()

@@ -12,7 +12,7 @@ import click
 from collector.clock import utc
 from collector.demo.live import main_figures
 from collector.reading import Reading
-from collector.status import DerivationStatus, OutputStatus, SourceStatus, Status
+from collector.status import AlertStatus, DerivationStatus, OutputStatus, SourceStatus, Status
 from collector.text import amount, counted, duration, in_unit, labelled_table, number, table
 
 NONE: Mapping[str, str] = {}
@@ -53,6 +53,9 @@ def status(answer: Status) -> str:
         rows = [output_row(name, each, now_ms) for name, each in answer.outputs.items()]
         heads = ["OUTPUT", "STATE", "BACKLOG", "BEHIND", "LAST", "DELIVERED", "REFUSED"]
         parts += [labelled_table(heads, rows, right=range(2, 7)), ""]
+    if answer.alerts:
+        rows = [alert_row(name, each) for name, each in answer.alerts.items()]
+        parts += [table(["ALERT", "LASTS", "WORST", "WHAT"], rows, right=(1, 2)), ""]
     parts.append(
         f"journal: {counted(journal.readings, 'reading')}, {amount(journal.bytes)}, "
         f"{duration(journal.days * 86400)}"
@@ -113,6 +116,11 @@ def output_row(name: str, output: OutputStatus, now_ms: float) -> list[str]:
         str(output.refused),
         output.label,
     ]
+
+
+def alert_row(name: str, alert: AlertStatus) -> list[str]:
+    worst = f"{number(alert.worst)} {alert.unit}".rstrip()
+    return [name, duration(alert.duration_s), worst, alert.text]
 
 
 def values(readings: Iterable[Reading], label: str = "", labels: Mapping[str, str] = NONE) -> str:

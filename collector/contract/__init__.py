@@ -8,7 +8,7 @@ the pump takes care of them, so a source or an output can be used with no thread
 """
 
 from collector.contract.common import BadOption, Context, Lines
-from collector.contract.derivation import Derivation, Ticking
+from collector.contract.derivation import AllBut, Derivation, Ticking
 from collector.contract.discovery import Discovering, Found, Manner, Search, with_role
 from collector.contract.options import (
     LONGEST_EVERY_S,
@@ -26,6 +26,7 @@ from collector.contract.source import Advising, Framed, Raw, Remembering, Source
 __all__ = [
     "LONGEST_EVERY_S",
     "Advising",
+    "AllBut",
     "BadOption",
     "Context",
     "Derivation",

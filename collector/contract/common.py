@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
+from collector.contract.alert import Meaning
 from collector.contract.options import OutputOptions
 from collector.errors import EnergyMonitorError
 from collector.scalars import Role
@@ -34,7 +35,7 @@ class Context:
     owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
     *zone* is the time zone of the house, in which its days begin. *installation* is a random word
     that no other installation has; '' where none is known. *roles* says what the devices of all
-    sources are in the house.
+    sources are in the house, *alerts* what each alert means, by its rule.
     """
 
     site: str
@@ -44,6 +45,7 @@ class Context:
     zone: ZoneInfo = ZoneInfo("UTC")
     installation: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
+    alerts: Mapping[str, Meaning] = field(default_factory=dict)
 
     def tags(self, options: OutputOptions) -> dict[str, str]:
         """Return the tags that an output adds to every reading: plain words, the site first."""

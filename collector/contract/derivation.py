@@ -1,18 +1,31 @@
 """The door of derivations: what computes readings from readings."""
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from collector.contract.common import Context
 from collector.reading import Reading
 
 
+class AllBut(frozenset[str]):
+    """Every kind of device but these, also one that nobody knows yet."""
+
+    def __contains__(self, kind: object) -> bool:
+        return not super().__contains__(kind)
+
+    def __and__(self, other: AbstractSet[object]) -> frozenset[str]:
+        return frozenset(each for each in other if isinstance(each, str) and each in self)
+
+    __rand__ = __and__
+
+
 class Derivation(Protocol):
     """Computes readings from readings, and knows nothing but them.
 
-    *hears* names the kinds of device whose readings it is given, *makes* the kinds of those that it
-    returns. The two never meet, so a derivation never hears itself. One may hear what another
-    makes; a circle is refused. *quantities* names all that it can return.
+    *hears* names the kinds of device whose readings it is given (``AllBut``: all others), *makes*
+    the kinds of those that it returns. The two never meet, so a derivation never hears itself. One
+    may hear what another makes; a circle is refused. *quantities* names all that it can return.
 
     The same readings give the same result, however they are cut into batches: there is no clock
     here, time is what the readings carry. They come in the journal's order, which is that of their

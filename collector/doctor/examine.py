@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from collector.doctor import (
+    alerts,
     backups,
     clock,
     configuration,
@@ -38,6 +39,7 @@ AREAS: dict[str, tuple[Check, ...]] = {
     "journal": (*journal.CHECKS, reach.writable),
     "derivations": derivations.CHECKS,
     "outputs": outputs.CHECKS + stored.CHECKS,
+    "alerts": alerts.CHECKS,
     "page": page.CHECKS,
     "stack": stack.CHECKS,
     "backups": backups.CHECKS,

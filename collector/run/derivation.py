@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from collector.clock import Clock
 from collector.contract import Derivation, Ticking
+from collector.contract.alert import Alerting
 from collector.contract.rolled import is_rolled_line, quantity_of
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader, Record
@@ -124,6 +125,7 @@ class Deriving:
                 self.snapshots.rewind(0)
                 return self.begin()
         self.base = base
+        self.note_alerts()
         with self.lock:
             self.health.number, self.health.passed_ms = base.number, 0
         self.reader = Reader(self.journal.log, base.number)
@@ -141,6 +143,7 @@ class Deriving:
                 self.unstored = self.lines_of(self.derive(records))
         if self.unstored:
             self.store()
+        self.note_alerts()
         with self.lock:
             self.health.number = self.reader.number
             if records:
@@ -208,6 +211,14 @@ class Deriving:
             present = [decode(line) for line in self.unstored if not is_rolled_line(line)]
             self.now.hear(self.name, {"": self.health.label}, present)
         self.unstored = []
+
+    def note_alerts(self) -> None:
+        """Note which alerts stand, where it raises any."""
+        if isinstance(self.derivation, Alerting):
+            with watched():
+                standing = self.derivation.standing()
+            with self.lock:
+                self.health.alerts = standing
 
     def take_snapshot(self) -> None:
         """Hold on to what the derivation remembers now; all that it made is stored."""

@@ -3,10 +3,11 @@
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from collector.contract.alert import Alarm, Meaning
 from collector.reading import Reading
 
 LATENESS_KEPT = 300
@@ -45,6 +46,12 @@ class SourceHealth:
     label: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    def silence_s(self, now_ms: float) -> float:
+        """Return for how long it has not been read; 0 while it is, or was not yet tried."""
+        if self.state not in {"silent", "failed"}:
+            return 0.0
+        return max(round((now_ms - self.since_ms) / 1000, 1), 0.0)
+
 
 @dataclass
 class OutputHealth:
@@ -64,6 +71,7 @@ class DerivationHealth:
     """One derivation: *state* is starting, deriving, waiting or failed.
 
     *made* counts its readings; *number* is the next that it needs, *passed_ms* its last one's time.
+    *alerts* are those of it that stand.
     """
 
     state: str = "starting"
@@ -73,6 +81,7 @@ class DerivationHealth:
     number: int = 0
     passed_ms: int = 0
     label: str = ""
+    alerts: Sequence[Alarm] = ()
 
 
 @dataclass
@@ -107,6 +116,7 @@ class Health:
     ledger: LedgerHealth = field(default_factory=LedgerHealth)
     lock: threading.Lock = field(default_factory=threading.Lock)
     page: PageHealth = field(default_factory=PageHealth)
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
     def readings(self, at_ms: int, backlog: dict[str, tuple[int, float]]) -> Iterator[Reading]:
         """Yield these figures as readings like any other; *backlog* is (readings, seconds)."""
@@ -119,6 +129,7 @@ class Health:
                     "read_failures": float(source.failures),
                     "slots_skipped": float(source.skipped),
                     "out_of_range": float(source.out_of_range),
+                    "silence": source.silence_s(at_ms),
                 }
                 yield Reading("collector", name, at_ms, values)
             for name, (count, age_s) in backlog.items():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from collector import backup_options
 from collector.config import Config
 from collector.status import PageStatus, Status, titled
+from collector.text import duration
 
 LONGEST_START_S = 120
 
@@ -40,6 +41,8 @@ def derived(status: Status) -> Iterator[str]:
             yield f"derivation {name} failed, an internal error: {each.last_error}"
         elif each.state == "waiting":
             yield f"derivation {name} waits: {each.last_error}"
+    for name, alert in status.alerts.items():
+        yield f"alert {name} for {duration(alert.duration_s)}: {alert.text}"
     if status.ledger.last_error:
         yield f"the ledger is not written now: {status.ledger.last_error}"
 

@@ -54,6 +54,7 @@ class Service:
         names = list(config.outputs), list(config.derivations)
         self.journal = Journal(journal, self.clock.boot, *names)
         self.health = new_health(config, self.clock.wall_ms())
+        self.began_ms = self.clock.monotonic_ms()
         self.stop = threading.Event()
         self.woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal may interrupt its put
         self.broken = False
@@ -217,6 +218,8 @@ class Service:
             "resident_memory": float(resident_memory()),
             "journal_size": float(self.journal.log.size),
             "readings_dropped": float(sum(self.journal.losses.ever.values())),
+            "running_time": round((self.clock.monotonic_ms() - self.began_ms) / 1000, 1),
+            "clock_trusted": float(frame.dated),
         }
         readings.append(Reading("collector", "collector", at_ms, values))
         self.journal.append([encode(each) for each in readings], dated=frame.dated)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from collector.clock import Clock
 from collector.config import Config
 from collector.journal.journal import Journal
+from collector.run.alerts import TOO_NEW, alert_status
 from collector.run.health import (
     DerivationHealth,
     Health,
@@ -57,6 +58,11 @@ def status_of(config: Config, health: Health, journal: Journal, clock: Clock) ->
             },
             outputs={
                 name: output_status(each, *backlogs[name]) for name, each in health.outputs.items()
+            },
+            alerts={
+                each.name: alert_status(each, health.meanings.get(each.rule, TOO_NEW), now_ms)
+                for derivation in health.derivations.values()
+                for each in derivation.alerts
             },
             journal=held,
             page=PageStatus(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -30,6 +30,7 @@ from collector.errors import SecretMissing
 from collector.lines.serial import Lines
 from collector.options import within
 from collector.quantity import catalogue
+from collector.run import alerts
 from collector.run.attempt import attempt
 from collector.run.feed import Feed, feed
 from collector.run.health import (
@@ -84,7 +85,9 @@ def build_anyway(config: Config, health: Health) -> Built:
         if output:
             outputs[name] = (output, options)
     check_roles(config, {each.name: each.source for line in feeds.values() for each in line})
-    return Built(feeds, build_derivations(config, lines), outputs)
+    derivations = build_derivations(config, lines)
+    alerts.check_targets(config)
+    return Built(feeds, derivations, outputs)
 
 
 def build_source(
@@ -121,7 +124,9 @@ def has_no_default(option: "Field[Any]") -> bool:
 def maker(config: Config, group: str, name: str, lines: Lines) -> Callable[[Any], Any]:
     """Return what makes the output or derivation *name* out of its options."""
     cls = find(group, getattr(config, group)[name].type)
-    return lambda options: cls(name, options, context(config, name, lines))
+    meant = alerts.meanings(config) if group == "outputs" else {}
+    given = replace(context(config, name, lines), alerts=meant)
+    return lambda options: cls(name, options, given)
 
 
 def check_since(config: Config, options: OutputOptions | DerivationOptions) -> None:
@@ -192,7 +197,8 @@ def new_health(config: Config, now_ms: float = 0) -> Health:
     }
     page = config.main.page
     serves = PageHealth(page.url, "starting", now_ms) if page.port else PageHealth()
-    return Health(sources, outputs, now_ms, derivations, page=serves)
+    meant = alerts.meanings(config)
+    return Health(sources, outputs, now_ms, derivations, page=serves, meanings=meant)
 
 
 def check(config: Config) -> list[str]:
@@ -210,7 +216,7 @@ def check(config: Config) -> list[str]:
     config.faults.raise_found()
     given = [advice for line in feeds.values() for advice in advise(line)]
     sources = {each.name: each.source for line in feeds.values() for each in line}
-    return list(dict.fromkeys([*given, *advise_roles(config, sources)]))
+    return list(dict.fromkeys([*given, *advise_roles(config, sources), *alerts.advice(config)]))
 
 
 def missing_extras(config: Config) -> Iterator[tuple[str, str]]:

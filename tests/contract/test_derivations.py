@@ -51,6 +51,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "energy": {},
     "flows": {},
     "rollup": {},
+    "alerts": {
+        "quiet": "23:59-00:01",
+        "rules": {
+            "high": {"when": "*.active_power > 3 kW", "for": "2s", "clear_for": "3s"},
+            "gone": {"when": "age of mains > 1min", "repeat": "20s", "unless": ["high"]},
+            "fell": {"when": "*.active_energy falls", "urgent": True},
+        },
+    },
     "test_clockwork": {},
     "test_daily": {},
     "test_house": {"of": ["mains", "shed"]},

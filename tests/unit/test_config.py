@@ -234,7 +234,7 @@ def test_every_option_that_is_required_has_something_to_stand_in(group):
         ("sources: {pi: {every: 1s}}\n", "'type' is missing: one of backups"),
         ("sources: {pi: {}}\n", "sources.pi: 'type' is missing: one of backups"),
         ("sources: {pi: }\n", "expected a block of 'key: value' lines, not nothing"),
-        ("sources: {pi: {type: host}}\noutputs: {h: {}}\n", "'type' is missing: one of emoncms"),
+        ("sources: {pi: {type: host}}\noutputs: {h: {}}\n", "'type' is missing: one of apprise"),
         (
             "sources: {pi: {type: [host]}}\n",
             "sources.pi.type: expected one plain value, not a list",
