@@ -16,7 +16,7 @@ for section, _, some in (each.partition(":") for each in sys.argv[1:]):
 endef
 export REQUIREMENTS
 
-EXTRAS = holidays kafka opower parquet postgresql prometheus_remote_write
+EXTRAS = apprise holidays kafka opower parquet postgresql prometheus_remote_write
 
 # The project as a wheel that only points here: the command, the entry points, and a .pth file.
 # setuptools makes the same of 'pip install --editable', and takes two seconds longer.

@@ -35,15 +35,21 @@ SOURCES = {
 ALONE = {"backups", "green_button", "host", "opower", "simulated"}  # files, and portals by name
 OUTPUTS = {
     "emoncms": "url: 'http://{at}', key: !secret known, every: 1s",
+    "heartbeat": "url: 'http://{at}', path: !secret known, every: 1s",
     "influxdb": "url: 'http://{at}', org: o, bucket: b, token: !secret known, every: 1s",
     "kafka": "brokers: ['{at}'], user: u, password: !secret known, every: 1s",
+    "mail": "url: 'smtp://{at}', user: u, password: !secret known, to: [a@b.example], every: 1s",
     "mqtt": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
     "mqtt_history": "url: 'mqtt://{at}', user: u, password: !secret known, every: 1s",
+    "ntfy": "url: 'http://{at}', topic: !secret known, token: !secret known, every: 1s",
     "postgresql": "url: 'postgresql://{at}', database: d, password: !secret known, every: 1s",
     "prometheus_remote_write": "url: 'http://{at}', token: !secret known, every: 1s",
     "redis": "url: 'tcp://{at}', password: !secret known, every: 1s",
+    "telegram": "url: 'http://{at}', token: !secret known, chat: '1', every: 1s",
+    "webhook": "url: 'http://{at}', path: !secret known, token: !secret known, every: 1s",
 }
-LOCAL = {"file"}  # its far side is a folder
+LOCAL = {"apprise", "file"}  # a child process of our own, and a folder
+ALWAYS = "derivations: {a: {type: alerts, rules: {always: {when: house.active_power > -1 MW}}}}\n"
 LARGEST_MB = 120
 ESCAPES = b"\x1b[2J\x07\xe2\x80\xae"
 
@@ -150,7 +156,7 @@ def test_a_hostile_far_side_costs_no_neighbour_no_memory_and_no_secret(tmp_path,
     with Hostile(manner) as far:
         at = f"127.0.0.1:{far.port}"
         neighbour = "  house: {type: simulated, every: 100ms}\n"
-        file = configure(tmp_path, neighbour + entries(SOURCES, at), entries(OUTPUTS, at))
+        file = configure(tmp_path, neighbour + entries(SOURCES, at), entries(OUTPUTS, at), ALWAYS)
         with collector(file) as process:
             reads = wait_for_reads(tmp_path, "house", 10)["sources"]["house"]["reads"]
             wait_for(lambda: far.connections >= len(SOURCES), "every source has tried")

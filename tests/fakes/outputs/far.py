@@ -10,6 +10,10 @@ from collector.reading import Reading
 TOKEN = "!secret token"
 
 
+def voltage(device: str, at_ms: int, value: float) -> Reading:
+    return Reading("electricity", device, at_ms, {"voltage": value})
+
+
 def ready(_: str) -> None:
     """Do nothing: most servers take any device."""
 
@@ -26,7 +30,7 @@ class Far:
     *refuses* makes a reading that the server refuses for ever, *credential* is the secret that
     lets us in; None where this server has no such thing. *keeps* is how many readings of a device
     it keeps at most, *request_bytes* how many bytes a connection takes of many readings at least.
-    *prepare* gets the server ready for a device.
+    *prepare* gets the server ready for a device, *reading* makes what is stored as a voltage.
     """
 
     url: str
@@ -43,6 +47,7 @@ class Far:
     prepare: Callable[[str], None] = ready
     at: Callable[[str], dict[str, Any]] = lambda url: {"url": url}
     port: int = 0
+    reading: Callable[[str, int, float], Reading] = voltage
 
 
 def http_answer(status: int, body: bytes) -> bytes:
