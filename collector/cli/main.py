@@ -13,6 +13,7 @@ from collector.text import counted
 
 COMMANDS = {
     "add": "Write a new output into the configuration.",
+    "alert": "Show alerts, test a target, try rules on the journal.",
     "backup": "Make, list, verify, upload and rotate backups.",
     "bill": "Print what energy cost, line by line.",
     "check": "Look for mistakes in the configuration.",
