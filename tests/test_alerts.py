@@ -121,3 +121,12 @@ def test_an_output_is_added_by_a_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "topic: !secret known" in file.read_text()
     assert "tablet" in energy_monitor("check", "--config", file).stdout
+
+
+def test_a_mail_is_added_with_its_sender(tmp_path):
+    file = configure(tmp_path, HOUSE, phone("http://127.0.0.1:9"))
+    given = ("url=smtp://mail.example.org", "to=[me@example.org]", "from=pi@example.org")
+    options = [word for each in given for word in ("--set", each)]
+    done = energy_monitor("add", "output", "mail", *options, "--config", file)
+    assert done.returncode == 0, done.stderr
+    assert "from: pi@example.org" in file.read_text()

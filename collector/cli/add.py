@@ -18,6 +18,7 @@ from collector.errors import ConfigFault, EnergyMonitorError, Fault
 from collector.options import hints_of
 from collector.reading import NAME, NAME_RULE
 from collector.run import wiring
+from collector.scalars import fields_of
 from collector.scan import render
 from collector.secrets import Secret, prepare
 from collector.syntax import compose
@@ -49,7 +50,7 @@ def output(kind: str, name: str | None, given: tuple[str, ...], file: Path) -> N
     cls = registry.find("outputs", kind).Options
     name = new_name(name or kind, config.load(file))
     options = dict(map(option_given, given))
-    if unknown := sorted(options.keys() - {each.name for each in fields(cls)}):
+    if unknown := sorted(options.keys() - fields_of(cls).keys()):
         raise EnergyMonitorError(f"outputs of type {kind!r} have no option {unknown[0]!r}")
     secrets: dict[str, str] = {}
     check_secrets(cls, options)
@@ -89,7 +90,7 @@ def option_given(text: str) -> tuple[str, Any]:
 
 
 def is_secret(cls: type, name: str) -> bool:
-    hint = hints_of(cls)[name]
+    hint = hints_of(cls)[fields_of(cls)[name].name]
     return hint is Secret or Secret in get_args(hint)
 
 
