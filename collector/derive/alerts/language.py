@@ -15,6 +15,7 @@
 import math
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from collector.derive.alerts.condition import (
     Age,
@@ -31,6 +32,7 @@ from collector.quantity import Quantity, QuantityNotKnown, catalogue, matching
 from collector.scalars import NotAccepted, did_you_mean, seconds_of
 
 LONGEST = 500
+KEPT = 200  # conditions of a house: each is read several times at a start
 MOST_PARTS = 50
 DEEPEST = 10
 MISSING_S = 600.0
@@ -48,6 +50,7 @@ class NoCondition(NotAccepted):
     """The text is no condition; the message says where, and what is expected."""
 
 
+@lru_cache(KEPT)
 def parse(text: str) -> Condition:
     """Read a condition. Raise NoCondition."""
     words = split(text)
@@ -179,6 +182,7 @@ def device(word: str) -> Name:
     return Name(kind, name)
 
 
+@lru_cache(KEPT)
 def quantity(word: str) -> tuple[Name, frozenset[str]]:
     """Read DEVICE.QUANTITY; return the device, and the quantities. Raise NoCondition."""
     name, point, pattern = word.rpartition(".")
