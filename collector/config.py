@@ -130,7 +130,6 @@ def read(file: Path) -> Config:
     for name in named["derivations"].keys() & named["outputs"].keys():
         place, node = named["derivations"][name]
         faults.add(place, node, "is also the name of an output; 'journal replay' needs two names")
-    registry.add_alerts(read["derivations"], named["outputs"])
     if not read["sources"] and not faults.found:
         faults.add(
             Place(str(file), "sources"), None, "no source is configured: nothing would be read"

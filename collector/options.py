@@ -30,7 +30,7 @@ from collector.scalars import (
     shown,
 )
 from collector.secrets import Secret
-from collector.syntax import LARGEST_FILE, Mistake, compose, compose_anyway, mistake_of
+from collector.syntax import LARGEST_FILE, Mistake, compose, compose_anyway, fields_of, mistake_of
 
 MOST_FAULTS = 100
 
@@ -194,7 +194,7 @@ def read_whole(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values in a mapping, and the names of the options of *cls* that are wrong."""
     entries = read_mapping(node, place, faults)
-    known = {spelled(each): each for each in dataclasses.fields(cls)}
+    known = fields_of(cls)
     if not isinstance(node, yaml.MappingNode):
         return {}, [each.name for each in known.values()]
     for key, value in entries.items():
@@ -210,11 +210,6 @@ def read_whole(
             faults.add(place, node, f"{name!r} is missing{hint}")
             wrong.append(each.name)
     return values, wrong
-
-
-def spelled(field: "dataclasses.Field[Any]") -> str:
-    """Return how an option is spelled in the file: ``from_`` is written 'from'."""
-    return field.name.rstrip("_")
 
 
 def stand_in(cls: type, name: str, *, by_example: bool = False) -> Any:
@@ -245,8 +240,8 @@ def read_given(
     A value that is not accepted is not in what is returned.
     """
     values = {}
-    for each in dataclasses.fields(cls):
-        if (name := spelled(each)) in entries:
+    for name, each in fields_of(cls).items():
+        if name in entries:
             node, inner = entries[name], place.at(name)
             before = len(faults.found)
             try:

@@ -1,7 +1,8 @@
 """YAML text into nodes; what is wrong in one entry does not hide the mistakes of the others."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import Field, fields
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -132,3 +133,13 @@ def indent_of(line: str) -> int | None:
     """Return how far *line* is indented; None where nothing stands in it."""
     text = line.lstrip(" ")
     return len(line) - len(text) if text.strip() and not text.startswith("#") else None
+
+
+def fields_of(cls: type) -> dict[str, "Field[Any]"]:
+    """Return the fields of an options dataclass, by how they are spelled in the file."""
+    return {spelled(each): each for each in fields(cls)}
+
+
+def spelled(field: "Field[Any]") -> str:
+    """Return how an option is spelled in the file: ``from_`` is written 'from'."""
+    return field.name.rstrip("_")

@@ -115,7 +115,7 @@ def test_doctor_names_the_alert_and_the_target_that_fails(tmp_path):
 def test_an_output_is_added_by_a_command(tmp_path):
     file = configure(tmp_path, HOUSE, phone("http://127.0.0.1:9"))
     done = energy_monitor(
-        *("add", "output", "ntfy", "--name", "tablet", "--set", "topic=known"),
+        *("add", "output", "ntfy", "--name", "tablet", "--set", "topic=!secret known"),
         *("--config", file),
     )
     assert done.returncode == 0, done.stderr

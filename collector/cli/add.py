@@ -18,10 +18,9 @@ from collector.errors import ConfigFault, EnergyMonitorError, Fault
 from collector.options import hints_of
 from collector.reading import NAME, NAME_RULE
 from collector.run import wiring
-from collector.scalars import fields_of
 from collector.scan import render
 from collector.secrets import Secret, prepare
-from collector.syntax import compose
+from collector.syntax import compose, fields_of
 
 LOGIN = ("user", "password")  # asked for although many servers want none
 

@@ -29,7 +29,6 @@ from collector.config import COMMON
 from collector.contract import registry
 from collector.contract.house import MainOptions
 from collector.derive.cost import notation, tariffs
-from collector.options import spelled
 from collector.quantity import catalogue
 from collector.scalars import (
     Bytes,
@@ -41,6 +40,7 @@ from collector.scalars import (
     Seconds,
 )
 from collector.secrets import Secret
+from collector.syntax import spelled
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {"sources": {"mains": "modbus", "pi": "host"}, "outputs": {"history": "influxdb"}}

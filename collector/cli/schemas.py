@@ -11,7 +11,6 @@ from collector.config import COMMON
 from collector.contract import registry
 from collector.contract.house import MainOptions
 from collector.derive.cost import tariffs
-from collector.options import spelled
 from collector.quantity import catalogue
 from collector.scalars import (
     PART_OF,
@@ -26,6 +25,7 @@ from collector.scalars import (
 )
 from collector.secrets import Secret
 from collector.sources.modbus.devicemap import MapFile
+from collector.syntax import spelled
 
 PATTERN_OF_SECONDS = r"^[0-9.]+ *(ms|s|m|min|h|d|w)$"
 PATTERN_OF_BYTES = r"^[0-9.]+ *[kKMGT]?[bB]$"

@@ -5,13 +5,16 @@ from typing import Any
 
 from collector.contract import registry
 
-ENERGY = "energy"
+ENERGY, ALERTS = "energy", "alerts"
+# Derivations of every house, and what each is called where its name is an output's.
+ALWAYS = {ENERGY: "energy-counters", ALERTS: "house-alerts"}
 
 
 def derivations(named: Mapping[str, Any], outputs: Container[str]) -> dict[str, Any]:
-    """Return the derivations that are on, with one of energy unless one is *named*."""
+    """Return the derivations that are on, with those of every house unless they are *named*."""
     found = dict(named)
-    if not any(each.type == ENERGY for each in named.values()):
-        name = ENERGY if ENERGY not in named and ENERGY not in outputs else f"{ENERGY}-counters"
-        found[name] = registry.find("derivations", ENERGY).Options(type=ENERGY)
+    for kind, other in ALWAYS.items():
+        if not any(each.type == kind for each in named.values()):
+            name = kind if kind not in named and kind not in outputs else other
+            found[name] = registry.find("derivations", kind).Options(type=kind)
     return {name: each for name, each in found.items() if each.enabled}

@@ -4,7 +4,6 @@ Outside packages join by naming a class in the entry point group ``energy_monito
 ``energy_monitor.outputs``. A class is imported only when it is asked for.
 """
 
-from collections.abc import Container
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -33,15 +32,6 @@ def find(group: str, name: str) -> Any:
     except ImportError as error:
         msg = f"the {group[:-1]} {name!r} needs a package that is not installed: {error.name}"
         raise NotKnown(msg) from error
-
-
-def add_alerts(derivations: dict[str, Any], taken: Container[str]) -> None:
-    """Add the project's alerts to *derivations*, unless they are named; no name is *taken*."""
-    known = found("derivations").get("alerts")
-    if known and all(each.type != "alerts" for each in derivations.values()):
-        free = (name for name in ("alerts", "house-alerts") if name not in {*derivations})
-        for name in [each for each in free if each not in taken][:1]:
-            derivations[name] = known.load().Options(type="alerts")
 
 
 def found(group: str) -> dict[str, EntryPoint]:

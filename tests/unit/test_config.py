@@ -419,14 +419,15 @@ def test_no_fault_moves_a_terminal(tmp_path):
 @pytest.mark.parametrize(
     ("extra", "names"),
     [
-        ("", ["energy"]),
-        ("derivations:\n  mine: {type: energy, fuse: 3 x 35 A}\n", ["mine"]),
-        ("derivations:\n  energy: {type: energy, enabled: false}\n", []),
+        ("", ["energy", "alerts"]),
+        ("derivations:\n  mine: {type: energy, fuse: 3 x 35 A}\n", ["mine", "alerts"]),
+        ("derivations:\n  energy: {type: energy, enabled: false}\n", ["alerts"]),
+        ("derivations:\n  a: {type: alerts, enabled: false}\n", ["energy"]),
         ("outputs:\n  energy: {type: influxdb, url: 'http://h', bucket: b, token: !secret t}\n",
-         ["energy-counters"]),
+         ["energy-counters", "alerts"]),
     ],
 )  # fmt: skip
-def test_energy_is_derived_in_every_house_unless_it_is_off(tmp_path, extra, names):
+def test_every_house_has_energy_and_alerts_unless_they_are_off(tmp_path, extra, names):
     file = tmp_path / "c.yaml"
     file.write_text(f"{extra}sources:\n  pi: {{type: host}}\n")
     assert list(load(file).derivations) == names
@@ -454,4 +455,4 @@ def test_check_lists_the_energy_of_the_house(tmp_path):
     file = tmp_path / "c.yaml"
     file.write_text("sources:\n  pi: {type: host}\n")
     shown = CliRunner().invoke(main, ["check", "--config", str(file)]).output
-    assert "  derivations: energy\n" in shown
+    assert "  derivations: energy, alerts\n" in shown

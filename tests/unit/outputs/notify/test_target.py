@@ -170,7 +170,7 @@ def test_a_damaged_memory_is_no_reason_to_stop(service, tmp_path):
 def test_words_from_outside_are_of_bounded_length_and_without_control_characters(service, tmp_path):
     odd = Meaning(text="x\r\nBcc: all@example.org\x1b[2J\u202e" + "y" * 5000, advice="z" * 5000)
     target = make(tmp_path, url=service.url, meanings={"odd": odd})
-    target.write([line("odd." + "d" * 500)])
+    target.write([line("odd." + "d" * 190)])
     (sent,) = service.taken
     assert len(sent["title"]) <= 120
     assert len(sent["text"]) <= 2000
