@@ -45,9 +45,12 @@ def typed(*words):
     return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
 
 
+DERIVED = {"energy", "counter_event"}
+
+
 def stored(folder, device):
     readings = (decode(line) for _, line in read_all(folder / "journal" / "log"))
-    return [reading for reading in readings if reading.device == device]
+    return [each for each in readings if each.device == device and each.kind not in DERIVED]
 
 
 def journal_with(folder, count):
