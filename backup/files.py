@@ -1,4 +1,4 @@
-"""What a backup holds besides InfluxDB: configuration, secrets, Grafana's database, the journal.
+"""What a backup holds besides InfluxDB: configuration, secrets, Grafana, ledger, journal.
 
 What is not there, or may not be read, is left out and told in a note: it must not stand between
 the house and a backup of everything else.
@@ -26,6 +26,7 @@ Keep = Callable[[Iterable[bytes]], File]
 
 # Beside the configuration: what of the stack runs and who can reach it, and the owner's packages.
 STACK, PACKAGES = "stack.env", "packages.txt"
+GRAFANA, LEDGER = "grafana/grafana.db", "ledger/ledger.sqlite"
 LARGEST_LIST = 1 << 16
 PAGES_AT_ONCE = 256  # Grafana waits for as long as these are copied
 # Grafana's database is only read, so what cannot be written is the copy.
@@ -68,11 +69,15 @@ def gather(
         document = {"salt": token_hex(SALT_BYTES), "secrets": found}
         files[SECRETS] = keep([json.dumps(document).encode()])
     files |= journal(config.data_dir / "journal" / "log", previous, store, notes)
-    if copy := grafana(Path(config.main.backup.grafana), draft, notes):
-        try:
-            store("grafana/grafana.db", open_file(copy))
-        finally:
-            copy.unlink()
+    databases = {GRAFANA: Path(config.main.backup.grafana)}
+    if config.ledger.exists():
+        databases[LEDGER] = config.ledger
+    for path, database in databases.items():
+        if copy := copied(database, draft, notes):
+            try:
+                store(path, open_file(copy))
+            finally:
+                copy.unlink()
     return files, notes
 
 
@@ -170,8 +175,8 @@ def is_segment(name: str) -> bool:
     return name.endswith(".z") and is_name(name)
 
 
-def grafana(database: Path, draft: Path, notes: list[str]) -> Path | None:
-    """Copy Grafana's database as it is at one instant into *draft*; None where that cannot be."""
+def copied(database: Path, draft: Path, notes: list[str]) -> Path | None:
+    """Copy a database as it is at one instant into *draft*; None where that cannot be."""
     try:
         wal = database.with_name(f"{database.name}-wal")
         with open_file(database, follow=True):

@@ -18,7 +18,7 @@ from collector.files import DIRECTORY, NEW, give_to_owner
 
 LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-TOPS = {"config", "grafana", "influxdb", "journal", "secrets"}
+TOPS = {"config", "grafana", "influxdb", "journal", "ledger", "secrets"}
 NO_NAME = {"Cc", "Cs", "Zl", "Zp"}  # control characters, what is not UTF-8, ends of a line
 NAME_BYTES = 255  # as file systems have it
 PATH_BYTES = 1024

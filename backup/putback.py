@@ -4,6 +4,7 @@ config/config.yaml     beside the configuration; config.yaml.restored where anot
 config/packages.txt    likewise; what it lists is installed by nobody but install.sh
 secrets/NAME           likewise, but for those that this machine was given before
 grafana/grafana.db     where Grafana has it, while Grafana does not run
+ledger/ledger.sqlite   beside the ledger, whose keeper takes it
 """
 
 import os
@@ -12,8 +13,10 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from backup.chosen import Chosen
+from backup.files import GRAFANA, LEDGER
 from backup.influxdb.archive import SQLITE_MAGIC
 from backup.paths import UNREADABLE, make_folder, opened, parent_of
 from collector.errors import Damaged
@@ -30,7 +33,6 @@ OF_THIS_MACHINE = {
     "influxdb-admin-token",
 }
 BESIDE = ".restored"
-GRAFANA = "grafana/grafana.db"
 
 
 @dataclass
@@ -114,13 +116,35 @@ def holds(folder: int, name: str, content: bytes) -> bool:
         raise
 
 
-def put_back_grafana(chosen: Chosen, database: Path) -> None:
-    """Put Grafana's database in its place; Grafana must not be running. Raise Damaged, OSError."""
-    with chosen.spooled(GRAFANA) as spool, replacing(database, give=True) as written:
+def put_back_ledger(chosen: Chosen, ledger: Path, ready: Path, *, replace: bool = False) -> Path:
+    """Put the ledger where its keeper takes it, and return that place. Raise Damaged, OSError.
+
+    Where there is one and not *replace*, it is written beside that.
+    """
+    folder = ledger.parent
+    if not folder.exists():
+        make_folder(folder)
+        if os.geteuid() == 0:
+            owner = folder.parent.stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
+    place = ready if replace or not ledger.exists() else ledger.with_name(f"{ledger.name}{BESIDE}")
+    with replacing(place, give=True) as written:
+        copy_database(chosen, LEDGER, written)
+    return place
+
+
+def copy_database(chosen: Chosen, path: str, written: BinaryIO) -> None:
+    with chosen.spooled(path) as spool:
         if spool.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
-            raise Damaged(f"backup {chosen.id}: {GRAFANA} is not a database of SQLite")
+            raise Damaged(f"backup {chosen.id}: {path} is not a database of SQLite")
         spool.seek(0)
         shutil.copyfileobj(spool, written)
+
+
+def put_back_grafana(chosen: Chosen, database: Path) -> None:
+    """Put Grafana's database in its place; Grafana must not be running. Raise Damaged, OSError."""
+    with replacing(database, give=True) as written:
+        copy_database(chosen, GRAFANA, written)
         if database.exists():
             os.fchmod(written.fileno(), database.stat().st_mode & 0o777)
         for log in ("-wal", "-shm", "-journal"):  # of the one that was there

@@ -18,18 +18,18 @@ import click
 
 from backup import signing
 from backup.chosen import Chosen
-from backup.files import PACKAGES
+from backup.files import GRAFANA, LEDGER, PACKAGES
 from backup.influxdb.influxdb_1 import connect
 from backup.influxdb.kind import kind_of
 from backup.influxdb.refill_2 import listing_of
 from backup.influxdb.restore import require_room
 from backup.manifest import time_of
 from backup.putback import (
-    GRAFANA,
     OF_THIS_MACHINE,
     Placed,
     put_back,
     put_back_grafana,
+    put_back_ledger,
     put_back_secrets,
 )
 from collector import config, text
@@ -38,6 +38,7 @@ from collector.cli.into_server import into_server
 from collector.cli.units import COLLECTOR, STACK, is_active, systemctl
 from collector.config import Config
 from collector.errors import BackupFault, ConfigFault, SecretMissing
+from collector.ledger import rebuilt
 from collector.run.replay import replay
 from collector.secrets import Secret
 
@@ -163,6 +164,7 @@ def restore(plan: Plan) -> None:
     if plan.outputs:
         restore_influxdb(plan)
     restart_stack(plan)
+    restore_ledger(plan)
     if is_active(COLLECTOR):
         systemctl("restart", COLLECTOR)  # it is handed its secrets when it starts
     if plan.outputs:
@@ -222,6 +224,18 @@ def restart_stack(plan: Plan) -> None:
     finally:
         if active:
             systemctl("start", STACK)
+
+
+def restore_ledger(plan: Plan) -> None:
+    """Put the ledger where its keeper takes it, at once or when the collector starts."""
+    if LEDGER not in plan.chosen.manifest.files:
+        return
+    ledger = plan.config.ledger
+    place = put_back_ledger(plan.chosen, ledger, rebuilt.ready(ledger), replace=plan.replace)
+    if place == rebuilt.ready(ledger):
+        click.echo(f"restored: {ledger}")
+    else:
+        click.secho(f"{ledger} differs and stays; restored: {place}", fg="yellow")
 
 
 def restore_grafana(plan: Plan, *, stopped: bool) -> None:

@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 
 from backup import files
+from backup.chosen import choose
 from backup.manifest import File
 from backup.pack import pack, unpack
 from backup.progress import Progress
+from backup.putback import put_back_ledger
 from backup.stores.folder import Folder
 from collector import files as collector_files
 from collector.config import load
+from collector.ledger import rebuilt
+from collector.ledger.database import create, open_to_read
+from tests.fakes.backups import keep_backup
 from tests.fakes.running import configure
 
 HOUSE = "  house: {type: simulated}\n"
@@ -200,7 +205,7 @@ def test_who_may_only_read_copies_grafana_of_another_user(tmp_path, running):
         notes: list[str] = []
         os.seteuid(NOBODY)
         try:
-            copy = files.grafana(folder / "grafana.db", draft, notes)
+            copy = files.copied(folder / "grafana.db", draft, notes)
         finally:
             os.seteuid(0)
         assert (copy, notes) == (draft, [])
@@ -291,3 +296,26 @@ def test_a_pipe_where_grafana_has_its_database_is_left_out_and_not_waited_for(ho
     found, notes = house(grafana=str(tmp_path / "grafana.db"))
     assert list(found) == ["config/config.yaml"]
     assert any("grafana.db is left out: it is not a regular file" in note for note in notes)
+
+
+def test_the_ledger_is_backed_up_in_use_and_comes_back_where_its_keeper_takes_it(tmp_path):
+    ledger = tmp_path / "house/ledger/ledger.sqlite"
+    database = create(ledger)
+    with database.transaction():
+        database.keep("number", 7)
+    notes: list[str] = []
+    copy = files.copied(ledger, tmp_path / "draft", notes)
+    database.close()
+    assert copy is not None
+    assert notes == []
+    store = Folder(tmp_path / "store")
+    manifest = keep_backup(store, tmp_path, "20261120T100000Z", {files.LEDGER: copy.read_bytes()})
+    chosen = choose(store, manifest.id)
+    ready = rebuilt.ready(ledger)
+    assert put_back_ledger(chosen, ledger, ready) == ledger.with_name("ledger.sqlite.restored")
+    ledger.unlink()
+    assert put_back_ledger(chosen, ledger, ready) == ready
+    rebuilt.take(ledger)
+    again = open_to_read(ledger)
+    assert again.kept("number") == 7
+    again.close()
