@@ -4,6 +4,7 @@ A path names a field: ``ENERGY.Power``, ``Voltage.0`` for the first of a list, `
 is. A field that is missing, or holds no number, is absent, never 0.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -22,6 +23,7 @@ from collector.scalars import did_you_mean
 WHOLE = "."
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 LONGEST_NUMBER = 64
+CUT = 180  # of a name that is too long: its digest follows
 DEEPEST = 20  # a path has no more parts
 SWITCHED = {"on": 1.0, "true": 1.0, "off": 0.0, "false": 0.0}
 PRODUCING = "producing"
@@ -228,5 +230,11 @@ def raw_rows(
 
 
 def device_name(entry: str, words: Iterable[str]) -> str:
-    """Return the device that *entry* is, or that *words* tell from others. Pure."""
-    return ".".join([entry, *(re.sub("[^A-Za-z0-9]", "_", word) for word in words)])
+    """Return the device that *entry* is, or that *words* tell from others. Pure.
+
+    What is longer than a name can be ends in its digest, so that it stays one of its own.
+    """
+    name = ".".join([entry, *(re.sub("[^A-Za-z0-9]", "_", word) for word in words)])
+    if NAME.fullmatch(name):
+        return name
+    return f"{name[:CUT]}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -40,19 +40,23 @@ def test_roles_are_read_and_the_derivation_is_there(tmp_path):
     oven = source("oven", "part of mains", part="cooker")
     config = load(written(tmp_path, GRID, SOLAR, oven))
     assert wiring.check(config) == []
-    assert list(config.derivations) == ["flows"]
+    assert list(config.derivations) == ["flows", "energy", "alerts"]
     found = plan(roles_of(config.sources))
     assert found.parts == {"oven": "house"}
     assert (found.of("grid"), found.of("solar")) == (("mains",), ("roof",))
 
 
 def test_without_a_role_there_is_no_derivation(tmp_path):
-    assert load(written(tmp_path, source("mains"))).derivations == {}
+    assert load(written(tmp_path, source("mains"))).derivations.keys() == {"energy", "alerts"}
 
 
 def test_a_derivation_that_is_configured_is_the_only_one(tmp_path):
     extra = "derivations:\n  power: {type: flows, every: 10s}\n"
-    assert list(load(written(tmp_path, GRID, extra=extra)).derivations) == ["power"]
+    assert list(load(written(tmp_path, GRID, extra=extra)).derivations) == [
+        "power",
+        "energy",
+        "alerts",
+    ]
 
 
 @pytest.mark.parametrize(

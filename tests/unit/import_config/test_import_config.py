@@ -300,8 +300,8 @@ def with_bank(given, inputs=(WITH_CURRENT,), redis=(), **args):
 
 def test_a_battery_bank_becomes_a_derivation_that_computes_it(tmp_path):
     loaded, notes = imported(tmp_path, "vemonitor", with_bank(banks()))
-    (bank,) = loaded.derivations.values()
-    assert list(loaded.derivations) == ["shed"]
+    bank = loaded.derivations["shed"]
+    assert list(loaded.derivations) == ["shed", "energy", "alerts"]
     assert (bank.type, bank.device, bank.chemistry) == ("battery_bank", "monitor", "flooded")
     rows = [(row.hours, row.capacity) for row in bank.capacity_table]
     assert rows == [(5, 185), (10, 207), (20, 225)]
@@ -332,7 +332,7 @@ def test_a_bank_is_measured_and_warm_as_redis_says(tmp_path):
 def test_a_bank_named_as_a_source_is_gets_another_name(tmp_path):
     content = with_bank(banks(), inputs=[WITH_CURRENT | {"name": "shed"}])
     loaded, _ = imported(tmp_path, "vemonitor", content)
-    assert list(loaded.derivations) == ["shed_2"]
+    assert list(loaded.derivations) == ["shed_2", "energy", "alerts"]
     assert loaded.derivations["shed_2"].device == "shed"
 
 

@@ -49,7 +49,7 @@ def test_devices_of_sources_are_known(device, tmp_path):
             PUMP.format("pump", "shed"),
             "derivations.hp.meter",
             10,
-            "'shed' is neither a source nor one of its devices; known: battery, far, mains, pack",
+            "'shed' is neither a source nor one of its devices; known: alerts, battery, energy",
         ),
         (PUMP.format("pump", "pump"), "derivations.hp.meter", 10, "'pump' is the heat pump itself"),
         (BANK.format("a b"), "derivations.bank.device", 6, "'a b' is not the name of a device"),

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from collector import config
 from collector.cli.main import main
+from collector.contract import with_role
 from collector.sources.modbus import discover
 from collector.sources.modbus.source import Modbus
 from tests.fakes.loopback import HANG_UP, Loopback
@@ -103,7 +104,8 @@ def test_what_is_found_is_a_configuration_that_check_accepts_and_read_reads(at_5
         shown = CliRunner().invoke(main, ["scan", "--line", line])
         assert shown.exit_code == 0
         assert f"address 1: {TOLD}" in shown.stderr
-        assert f"  meter1:  # {TOLD}\n    type: modbus\n    line: {line}\n" in shown.stdout
+        remark = with_role(TOLD, "solar")
+        assert f"  meter1:  # {remark}\n    type: modbus\n    line: {line}\n" in shown.stdout
         file = tmp_path / "config.yaml"
         file.write_text(f"site: home\ndata_dir: {tmp_path}\n{shown.stdout}")
         assert config.load(file).sources["meter2"].address == 7

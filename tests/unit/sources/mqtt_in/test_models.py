@@ -152,6 +152,12 @@ def test_any_word_gives_a_name_that_can_be_stored(words):
     assert NAME.fullmatch(device_name("plugs", words))
 
 
+def test_words_that_are_too_long_for_a_name_give_names_of_their_own():
+    one, other = (device_name("plugs", ["x" * 300 + end]) for end in "ab")
+    assert one != other
+    assert NAME.fullmatch(one)
+
+
 def test_a_broker_is_never_asked_for_all_that_is_said():
     for name in names():
         filters = {each for form in forms_of(Device(model=name), "d") for each in form.filters}

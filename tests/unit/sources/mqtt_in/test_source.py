@@ -479,7 +479,7 @@ def test_a_broker_without_devices_is_refused():
 
 
 def test_a_device_whose_name_cannot_be_stored_is_refused():
-    with pytest.raises(BadOption, match="'my plug' is not a valid name: letters") as bad:
+    with pytest.raises(BadOption, match="'my plug' is not a valid name: up to 200 letters") as bad:
         source_at("mqtt://a", devices={"my plug": PLUG})
     assert bad.value.option == "devices.my plug"
 

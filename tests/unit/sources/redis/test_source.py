@@ -505,7 +505,7 @@ def test_what_would_read_nothing_or_half_a_row_is_refused():
 
 
 def test_a_device_whose_name_cannot_be_stored_is_refused():
-    with pytest.raises(BadOption, match="'my bank' is not a valid name: letters") as bad:
+    with pytest.raises(BadOption, match="'my bank' is not a valid name: up to 200 letters") as bad:
         source_at("tcp://a:1", Path("/nowhere"), {"my bank": SERIES})
     assert bad.value.option == "devices.my bank"
 
