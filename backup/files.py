@@ -27,6 +27,7 @@ Keep = Callable[[Iterable[bytes]], File]
 # Beside the configuration: what of the stack runs and who can reach it, and the owner's packages.
 STACK, PACKAGES = "stack.env", "packages.txt"
 GRAFANA, LEDGER = "grafana/grafana.db", "ledger/ledger.sqlite"
+INSTALLATION = "ledger/installation"
 LARGEST_LIST = 1 << 16
 PAGES_AT_ONCE = 256  # Grafana waits for as long as these are copied
 # Grafana's database is only read, so what cannot be written is the copy.
@@ -98,6 +99,8 @@ def configuration(config: Config, notes: list[str]) -> Iterator[tuple[str, Path]
             yield f"config/{name}", file
         else:
             notes.append(f"{file} is left out: it is not in {folder}")
+    if (word := config.data_dir / "installation").exists():
+        yield INSTALLATION, word  # the house is the same one on another card
     notes += [f"{each} in {PACKAGES} is not in the backup: keep a copy" for each in own(folder)]
 
 

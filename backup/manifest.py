@@ -9,6 +9,7 @@ Paths in a backup:
     secrets/all.json                                     only in encrypted backups
     grafana/grafana.db                                   a consistent copy of Grafana's database
     ledger/ledger.sqlite                                 a consistent copy of the ledger
+    ledger/installation                                  the word that tells this house from others
     journal/NAME                                         closed segments of the journal's log
 
 A manifest is not encrypted, and tells the SHA-256 of each file: by it a password that someone chose

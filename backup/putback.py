@@ -5,6 +5,7 @@ config/packages.txt    likewise; what it lists is installed by nobody but instal
 secrets/NAME           likewise, but for those that this machine was given before
 grafana/grafana.db     where Grafana has it, while Grafana does not run
 ledger/ledger.sqlite   beside the ledger, whose keeper takes it
+ledger/installation    in the data folder: a far side that knows the house knows it again
 """
 
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backup.chosen import Chosen
-from backup.files import GRAFANA, LEDGER
+from backup.files import GRAFANA, INSTALLATION, LEDGER
 from backup.influxdb.archive import SQLITE_MAGIC
 from backup.paths import UNREADABLE, make_folder, opened, parent_of
 from collector.errors import Damaged
@@ -131,6 +132,12 @@ def put_back_ledger(chosen: Chosen, ledger: Path, ready: Path, *, replace: bool 
     with replacing(place, give=True) as written:
         copy_database(chosen, LEDGER, written)
     return place
+
+
+def put_back_installation(chosen: Chosen, data_dir: Path) -> None:
+    """Let this machine be the installation that was backed up. Raise Damaged, OSError."""
+    if INSTALLATION in chosen.manifest.files:
+        replace_file(data_dir / "installation", chosen.whole(INSTALLATION), give=True)
 
 
 def copy_database(chosen: Chosen, path: str, written: BinaryIO) -> None:

@@ -29,6 +29,7 @@ from backup.putback import (
     Placed,
     put_back,
     put_back_grafana,
+    put_back_installation,
     put_back_ledger,
     put_back_secrets,
 )
@@ -39,6 +40,7 @@ from collector.cli.units import COLLECTOR, STACK, is_active, systemctl
 from collector.config import Config
 from collector.errors import BackupFault, ConfigFault, SecretMissing
 from collector.ledger import rebuilt
+from collector.run.identity import installation
 from collector.run.replay import replay
 from collector.secrets import Secret
 
@@ -227,7 +229,9 @@ def restart_stack(plan: Plan) -> None:
 
 
 def restore_ledger(plan: Plan) -> None:
-    """Put the ledger where its keeper takes it, at once or when the collector starts."""
+    """Put the ledger where its keeper takes it, and the word of the installation beside it."""
+    if plan.replace or not installation(plan.config.data_dir):
+        put_back_installation(plan.chosen, plan.config.data_dir)
     if LEDGER not in plan.chosen.manifest.files:
         return
     ledger = plan.config.ledger

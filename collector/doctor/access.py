@@ -171,6 +171,8 @@ def device_denied(user: User, machine: Machine, path: Path) -> bool:
     if not allowed and not {"closed", "strict"} & set(policy):
         return False
     kinds, real = kinds_of(machine, path.stat()), os.path.realpath(path)
+    if "strict" not in policy and "pts" in kinds:
+        return False  # systemd lets every unit use pseudo-terminals
     for each in allowed:
         what, _, how = each.partition(" ")
         if "r" not in how or "w" not in how:

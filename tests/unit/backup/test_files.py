@@ -16,12 +16,13 @@ from backup.chosen import choose
 from backup.manifest import File
 from backup.pack import pack, unpack
 from backup.progress import Progress
-from backup.putback import put_back_ledger
+from backup.putback import put_back_installation, put_back_ledger
 from backup.stores.folder import Folder
 from collector import files as collector_files
 from collector.config import load
 from collector.ledger import rebuilt
 from collector.ledger.database import create, open_to_read
+from collector.run.identity import installation
 from tests.fakes.backups import keep_backup
 from tests.fakes.running import configure
 
@@ -319,3 +320,11 @@ def test_the_ledger_is_backed_up_in_use_and_comes_back_where_its_keeper_takes_it
     again = open_to_read(ledger)
     assert again.kept("number") == 7
     again.close()
+
+
+def test_a_machine_that_is_restored_is_the_installation_that_was_backed_up(tmp_path):
+    store = Folder(tmp_path / "store")
+    word = b"0123456789abcdef\n"
+    manifest = keep_backup(store, tmp_path, "20261120T100000Z", {files.INSTALLATION: word})
+    put_back_installation(choose(store, manifest.id), tmp_path)
+    assert installation(tmp_path) == "0123456789abcdef"

@@ -1,6 +1,7 @@
 """The bundle for a bug report: all that helps, and no secret, wherever it stood."""
 
 import base64
+import importlib.readers  # noqa: F401  the Python of the tests may be root's alone
 import json
 import os
 import subprocess
