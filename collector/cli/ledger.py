@@ -212,8 +212,8 @@ def rebuild(origin: str, since: int | None, output: str | None, file: Path) -> N
 def influxdb_readings(loaded: "Config", name: str | None, since_ms: int) -> Iterator[bytes]:
     """Yield what the ledger keeps of the readings in an InfluxDB. Raise EnergyMonitorError."""
     from collector.contract import Context  # noqa: PLC0415
-    from collector.ledger.book import ENERGY, GAUGES, SPANS  # noqa: PLC0415
-    from collector.ledger.decisions import DECISION  # noqa: PLC0415
+    from collector.contract.counters import DECISION, ENERGY  # noqa: PLC0415
+    from collector.ledger.book import GAUGES, SPANS  # noqa: PLC0415
     from collector.lines.serial import Lines  # noqa: PLC0415
     from collector.outputs.influxdb.history import History  # noqa: PLC0415
     from collector.outputs.influxdb.output import InfluxDB  # noqa: PLC0415

@@ -68,7 +68,7 @@ def replace(
       energy-monitor meter replace mains --old-final 12345.6 --new-start 0.3 --at 2026-01-31T18:00
     """
     from collector import clock, config  # noqa: PLC0415
-    from collector.ledger.decisions import REPLACED_RECORD  # noqa: PLC0415
+    from collector.contract.counters import REPLACED_RECORD  # noqa: PLC0415
 
     loaded = config.load(file)
     with opened(loaded) as ledger:
@@ -132,7 +132,8 @@ def undo(name: str, event: int, file: Path) -> None:
       energy-monitor meter undo mains 3
     """
     from collector import clock, config  # noqa: PLC0415
-    from collector.ledger.decisions import UNDO_RECORD, meaning  # noqa: PLC0415
+    from collector.contract.counters import UNDO_RECORD  # noqa: PLC0415
+    from collector.ledger.decisions import meaning  # noqa: PLC0415
 
     loaded = config.load(file)
     with opened(loaded) as ledger:

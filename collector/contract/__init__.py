@@ -20,7 +20,7 @@ from collector.contract.options import (
     SelectOptions,
     SourceOptions,
 )
-from collector.contract.output import Output
+from collector.contract.output import KeepingKinds, Output
 from collector.contract.source import Advising, Framed, Raw, Remembering, Source, Timed
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "EntryOptions",
     "Found",
     "Framed",
+    "KeepingKinds",
     "Lines",
     "Manner",
     "Output",

@@ -1,7 +1,7 @@
 """The door of outputs: what delivers readings."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from collector.contract.common import Context
 
@@ -22,7 +22,7 @@ class Output(Protocol):
     *resend* says why a second send does no harm. 'idempotent': the same reading is stored as the
     same point. 'asks first': the output asks the far side for its newest time and leaves out what
     is older. 'newest only': a state replaces itself. 'at least once': both are kept, and whoever
-    reads them tells them by device and time. Only an idempotent output gets readings again by
+    reads them tells them by kind, device and time. Only an idempotent output gets readings again by
     itself, where ``newest_ms`` shows that the far side has lost some.
     """
 
@@ -49,3 +49,15 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of the far side: at the end, and after a fault that is not named here."""
+
+
+@runtime_checkable
+class KeepingKinds(Protocol):
+    """An output that may keep devices of one name apart by their kind.
+
+    Where it does not, it gets no readings that repeat a meter's counters (``contract.counters``),
+    unless ``select: kinds`` asks for them.
+    """
+
+    @property
+    def keeps_kinds(self) -> bool: ...

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from collector.contract.counters import DECISION, ENERGY
 from collector.ledger.database import Database, Event, Gap, Kind, Series
 from collector.ledger.days import MICRO, PER_DAY, QUARTER_MS, Amount, Row, Shown
-from collector.ledger.decisions import DECISION
 from collector.reading import Reading, decode
 
-ENERGY, PRICE = "energy", "price"
+PRICE = "price"
 PRICES = ("price", "currency")
 HELD_MS = 60_000
 CLOSE_MS = 180_000  # readings of energy stand a minute apart

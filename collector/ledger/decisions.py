@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-DECISION = "counter_event"
-REPLACED_RECORD, UNDO_RECORD = "meter_replaced", "meter_undo"
 FIELD = "event"  # every field of an event begins so; the other is the counter
 
 

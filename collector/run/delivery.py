@@ -85,7 +85,7 @@ class Delivery:
         self.output = output
         self.every_s = float(options.every)
         self.lead_s = min(LEAD_S, self.every_s / 4)
-        self.selection = Selection(options)
+        self.selection = Selection(options, output)
         self.journal = journal
         self.clock = clock
         self.health = health
@@ -168,10 +168,9 @@ class Delivery:
         records = self.reader.take(self.output.batch_size)
         if not records:
             return None
-        lines = originals = [line for _, line in records]
-        if self.selection.changes:
-            sent = [(done, line) for line in lines if (done := self.selection.apply(line))]
-            lines, originals = [done for done, _ in sent], [line for _, line in sent]
+        apply = self.selection.apply
+        sent = [(done, line) for _, line in records if (done := apply(line))]
+        lines, originals = [done for done, _ in sent], [line for _, line in sent]
         more = len(records) == self.output.batch_size
         return Batch(lines, originals, time_ms(records[-1][1]), more)
 

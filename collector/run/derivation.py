@@ -16,6 +16,7 @@ from dataclasses import replace
 from collector.clock import Clock
 from collector.contract import Derivation, Ticking
 from collector.contract.alert import Alerting
+from collector.contract.counters import repeats
 from collector.contract.rolled import is_rolled_line, quantity_of
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader, Record
@@ -47,6 +48,11 @@ def watched() -> Iterator[None]:
         yield
     except Exception as error:
         raise Unforeseen(f"{type(error).__name__}: {error}") from error
+
+
+def is_of_now(line: bytes) -> bool:
+    """Tell whether an encoded reading is a value of now, and of its device alone."""
+    return not (is_rolled_line(line) or repeats(line))
 
 
 class Deriving:
@@ -208,7 +214,7 @@ class Deriving:
         with self.lock:
             self.health.made += len(self.unstored)
         if self.now:
-            present = [decode(line) for line in self.unstored if not is_rolled_line(line)]
+            present = [decode(line) for line in self.unstored if is_of_now(line)]
             self.now.hear(self.name, {"": self.health.label}, present)
         self.unstored = []
 

@@ -29,7 +29,7 @@ def replay(config: Config, name: str, segments: Iterable[bytes]) -> tuple[int, i
     context = Context(config.main.site, Lines(), config.file.parent, state_dir)
     output: Output = find("outputs", options.type)(name, options, context)
     taken = refused = 0
-    selection = Selection(options)
+    selection = Selection(options, output)
     lines = (sent for line in readings(segments) if (sent := selection.apply(line)))
     try:
         while batch := list(islice(lines, output.batch_size)):

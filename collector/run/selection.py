@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from collector.contract import BadOption, OutputOptions
+from collector.contract import BadOption, KeepingKinds, Output, OutputOptions
+from collector.contract.counters import REPEATING, repeats
 from collector.contract.rolled import is_rolled, is_rolled_line, quantity_of, rolled
 from collector.quantity import QuantityNotKnown, catalogue, matching, wildcard
 from collector.reading import NAME, NAME_RULE
@@ -19,9 +20,14 @@ OWN_TAGS = ("site", "device", "kind", "time")
 
 
 class Selection:
-    """What *options* select and rename. Raise BadOption."""
+    """What *options* select and rename, for an *output* that they are of. Raise BadOption.
 
-    def __init__(self, options: OutputOptions) -> None:
+    What is rolled up, and what repeats a meter's counters, goes only where it is asked for; the
+    latter also where the output keeps kinds apart.
+    """
+
+    def __init__(self, options: OutputOptions, output: Output | None = None) -> None:
+        self.mixes = output is not None and not keeps_kinds(output)
         select, rename = options.select, options.rename
         self.devices = patterns("select.devices", select.devices)
         self.kinds = patterns("select.kinds", select.kinds)
@@ -37,7 +43,8 @@ class Selection:
     def apply(self, line: bytes) -> bytes | None:
         """Return an encoded reading as the output gets it; None where it does not."""
         if not self.changes:
-            return None if is_rolled_line(line) else line
+            unasked = is_rolled_line(line) or (self.mixes and repeats(line))
+            return None if unasked else line
         old_head, fields, time = line.split(b" ")
         head = self.head(old_head)
         if head is None:
@@ -49,8 +56,8 @@ class Selection:
     def find_head(self, head: bytes) -> bytes | None:
         """Return kind and device as they are sent; None for those that are not selected."""
         kind, _, device = head.decode("ascii").partition(",device=")
-        if is_rolled(kind) and not self.kinds:
-            return None  # what is rolled up goes only where it is asked for
+        if not self.kinds and (is_rolled(kind) or (self.mixes and kind in REPEATING)):
+            return None
         for names, name in ((self.kinds, kind), (self.devices, device)):
             if names and not any(each.fullmatch(name) for each in names):
                 return None
@@ -68,6 +75,10 @@ class Selection:
             taken |= more  # they keep their names, so others cannot have these
         for name, value in pairs:
             yield b"%s=%s" % (name if name in taken else self.new_names[name], value)
+
+
+def keeps_kinds(output: Output) -> bool:
+    return isinstance(output, KeepingKinds) and output.keeps_kinds
 
 
 def patterns(option: str, texts: Iterable[str]) -> list[re.Pattern[str]]:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from collector.contract import Context, OutputOptions, registry
+from collector.contract.counters import REPEATING
 from collector.journal.journal import Journal
 from collector.journal.notes import dead_letters
 from collector.journal.start import place_new
@@ -195,6 +196,17 @@ def test_a_batch_whose_answer_is_lost_is_stored_exactly_once(house):
     house.fill(100)
     house.deliver()
     assert house.stored == house.expected
+
+
+def test_what_repeats_a_meters_counters_is_not_mixed_with_what_it_says(house):
+    house.fill(10)
+    for kind in sorted(REPEATING):
+        beside = Reading(kind, house.device, BEGIN_MS + 9_500, {"voltage": 1.0})
+        house.journal.append([encode(beside)])
+    house.fill(10)
+    house.deliver()
+    assert house.stored == house.expected
+    assert house.state == "delivering"
 
 
 def test_a_resend_changes_nothing(house):

@@ -10,6 +10,7 @@ from typing import Any
 
 from collector.contract import Context
 from collector.contract.alert import KIND, QUANTITIES, Alarm
+from collector.contract.counters import REPEATING
 from collector.contract.derivation import AllBut
 from collector.derive.alerts.alert import Alert, alert_of
 from collector.derive.alerts.condition import NO, Comparison, House, Seen, Verdict
@@ -32,7 +33,7 @@ class Alerts:
     """Every rule of the house, and how far each alert is."""
 
     Options = AlertsOptions
-    hears = AllBut({KIND})
+    hears = AllBut({KIND, *REPEATING})  # counters as the meters say them
     makes = frozenset({KIND})
     quantities: Collection[str] = QUANTITIES
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector.contract import BadOption, Context, DerivationOptions
+from collector.contract.counters import DECISION, ENERGY, REPLACED_RECORD, UNDO_RECORD
 from collector.derive.energy import replacement
 from collector.derive.energy.counter import Limits
 from collector.derive.energy.device import ACTIVE_POWER, EXPORTED, IMPORTED, Device
-from collector.ledger.book import ENERGY, FROM_POWER, micro
-from collector.ledger.decisions import DECISION, FIELD, REPLACED_RECORD, UNDO_RECORD
+from collector.ledger.book import FROM_POWER, micro
+from collector.ledger.decisions import FIELD
 from collector.options import option
 from collector.quantity import catalogue
 from collector.reading import Reading

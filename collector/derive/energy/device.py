@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from collector.contract.counters import DECISION, ENERGY
 from collector.derive.energy import counter, power
 from collector.derive.energy.counter import Counter, Decision, Limits, Point
 from collector.derive.energy.power import Power
-from collector.ledger.book import ENERGY, FROM_POWER, micro
+from collector.ledger.book import FROM_POWER, micro
 from collector.ledger.days import MICRO
-from collector.ledger.decisions import DECISION, Code, sentence
+from collector.ledger.decisions import Code, sentence
 from collector.reading import Reading
 
 log = logging.getLogger(__name__)

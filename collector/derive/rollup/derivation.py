@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector.contract import BadOption, Context, DerivationOptions
+from collector.contract.counters import ENERGY
 from collector.contract.roles import FLOWS
 from collector.contract.rolled import PERIODS, is_rolled, rolled
 from collector.derive.rollup import counters, gauges
 from collector.derive.rollup.counters import Rise
 from collector.derive.rollup.gauges import Gauges, Out
 from collector.derive.rollup.periods import Calendar
-from collector.ledger.book import ENERGY, micro
+from collector.ledger.book import micro
 from collector.options import option
 from collector.quantity import catalogue
 from collector.reading import Reading

@@ -63,6 +63,7 @@ class File:
 
     Options: ClassVar[type] = FileOptions
     batch_size = 5_000
+    keeps_kinds = True
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 

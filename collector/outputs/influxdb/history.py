@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+from collector.contract.counters import DECISION
 from collector.errors import OutputAway
 from collector.lines.http_answer import Limits
 from collector.outputs.influxdb.output import InfluxDB, token_in
@@ -18,7 +19,6 @@ from collector.reading import NAME, Reading, check_line, encode
 PIECE_MS = 6 * 3_600_000  # of one kind of device; a piece that is too large is halved
 SHORTEST_MS = 60_000
 LIMITS = Limits(connect_s=5.0, wait_s=60.0, answer_s=300.0, most_bytes=16_000_000)
-EVENTS = "counter_event"
 EMPTY_MS = 64 * PIECE_MS  # as far is looked at once while nothing is found
 
 
@@ -59,7 +59,7 @@ class History:
 
         A '*' in a quantity stands for anything. Events come last, for they correct energies.
         """
-        for kind in sorted(self.kinds(), key=lambda kind: (kind == EVENTS, kind)):
+        for kind in sorted(self.kinds(), key=lambda kind: (kind == DECISION, kind)):
             shape = "|".join(map(re.escape, wanted(kind))).replace(r"\*", ".*")
             at, length = max(since_ms, self.first_ms(kind)), PIECE_MS
             while shape and at < until_ms:

@@ -87,6 +87,7 @@ class InfluxDB:
 
     Options: ClassVar[type] = InfluxDBOptions
     batch_size = 5_000
+    keeps_kinds = True
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 

@@ -3,7 +3,7 @@
 The key is ``SITE/DEVICE``, so the readings of a device stay in order in one partition. The value is
 the reading as line protocol, with its time and the tag ``site``. A batch is stored when the brokers
 have acknowledged every message of it. Where an acknowledgement is lost the batch is sent again:
-whoever reads the topic keeps one message per key and time.
+whoever reads the topic keeps one message per key, kind and time.
 """
 
 import logging
@@ -74,6 +74,7 @@ class Kafka:
 
     Options: ClassVar[type] = KafkaOptions
     batch_size = 2_000
+    keeps_kinds = True
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only", "at least once"] = "at least once"
 

@@ -27,6 +27,7 @@ class MQTTHistory:
 
     Options: ClassVar[type] = HistoryOptions
     batch_size = 1_000
+    keeps_kinds = True  # each message has its kind
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 

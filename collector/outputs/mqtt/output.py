@@ -36,9 +36,6 @@ SHOWN_BY: WeakValueDictionary[tuple[str, str], "MQTT"] = WeakValueDictionary()
 ONLINE, OFFLINE = b"online", b"offline"
 NONE = "none"
 
-# Home Assistant gets the counters themselves, and keeps its own account of resets.
-NOT_SHOWN = {"energy", "counter_event", "meter_replaced"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class MQTTOptions(BrokerOptions):
@@ -156,7 +153,7 @@ class MQTT:
         for number, line in enumerate(batch):
             kind, device, at_ms, fields = parts_of(line)
             fields = [each for each in fields if entity(each[0])]
-            if not fields or kind in NOT_SHOWN:
+            if not fields:
                 continue
             place = discovery.place_of(kind, device)
             known = devices.setdefault(place, Device(kind))

@@ -46,6 +46,7 @@ class PostgreSQL:
 
     Options: ClassVar[type] = PostgreSQLOptions
     batch_size = 1_000
+    keeps_kinds = True
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only"] = "idempotent"
 

@@ -68,6 +68,7 @@ class Redis:
 
     Options: ClassVar[type] = RedisOptions
     batch_size = BATCH
+    keeps_kinds = True
     wants: Literal["all", "newest"] = "all"
     resend: Literal["idempotent", "asks first", "newest only"] = "asks first"
 
@@ -80,7 +81,7 @@ class Redis:
             raise BadOption("url", f"{error}, where PORT is 6379") from error
         self.layout: Layout = Streams(options.prefix, options.keep, context.tags(options))
         if options.layout == "hmap_time_series":
-            self.layout = Hmap(options.prefix)
+            self.layout, self.keeps_kinds = Hmap(options.prefix), False
             self.resend = "idempotent"
         elif not options.keep:
             self.wants, self.resend = "newest", "newest only"

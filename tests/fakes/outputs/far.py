@@ -8,10 +8,11 @@ from typing import Any
 from collector.reading import Reading
 
 TOKEN = "!secret token"
+METER = "electricity"  # the kind of device that the suite reads
 
 
 def voltage(device: str, at_ms: int, value: float) -> Reading:
-    return Reading("electricity", device, at_ms, {"voltage": value})
+    return Reading(METER, device, at_ms, {"voltage": value})
 
 
 def ready(_: str) -> None:

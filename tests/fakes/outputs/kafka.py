@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from collector.reading import Reading, decode
-from tests.fakes.outputs.far import TOKEN, Far
+from tests.fakes.outputs.far import METER, TOKEN, Far
 from tests.servers import kafka as servers
 
 TOPIC = "energy"
@@ -16,10 +16,10 @@ def kafka(folder):
     with servers.running(folder) as broker:
 
         def stored(device):
-            """Return what someone has who reads the topic: one message per key and time."""
+            """Return what a reader of the topic has of a meter: one message per key and time."""
             lines = [line for key, line in broker.messages(TOPIC) if key == f"home/{device}"]
             readings = [decode(line.replace(",site=home", "").encode()) for line in lines]
-            return {each.at_ms: each.values["voltage"] for each in readings}
+            return {each.at_ms: each.values["voltage"] for each in readings if each.kind == METER}
 
         yield Far(
             url=f"kafka://{broker.clients}",

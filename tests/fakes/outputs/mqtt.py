@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from tests.fakes.outputs.far import TOKEN, Far
+from tests.fakes.outputs.far import METER, TOKEN, Far
 from tests.servers import mosquitto
 
 FULL = b"\x20\x03\x00\x97\x00"  # "quota exceeded"
@@ -108,7 +108,8 @@ def newest(ear, device):
 
 
 def all_of(ear, device):
-    return {each["time_ms"]: each["voltage"] for each in documents(ear, device, "history")}
+    found = documents(ear, device, "history")
+    return {each["time_ms"]: each["voltage"] for each in found if each["kind"] == METER}
 
 
 def mosquitto_state(folder):

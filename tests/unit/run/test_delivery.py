@@ -97,6 +97,15 @@ def wanted(first, last, every=1):
     return {number * 1000: float(number) for number in range(first, last + 1, every)}
 
 
+def test_what_no_output_gets_unasked_is_passed_over(journal, database, delivery):
+    fill(journal, 1, 5)
+    journal.append([f"electricity_1m,device=mains voltage=9.0 {n}500".encode() for n in range(5)])
+    journal.append([f"energy,device=mains voltage=9.0 {n}500".encode() for n in range(1, 5)])
+    delivery.deliver_once()
+    assert database.stored == wanted(1, 5)
+    assert journal.backlog("history") == 0
+
+
 def test_what_comes_after_a_pause_does_not_wait_for_a_whole_interval(journal, clock, database):
     options = OutputOptions(type="influxdb", every=Seconds(3600))
     health, stop = OutputHealth(), threading.Event()

@@ -1,5 +1,8 @@
 """What an output gets of the readings, and under which names."""
 
+from dataclasses import replace
+from typing import Any, cast
+
 import pytest
 
 from collector.contract import BadOption, OutputOptions, RenameOptions, SelectOptions
@@ -106,6 +109,22 @@ def test_a_chain_of_new_names_gives_no_field_twice():
     assert selection(rename={"quantities": chain}).apply(
         line.replace(b",active_power_export=3", b"")
     ) == (b"e,device=m active_power_import=1,active_power_export=2 7")
+
+
+class Keeping:
+    keeps_kinds = True
+
+
+def test_what_repeats_a_meters_counters_goes_where_kinds_are_kept_apart_or_where_it_is_asked_for():
+    line = b"energy,device=mains active_energy=1.0 1763654400000"
+    options = OutputOptions(type="x")
+    assert Selection(options).apply(line) == line  # of no output: an export
+    assert Selection(options, cast("Any", Keeping())).apply(line) == line
+    plain = cast("Any", object())
+    assert Selection(options, plain).apply(line) is None
+    for select, got in (({"devices": ("mains",)}, None), ({"kinds": ("energy",)}, line)):
+        chosen = replace(options, select=SelectOptions(**select))
+        assert Selection(chosen, plain).apply(line) == got
 
 
 def test_what_is_rolled_up_goes_only_to_outputs_that_ask_for_it():
