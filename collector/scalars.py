@@ -6,6 +6,7 @@ import re
 import unicodedata
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -211,11 +212,9 @@ def read_decimal(node: yaml.Node) -> Decimal:
 
 def read_date(node: yaml.Node) -> date:
     text = scalar(node)
-    try:
+    with suppress(ValueError):  # a day that no month has
         if DATE.fullmatch(text):
             return date.fromisoformat(text)
-    except ValueError:
-        pass
     raise NotAccepted(f"{text!r} is not a day such as 2026-01-31")
 
 

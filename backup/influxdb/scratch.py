@@ -235,6 +235,6 @@ def remove(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
-        pass
+        pass  # then there is nothing to remove
     except OSError as error:
         raise BackupFault(f"{folder} can't be removed: {error.strerror}: remove it") from error

@@ -155,7 +155,7 @@ def block(file: IO[bytes], at: int, length: int, kind: int, first: int) -> int:
         if good and int.from_bytes(times[1:TIMES_HEAD], signed=True) == first:
             return count(times)
     except (IndexError, ValueError):
-        pass
+        pass  # it says no times at all
     raise Damaged(f"its index and the block at byte {at} do not agree")
 
 

@@ -127,7 +127,7 @@ def run_in(folder: Path, duration_s: float | None) -> int:
         try:
             show_until(collector, folder, duration_s)
         except KeyboardInterrupt:
-            pass
+            pass  # so people end it
         finally:
             collector.terminate()
         return collector.wait(10)

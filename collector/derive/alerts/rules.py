@@ -13,6 +13,7 @@ from collector.derive.alerts.condition import (
     Condition,
     Falls,
     Leaf,
+    Limit,
     compare,
     leaves,
 )
@@ -159,14 +160,17 @@ def cleared(option: str, text: str, condition: Condition) -> tuple[Condition, Co
     """Return the condition with its end in it, or beside it. Raise Wrong."""
     every = list(leaves(condition))
     only = every[0] if len(every) == 1 else None
-    if isinstance(only, Comparison):
-        try:
-            limit = parse_limit(text, only.quantities, only.unit)
-        except NoCondition:
-            pass  # then it is a condition
-        else:
-            return ends_at(option, text, only, limit.number, has_number=not limit.of), None
+    if isinstance(only, Comparison) and (limit := limit_of(text, only)):
+        return ends_at(option, text, only, limit.number, has_number=not limit.of), None
     return condition, condition_of(option, text)
+
+
+def limit_of(text: str, only: Comparison) -> Limit | None:
+    """Return the limit that *text* is; None where it may be a condition."""
+    try:
+        return parse_limit(text, only.quantities, only.unit)
+    except NoCondition:
+        return None
 
 
 def ends_at(

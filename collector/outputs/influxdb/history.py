@@ -7,6 +7,7 @@ comes back as one reading; the tags of this site are left out.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -37,13 +38,11 @@ class History:
         database, _, policy = self.output.options.bucket.partition("/")
         fields = {"db": database, "epoch": "ms", "q": query} | ({"rp": policy} if policy else {})
         answer = self.output.ask("GET", "/query", fields, token_in(self.token))
-        try:
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
             result = json.loads(answer.said)["results"][0]
             if answer.status == HTTPStatus.OK and "error" not in result:
                 series = result.get("series", [])
                 return series if isinstance(series, list) else []
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            pass
         raise OutputAway(f"InfluxDB at {self.output.options.url}: answered {answer}")
 
     def kinds(self) -> list[str]:

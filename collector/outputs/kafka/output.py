@@ -24,7 +24,7 @@ from collector.secrets import Secret
 
 EXTRA = "kafka"
 # What the library logs, the words of a far side among it, is in its errors too.
-SILENT = logging.getLogger("collector.outputs.kafka.library")
+SILENT = logging.getLogger(f"{__name__}.library")
 SILENT.disabled = True
 PATIENCE_S = 30.0  # for the acknowledgements of one batch
 LOOK_EVERY_S = 0.1

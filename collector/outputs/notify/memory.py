@@ -64,7 +64,7 @@ class Memory:
             with self.file.open("rb") as opened:
                 self.take(json.loads(opened.read(LARGEST)))
         except FileNotFoundError:
-            pass
+            pass  # nobody has been told of anything
         except OSError as error:
             raise OutputAway(f"{self.file} cannot be read: {error.strerror}") from error
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

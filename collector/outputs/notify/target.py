@@ -4,6 +4,7 @@ It wants the newest reading of each alert alone: after an absence each alert is 
 its age. Time is what the readings carry: the collector's own, every 10 s, say what is now.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -24,7 +25,7 @@ class NotTaken(OutputAway):
     """The service does not take this one message; it may take others."""
 
 
-class Target:
+class Target(ABC):
     """What all targets do; each sends one message in its own ``tell``."""
 
     Options: ClassVar[type]
@@ -47,12 +48,12 @@ class Target:
         """Return None: what was told is told."""
         return None
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most targets keep no connection
         """Do nothing, where no connection is kept."""
 
+    @abstractmethod
     def tell(self, message: Message) -> None:
         """Send one message. Raise OutputAway, or NotTaken."""
-        raise NotImplementedError
 
     def write(self, batch: Sequence[bytes]) -> None:
         """Tell of what is new in *batch*. Raise OutputAway."""

@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -143,7 +144,7 @@ def check_unit(value: Any, form: Form) -> None:
 
 def instant(value: Any, form: Form) -> int:
     """Return a time as milliseconds since 1970 UTC. Raise FrameDamaged."""
-    try:
+    with suppress(ValueError, TypeError, OverflowError):
         if form.time == "iso":
             read = datetime.fromisoformat(value)
             if read.tzinfo is None:
@@ -156,18 +157,14 @@ def instant(value: Any, form: Form) -> int:
             found = float(value) * (1000 if form.time == "s" else 1)
         if math.isfinite(found) and 0 < found < LATEST_MS and not isinstance(value, bool):
             return round(found)
-    except (ValueError, TypeError, OverflowError):
-        pass
     raise FrameDamaged(f"{str(value)[:50]!r} is no time as {form.time!r} says")
 
 
 def number(value: Any, form: Form) -> Decimal:
     """Return a price per kWh. Raise FrameDamaged."""
-    try:
+    with suppress(InvalidOperation, TypeError, ValueError):
         if not isinstance(value, bool | float | list | dict):
             found = Decimal(value)
             if found.is_finite() and abs(found) < LARGEST:
                 return found * PER_KWH[form.per]
-    except (InvalidOperation, TypeError, ValueError):
-        pass
     raise FrameDamaged(f"{str(value)[:50]!r} is no price")
