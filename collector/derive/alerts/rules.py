@@ -17,7 +17,7 @@ from collector.derive.alerts.condition import (
     compare,
     leaves,
 )
-from collector.derive.alerts.defaults import DEFAULTS
+from collector.derive.alerts.defaults import project_rules
 from collector.derive.alerts.language import NoCondition, parse, parse_limit
 from collector.derive.alerts.options import RuleOptions
 from collector.reading import NAME
@@ -57,7 +57,7 @@ class Wrong(BadOption, ValueError):
 
 def rules_of(options: Mapping[str, RuleOptions], *, defaults: bool) -> list[Rule]:
     """Return the rules that are on, each behind those that it is silenced by. Raise Wrong."""
-    given = merged(options, DEFAULTS if defaults else {})
+    given = merged(options, project_rules() if defaults else {})
     if len(given) > MOST_RULES:
         raise Wrong("rules", f"{len(given)} rules are too many: at most {MOST_RULES}")
     made = {name: rule_of(name, each) for name, each in given.items() if not each.off}
@@ -82,7 +82,7 @@ def merged(
                 f"{LONGEST_NAME}",
             )
         if name not in given and not rule.when and not rule.off:
-            hint = did_you_mean(name, DEFAULTS)
+            hint = did_you_mean(name, project_rules())
             raise Wrong(f"rules.{name}", f"'when' is missing: no rule has this name already{hint}")
         given[name] = changed(given.get(name, RuleOptions()), rule)
     return given
