@@ -69,7 +69,7 @@ sudo ./install.sh --restore azure|sftp://USER@HOST/FOLDER|FOLDER
   --demo        with a simulated house instead of meters
   --with NAMES  install extras that the configuration does not name yet, such as
                 --with postgresql,parquet; those that it names are installed anyway
-  --lan         let the local network reach the pages, not only this machine
+  --lan         let the local network reach the page and Grafana, with their passwords
   --purge       with --uninstall: remove configuration, secrets and readings too
   --settle      return from an interrupted upgrade (happens on its own after a power cut)
 END
@@ -699,6 +699,20 @@ start_collector() {
     states | sed -n 's/^source \(.*\) \(.*\)$/    \1 is \2/p'
 }
 
+# With --lan the network reaches the page too, with its password.
+open_page() {
+    local before
+    [ "$lan" = yes ] || return 0
+    step "The page"
+    before=$(cksum "$ETC/config.yaml")
+    if ! logged "$COMMAND" setup page --lan; then
+        say "The page stays as it was, for the reason above."
+    elif [ "$(cksum "$ETC/config.yaml")" != "$before" ]; then
+        logged "$COMMAND" reload || fail "The collector does not take the new configuration, for the reason above."
+        did "the local network can open the page, with a password"
+    fi
+}
+
 switch_on() { # UNIT
     if systemctl is-enabled --quiet "$1" 2> /dev/null && systemctl is-active --quiet "$1"; then return 0; fi
     undo+=("systemctl --quiet disable --now $1")
@@ -939,23 +953,43 @@ report() {
     [ "$changes" -gt 0 ] || say "Nothing to do: everything is installed already."
     printf '\nNext: sudo energy-monitor status\n'
     printf 'Configuration: %s; every option: %s\n' "$ETC/config.yaml" "$OPT/current/config.example.yaml"
+    report_page
     if systemctl is-enabled --quiet "$STACK" 2> /dev/null; then report_grafana; fi
 }
 
-report_grafana() {
-    local address name
-    address=$(own_address)
-    name=$(hostname)
-    if grep -qx GRAFANA_BIND=0.0.0.0 $ETC/stack.env; then
-        printf 'Grafana, from any computer in your network: http://%s:3000\n' "$address"
-        ! systemctl is-active --quiet avahi-daemon || printf '    or http://%s.local:3000\n' "$name"
-    else
-        printf 'Grafana is open to this machine only: http://127.0.0.1:3000\n'
-        printf '    For your network: sudo %s/current/install.sh --lan\n' "$OPT"
-        printf '    For your computer alone: ssh -L 3000:127.0.0.1:3000 %s@%s, then the address above\n' \
-            "${SUDO_USER:-$(id -un)}" "$address"
+report_page() {
+    local url
+    url=$("$COMMAND" status --json 2> /dev/null |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["page"]["url"])' 2> /dev/null) || true
+    case $url in
+        "") return 0 ;; # it is off
+        *//127.*) report_place "The page" "${url##*:}" no ;;
+        *) report_place "The page" "${url##*:}" yes ;;
+    esac
+    if grep -q '^[^#]*!secret page-password' "$ETC/config.yaml"; then
+        printf '    password: sudo energy-monitor secret show page-password\n'
     fi
+}
+
+report_grafana() {
+    local open=no
+    if grep -qx GRAFANA_BIND=0.0.0.0 $ETC/stack.env; then open=yes; fi
+    report_place Grafana 3000 "$open"
     printf '    user admin, password: sudo energy-monitor secret show grafana-admin\n'
+}
+
+report_place() { # NAME PORT, IS IT OPEN TO THE NETWORK
+    local address
+    address=$(own_address)
+    if [ "$3" = yes ]; then
+        printf '%s, from any computer in your network: http://%s:%s\n' "$1" "$address" "$2"
+        ! systemctl is-active --quiet avahi-daemon || printf '    or http://%s.local:%s\n' "$(hostname)" "$2"
+    else
+        printf '%s is open to this machine only: http://127.0.0.1:%s\n' "$1" "$2"
+        printf '    For your network: sudo %s/current/install.sh --lan\n' "$OPT"
+        printf '    For your computer alone: ssh -L %s:127.0.0.1:%s %s@%s, then the address above\n' \
+            "$2" "$2" "${SUDO_USER:-$(id -un)}" "$address"
+    fi
 }
 
 # The address with which this machine goes out; without a way out its name.
@@ -990,6 +1024,7 @@ install_all() {
     make_secrets grafana-admin mosquitto-password page-password postgresql-password redis-password
     write_configuration
     start_collector
+    open_page
     [ "$docker" = no ] || start_stack
     restore_backup
     start_backups

@@ -161,7 +161,7 @@ def shell(text, **options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
         **options,
     )
 
@@ -440,10 +440,35 @@ def test_in_the_end_the_owner_learns_how_to_open_grafana(tmp_path, bind, words):
 ETC={tmp_path} OPT=/opt/energy-monitor SUDO_USER=ann
 own_address() {{ echo 192.168.2.7; }}
 systemctl() {{ false; }}
-{part("report_grafana")}
+{part("report_grafana", "report_place")}
 report_grafana""")
     for each in [*words, "password: sudo energy-monitor secret show grafana-admin"]:
         assert each in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:9992", ["open to this machine only: http://127.0.0.1:9992", "--lan"]),
+        ("http://0.0.0.0:9993", ["from any computer in your network: http://192.168.2.7:9993"]),
+        ("", []),
+    ],
+)
+def test_in_the_end_the_owner_learns_how_to_open_the_page(tmp_path, url, words):
+    (tmp_path / "config.yaml").write_text("page: {password: !secret page-password}\n")
+    command = tmp_path / "energy-monitor"
+    command.write_text(f"#!/bin/sh\necho '{json.dumps({'page': {'url': url}})}'\n")
+    command.chmod(0o755)
+    done = shell(f"""
+ETC={tmp_path} OPT=/opt/energy-monitor COMMAND={command} SUDO_USER=ann
+own_address() {{ echo 192.168.2.7; }}
+systemctl() {{ false; }}
+{part("report_page", "report_place")}
+report_page""")
+    assert done.returncode == 0
+    assert bool(done.stdout) == bool(url)
+    assert all(each in done.stdout for each in words)
+    assert ("password: sudo energy-monitor secret show page-password" in done.stdout) == bool(url)
 
 
 def asked_about_backup(folder, **given):

@@ -1,6 +1,5 @@
 """The command ``energy-monitor add output``: writes the block of a new output for the owner."""
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,16 +10,16 @@ from typing import Any, get_args
 import click
 import yaml
 
-from collector import config, files
+from collector import config
+from collector.cli import written
 from collector.cli.arguments import config_option, pasteable
 from collector.contract import extras, registry
-from collector.errors import ConfigFault, EnergyMonitorError, Fault
+from collector.errors import EnergyMonitorError
 from collector.options import hints_of
 from collector.reading import NAME, NAME_RULE
-from collector.run import wiring
 from collector.scan import render
 from collector.secrets import Secret, prepare
-from collector.syntax import compose, fields_of
+from collector.syntax import fields_of
 
 LOGIN = ("user", "password")  # asked for although many servers want none
 
@@ -58,7 +57,7 @@ def output(kind: str, name: str | None, given: tuple[str, ...], file: Path) -> N
     fill_in(cls, name, options)
     lines = block(name, {"type": kind, **options}, cls)
     click.echo("\n".join(lines))
-    write(file, lines)
+    written.write(file, lambda text: written.with_entry(text, "outputs", lines))
     click.secho(f"written: {file}", fg="green")
     for secret, value in secrets.items():
         store_secret(file, secret, value)
@@ -145,60 +144,9 @@ def block(name: str, options: Mapping[str, Any], cls: type) -> list[str]:
     """Return the lines of an output, its first one without indent."""
     lines = [f"{name}:"]
     for option, value in options.items():
-        written = f"!secret {value}" if is_secret(cls, option) else render.flow(value)
-        lines.append(f"  {option}: {written}")
+        text = f"!secret {value}" if is_secret(cls, option) else render.flow(value)
+        lines.append(f"  {option}: {text}")
     return lines
-
-
-def write(file: Path, lines: list[str]) -> None:
-    """Put *lines* among the outputs of *file*, unless the result has a mistake.
-
-    Raise ConfigFault, EnergyMonitorError, OSError.
-    """
-    before = file.read_text(encoding="utf-8")
-    about = file.stat()
-    trial = file.with_name(f".{file.name}.trial")
-    try:
-        files.replace(trial, inserted(before, lines).encode(), mode=0o600, durable=False)
-        loaded = config.load(trial)
-        wiring.build(loaded, wiring.new_health(loaded))
-    except ConfigFault as error:
-        raise ConfigFault(
-            [Fault(str(file), 0, each.path, each.message) for each in error.faults]
-        ) from error
-    finally:
-        trial.unlink(missing_ok=True)
-    with files.replacing(file, mode=about.st_mode & 0o777) as opened:
-        os.fchmod(opened.fileno(), about.st_mode & 0o777)
-        if os.geteuid() == 0:
-            os.fchown(opened.fileno(), about.st_uid, about.st_gid)
-        opened.write(inserted(before, lines).encode())
-
-
-def inserted(text: str, block: list[str]) -> str:
-    """Return the configuration *text* with *block* as its first output; comments stay.
-
-    Raise EnergyMonitorError where the outputs stand in braces.
-    """
-    root = compose(text)
-    if root is not None and not isinstance(root, yaml.MappingNode):
-        raise EnergyMonitorError("the configuration is not a block of 'key: value' lines")
-    found = [pair for pair in (root.value if root else ()) if pair[0].value == "outputs"]
-    lines = text.splitlines()
-    if not found:
-        return "\n".join([*lines, "outputs:", *(f"  {each}" for each in block)]) + "\n"
-    key, outputs = found[0]
-    indent = 2
-    if isinstance(outputs, yaml.MappingNode) and outputs.value:
-        indent = outputs.value[0][0].start_mark.column
-    in_braces = isinstance(outputs, yaml.MappingNode) and outputs.flow_style
-    if in_braces or lines[key.start_mark.line].partition(":")[2].partition("#")[0].strip():
-        raise EnergyMonitorError(
-            f"line {key.start_mark.line + 1} has the outputs in braces: write the lines above there"
-        )
-    at = key.start_mark.line + 1
-    new = [" " * indent + each for each in block]
-    return "\n".join([*lines[:at], *new, *lines[at:]]) + "\n"
 
 
 def store_secret(file: Path, name: str, value: str) -> None:

@@ -131,6 +131,29 @@ def emoncms(output: str | None, change: bool, file: Path) -> None:
         click.secho(f"  {safe(each)}", fg="yellow")
 
 
+@setup.command()
+@click.option("--lan", "address", flag_value="0.0.0.0", help="The local network, with a password.")  # noqa: S104
+@click.option("--local", "address", flag_value="127.0.0.1", help="This computer only.")
+@config_option
+def page(address: str | None, file: Path) -> None:
+    """Say who can open the page: this computer only, or the local network with a password.
+
+    The password is the secret 'page-password', which is made where it is missing. It is for a
+    browser, and for programs as HTTP Basic with any user name. Nothing secret is printed.
+
+    \b
+    Examples:
+      sudo energy-monitor setup page --lan
+      sudo energy-monitor setup page --local
+    """
+    from collector.cli import setup_page  # noqa: PLC0415  only then needed
+
+    if address is None:
+        raise EnergyMonitorError("say who can open the page: --lan or --local")
+    for line in setup_page.listen_at(file, address):
+        click.echo(line)
+
+
 def tell(name: str, wanted: "Wanted", done: "Done") -> None:
     """Say what is ready, what was written, and what has to be mended."""
     keeps = "for ever" if not done.retention_s else f"for {text.duration(done.retention_s)}"
