@@ -8,7 +8,7 @@ from pathlib import Path
 from collector.doctor.access import ENTER, READ, WRITE, User, obstacle, service_user
 from collector.doctor.case import AS_ROOT, RESTART, Case
 from collector.doctor.finding import CannotTell, Finding
-from collector.run.paths import paths_in
+from collector.run.values import values_of
 from collector.scalars import InputPath
 
 MOST_FILES = 10_000  # of a journal, looked at
@@ -36,7 +36,8 @@ def files_of(case: Case) -> dict[Path, str]:
     """Return the files that the service reads, and what it does without them."""
     config = case.sound()
     groups = (config.sources, config.derivations, config.outputs)
-    named = {Path(path) for group in groups for _, path in paths_in("", group) if is_input(path)}
+    paths = (path for group in groups for _, path in values_of(InputPath, "", group))
+    named = {Path(path) for path in paths if "://" not in path}
     maps = (case.file.parent / "devices").glob("*.yaml")
     starts = "The service does not start with it; root may read everything."
     return {
@@ -44,10 +45,6 @@ def files_of(case: Case) -> dict[Path, str]:
         **dict.fromkeys([Path(str(each)) for each in config.faults.files], starts),
         **dict.fromkeys(sorted(maps), starts),
     }
-
-
-def is_input(path: str) -> bool:
-    return isinstance(path, InputPath) and "://" not in path
 
 
 def mend_read(user: User, file: Path) -> str:

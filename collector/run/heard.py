@@ -1,10 +1,7 @@
 """Looks whether the devices that derivations hear are those of a source or of a derivation."""
 
-import dataclasses
-from collections.abc import Iterator
-from typing import Any
-
 from collector.config import Config
+from collector.run.values import values_of
 from collector.scalars import Device, did_you_mean
 
 AFTER_NAME = (".", "-", "_")  # what follows the name of a source in the names of its devices
@@ -14,7 +11,7 @@ def check_heard(config: Config) -> None:
     """Add a fault for each device that no source and no derivation of *config* has."""
     known = names_known(config)
     for name, options in config.derivations.items():
-        for at, device in devices_in(f"derivations.{name}", options):
+        for at, device in values_of(Device, f"derivations.{name}", options):
             if not is_known(device, known - {name}):
                 config.faults.add_later(at, why(device, known - {name}))
 
@@ -39,17 +36,3 @@ def is_known(device: str, known: set[str]) -> bool:
         device == each or device.startswith(tuple(each + after for after in AFTER_NAME))
         for each in known
     )
-
-
-def devices_in(at: str, value: Any) -> Iterator[tuple[str, Device]]:
-    """Yield the place and the name of every device in *value*."""
-    if isinstance(value, Device):
-        yield at, value
-        return
-    if dataclasses.is_dataclass(value):
-        value = vars(value)
-    if isinstance(value, tuple):
-        value = dict(enumerate(value))
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from devices_in(f"{at}.{key}", each)

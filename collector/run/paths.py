@@ -1,12 +1,10 @@
 """Looks whether the files and folders that the configuration names can be used."""
 
-import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from collector.config import GROUPS, Config
+from collector.run.values import values_of
 from collector.scalars import FilePath, InputPath
 
 
@@ -16,23 +14,9 @@ def check_paths(config: Config) -> None:
     An absolute one may be on a disk that is plugged in later.
     """
     groups = {group: getattr(config, group) for group in GROUPS}
-    for at, path in [*paths_in("", config.main), *paths_in("", groups)]:
+    for at, path in [*values_of(FilePath, "", config.main), *values_of(FilePath, "", groups)]:
         if path and "://" not in path and (why := why_not(path)):
             config.faults.add_later(at, why)
-
-
-def paths_in(at: str, value: Any) -> Iterator[tuple[str, FilePath]]:
-    """Yield the place and the value of every path in *value*."""
-    if isinstance(value, FilePath):
-        yield at, value
-        return
-    if dataclasses.is_dataclass(value):
-        value = vars(value)
-    if isinstance(value, tuple):
-        value = dict(enumerate(value))
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from paths_in(f"{at}.{key}" if at else str(key), each)
 
 
 def why_not(path: FilePath) -> str:
