@@ -146,6 +146,11 @@ def utc(at_ms: float) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03d}Z"
 
 
+def utc_minute(at_ms: float) -> str:
+    """Write a time to the minute: 2026-01-31 23:59 UTC."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at_ms // 1000))
+
+
 def is_later(at_ms: int, other_ms: int, now_ms: float) -> bool:
     """Was *at_ms* after *other_ms*, or is that of before the clock was set back?"""
     return at_ms >= other_ms or at_ms <= now_ms < other_ms

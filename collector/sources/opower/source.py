@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from collector import files
+from collector.clock import utc_minute
 from collector.contract import BadOption, Context, SourceOptions, extras
 from collector.decode import backfill, intervals
 from collector.decode.backfill import Memory, Span
@@ -213,7 +214,7 @@ class Opower:
             until_ms = int(was["at_ms"]) + LEAVE_ALONE_MS
             same = fingerprint(login, bytes.fromhex(was["salt"])) == was["login"]
             if same and until_ms - LEAVE_ALONE_MS <= at_ms < until_ms:
-                when = f"{datetime.fromtimestamp(until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+                when = utc_minute(until_ms)
                 raise DeviceRefused(
                     f"{was['why']} (tried again after {when}, or as soon as the secret changes)"
                 )

@@ -11,10 +11,8 @@ The service is asked once an hour, and besides where no price for now is known. 
 import functools
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
@@ -23,12 +21,13 @@ import yaml
 
 from collector.contract import BadOption, Context, SourceOptions
 from collector.contract.currencies import CURRENCIES
-from collector.decode import backfill
-from collector.decode.backfill import Memory, Progress, Span
+from collector.decode.backfill import Span
+from collector.decode.history import History
 from collector.decode.once import Once
-from collector.errors import DeviceRefused, ReadFault
+from collector.errors import ReadFault
 from collector.lines import http
 from collector.lines.http_answer import ANSWER_S, CONNECT_S
+from collector.lines.public import PublicService, first_words
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds, did_you_mean
@@ -42,9 +41,6 @@ SHORTEST_MS = LENGTHS_MS[0]
 CORRECTED_MS = 3 * DAY_MS
 AHEAD_MS = 2 * DAY_MS  # to the end of tomorrow
 WINDOW_MS = 30 * DAY_MS
-EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
-CLOCK_MAY_DIFFER_S = 600
-LEAVE_ALONE_S, LONGEST_LEAVE_ALONE_S = 3600.0, 86400.0
 
 
 @functools.cache
@@ -138,13 +134,13 @@ class Prices:
             raise BadOption("url", str(error)) from error
         self.form = form_of(given)
         self.currency = CURRENCIES[given["currency"]]
-        self.since_ms = day_ms(options.since) if options.since else None
         self.line = self.url.partition("?")[0]
         of = " ".join([self.url, options.zone, self.form.prices, given["currency"]])
-        self.memory = Memory(name, context.state_dir / "history.json", of)
+        file = context.state_dir / "history.json"
+        self.history = History(name, file, of, options.since, WINDOW_MS)
+        self.service = PublicService(self.line)
         self.known: dict[int, Priced] = {}
         self.asked_hour_ms = 0
-        self.silent_until_ms = 0
         self.once = Once(log)
 
     def open(self) -> None:
@@ -155,20 +151,13 @@ class Prices:
 
     def read(self, at_ms: int, quantities: frozenset[str]) -> list[Reading]:  # noqa: ARG002  the intake leaves out the rest
         """Tell the prices that have begun, and fetch what is due. Raise ReadFault."""
-        progress = self.memory.begin()
         now_ms = at_ms // SHORTEST_MS * SHORTEST_MS + SHORTEST_MS  # a price of now begins before
         recent = at_ms // HOUR_MS * HOUR_MS - CORRECTED_MS, now_ms
-        wanted = self.begins_ms(progress, recent), now_ms
-        window = backfill.next_window(wanted, (*progress.spans, recent), WINDOW_MS)
+        self.history.begin(recent)
         self.refresh((recent[0], at_ms + AHEAD_MS), at_ms)
         rows = within(self.known, recent)
-        spans = [recent]
-        if window and (older := self.history(window, at_ms)) is not None:
-            spans.append(window)
-            rows |= older
-        readings = backfill.news(progress, self.readings(rows))
-        self.memory.end(backfill.after(progress, spans, readings, recent[0]))
-        return readings
+        rows |= self.history.older(lambda window: within(self.ask(window, at_ms), window))
+        return self.history.end(self.readings(rows))
 
     def refresh(self, window: Span, at_ms: int) -> None:
         """Ask for *window* where that is due. Raise ReadFault where there is no price for now."""
@@ -176,9 +165,7 @@ class Prices:
         if hour_ms == self.asked_hour_ms and has_now:
             return
         try:
-            if at_ms < self.silent_until_ms:
-                until = said(self.silent_until_ms)
-                raise DeviceRefused(f"{self.line} wants to be left alone until {until}")
+            self.service.check_silence(at_ms)
             self.known = self.ask(window, at_ms)
         except ReadFault as error:
             if not has_now:
@@ -192,24 +179,8 @@ class Prices:
         """Tell whether a price is known that holds at a time."""
         return any(begin <= at_ms < begin + each.length_ms for begin, each in self.known.items())
 
-    def history(self, window: Span, at_ms: int) -> dict[int, Priced] | None:
-        """Return the prices of *window*; None where they can't be had now."""
-        try:
-            rows = within(self.ask(window, at_ms), window)
-        except ReadFault as error:  # no reason to be without the price of now
-            self.once.warning("history", f"{self.name}: no history yet: {error}")
-            return None
-        self.once.warning("history", "")
-        return rows
-
     def journalled(self) -> None:
-        self.memory.journalled()
-
-    def begins_ms(self, progress: Progress, recent: Span) -> int:
-        """Return where the history begins that is wanted."""
-        if self.since_ms is not None:
-            return self.since_ms
-        return min([recent[0], *(begin for begin, _ in progress.spans)])
+        self.history.memory.journalled()
 
     def readings(self, rows: Mapping[int, Priced]) -> list[Reading]:
         return [
@@ -228,18 +199,8 @@ class Prices:
 
     def ask(self, window: Span, at_ms: int) -> dict[int, Priced]:
         """Return the prices that the service has of *window*. Raise ReadFault."""
-        page = http.get(filled(self.url, window, self.zone))
-        if page.at and abs(page.at.timestamp() - at_ms / 1000) > CLOCK_MAY_DIFFER_S:
-            told = said(round(page.at.timestamp() * 1000))
-            raise DeviceRefused(f"the clock is not right: {self.line} says that it is {told}")
-        if page.status == HTTPStatus.OK:
-            return decode(page.body, self.form)
-        wish_s = page.retry_after_s
-        if wish_s is None and page.status == HTTPStatus.TOO_MANY_REQUESTS:
-            wish_s = LEAVE_ALONE_S
-        self.silent_until_ms = at_ms + round(1000 * min(wish_s or 0, LONGEST_LEAVE_ALONE_S))
-        reason = page.body[:100].decode("utf-8", "replace")
-        raise DeviceRefused(f"{self.line} answers {page.status} {reason!r}", page.status)
+        url = filled(self.url, window, self.zone)
+        return decode(self.service.get(url, self.line, at_ms, first_words), self.form)
 
 
 def within(rows: Mapping[int, Priced], span: Span) -> dict[int, Priced]:
@@ -287,16 +248,3 @@ def filled(url: str, window: Span, zone: str) -> str:
         url = url.replace(f"{{{name}_s}}", str(at_ms // 1000))
         url = url.replace(f"{{{name}_ms}}", str(at_ms))
     return url.replace("{zone}", zone)
-
-
-def said(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def day_ms(text: str) -> int:
-    """Return the start of the day *text*. Raise BadOption."""
-    with suppress(ValueError):
-        day = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        if day >= EARLIEST:
-            return round(day.timestamp() * 1000)
-    raise BadOption("since", f"{text!r} is not a day since 1970-01-02 (example: 2025-01-01)")
