@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from collector.contract import BadOption, Context, OutputOptions
 from collector.errors import DeviceRefused, LineAway, OutputAway, ReadFault, SecretMissing
+from collector.lines import mqtt_options
 from collector.lines.mqtt import LOGIN, Heard
 from collector.lines.mqtt_publish import Message, Posted, Publisher, TooLarge
 from collector.options import option
@@ -22,21 +23,10 @@ NOT_IN_TOPICS = set("+#\0 ")
 class BrokerOptions(OutputOptions):
     """How an output reaches its broker."""
 
-    url: str = option(
-        "mqtt://HOST of the broker, or mqtts://HOST with TLS; with :PORT where it is not 1883 or "
-        "8883",
-        example="mqtt://homeassistant.local",
-    )
-    user: str = option("name of a login of the broker", example="monitor", default="")
-    password: Secret | None = option(
-        "password of that login", example="!secret mqtt-password", default=None
-    )
-    ca: InputPath = option(
-        "with mqtts: file beside the configuration with the CA certificate of the broker "
-        "(default: the CAs of the system)",
-        example="broker-ca.pem",
-        default="",
-    )
+    url: str = mqtt_options.broker()
+    user: str = mqtt_options.user()
+    password: Secret | None = mqtt_options.password()
+    ca: InputPath = mqtt_options.ca()
     certificate: InputPath = option(
         "with mqtts: file beside the configuration with our certificate, for a broker that asks "
         "for one",
@@ -198,14 +188,9 @@ def mend_tls(options: BrokerOptions, cause: Exception) -> str:
 
 def check_options(options: BrokerOptions) -> None:
     """Raise BadOption."""
-    is_secret = options.url.startswith("mqtts:")
-    for name in ("ca", "certificate"):
-        if getattr(options, name) and not is_secret:
-            raise BadOption(name, "is used with TLS only: write mqtts:// in 'url'")
+    mqtt_options.check_login(options, options.url, "url", ("ca", "certificate"))
     if bool(options.certificate) != bool(options.key):
         raise BadOption("key", "'certificate' and 'key' are given together or not at all")
-    if options.password and not options.user:
-        raise BadOption("user", "a password needs a user")
     check_topic("topic", options.topic)
 
 

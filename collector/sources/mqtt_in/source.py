@@ -18,6 +18,7 @@ from collector.contract import BadOption, Context, Manner, SourceOptions
 from collector.decode.fields import Field, check_names, device_name, parse, raw_rows
 from collector.decode.once import Once
 from collector.errors import DeviceRefused, DeviceSilent
+from collector.lines import mqtt_options
 from collector.lines.mqtt import ANSWER_S, CONNECT_S, KEEPALIVE_S, Broker
 from collector.options import option
 from collector.reading import Reading
@@ -40,21 +41,10 @@ MOST_DEVICES = 200  # that topics name by themselves: each is a series of its ow
 class MQTTOptions(SourceOptions):
     """Devices that talk over MQTT."""
 
-    line: str = option(
-        "mqtt://HOST of the broker, or mqtts://HOST with TLS; with :PORT where it is not 1883 or "
-        "8883",
-        example="mqtt://192.168.2.3",
-    )
-    user: str = option("name of a login of the broker", example="monitor", default="")
-    password: Secret | None = option(
-        "password of that login", example="!secret mqtt-password", default=None
-    )
-    ca: InputPath = option(
-        "with mqtts: file beside the configuration with the CA certificate of the broker "
-        "(default: the CAs of the system)",
-        example="broker-ca.pem",
-        default="",
-    )
+    line: str = mqtt_options.broker()
+    user: str = mqtt_options.user()
+    password: Secret | None = mqtt_options.password()
+    ca: InputPath = mqtt_options.ca()
     devices: dict[str, Device] = option(
         "the devices by name",
         example={"washer": {"model": "tasmota", "topic": "washer"}, "plugs": {"model": "tasmota"}},
@@ -102,6 +92,7 @@ class MQTTIn:
         self.line = f"{options.line} {name}"  # a connection of its own
         if not options.devices:
             raise BadOption("devices", "no device is configured: nothing would be read")
+        mqtt_options.check_login(options, options.line, "line")
         check_names(options.devices)
         self.forms = {
             name: forms_of(device, f"devices.{name}") for name, device in options.devices.items()

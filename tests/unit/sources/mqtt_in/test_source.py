@@ -478,6 +478,19 @@ def test_a_broker_without_devices_is_refused():
     assert bad.value.option == "devices"
 
 
+@pytest.mark.parametrize(
+    ("options", "at", "why"),
+    [
+        ({"ca": "broker-ca.pem"}, "ca", "is used with TLS only: write mqtts:// in 'line'"),
+        ({"password": Secret("mqtt-password")}, "user", "a password needs a user"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(options, at, why):
+    with pytest.raises(BadOption, match=why) as bad:
+        source_at("mqtt://a", **options)
+    assert bad.value.option == at
+
+
 def test_a_device_whose_name_cannot_be_stored_is_refused():
     with pytest.raises(BadOption, match="'my plug' is not a valid name: up to 200 letters") as bad:
         source_at("mqtt://a", devices={"my plug": PLUG})
