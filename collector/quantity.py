@@ -41,6 +41,7 @@ class Quantity:
     help: str
     low: float
     high: float
+    past: bool = False  # about a time before: no value of now
 
 
 class QuantityNotKnown(EnergyMonitorError):
@@ -109,9 +110,10 @@ def read_row(name: str, node: yaml.Node) -> Iterator[Quantity]:
     low, high = (float(each.value) for each in cells.pop("range"))
     per = {each.value for each in cells.pop("per", ())}
     unit, kind, text = cells.pop("unit", ""), cells.pop("kind"), cells.pop("help")
+    past = {"true": True, "false": False}[cells.pop("past", "false")]
     if cells or low >= high or kind not in get_args(Kind) or not per <= ENDINGS.keys():
         raise ValueError(name)
     for ending in product(*(ENDINGS[each].items() for each in ENDINGS if each in per)):
         full_name = name + "".join(suffix for suffix, _ in ending)
         full_help = text + "".join(words for _, words in ending)
-        yield Quantity(full_name, unit, kind, full_help, low, high)
+        yield Quantity(full_name, unit, kind, full_help, low, high, past)

@@ -43,8 +43,6 @@ UNITS: Mapping[str, tuple[str, int, int]] = {
     "mm": ("meters", 1, 1000),
     "bytes": ("bytes", 1, 1),
 }
-# Readings about the past: a scrape would tell them as of now.
-PAST = ("interval_", "daily_", "billing_", "event", "from_power", "meter_final", "meter_time")
 # '_count' is a histogram's, and a time that something happened at is a timestamp.
 EXCEPTIONS = {
     "error_count": "errors",
@@ -76,8 +74,11 @@ def product(value: float, times: int, by: int) -> float:
 
 @functools.cache
 def metrics() -> Mapping[str, Metric]:
-    """Return the metric of each quantity that is about the present, in the catalogue's order."""
-    now = (each for each in catalogue().values() if not each.name.startswith(PAST))
+    """Return the metric of each quantity of now, in the catalogue's order.
+
+    What is about the past has none: a scrape would tell it as of now.
+    """
+    now = (each for each in catalogue().values() if not each.past)
     return MappingProxyType({each.name: metric_of(each) for each in now})
 
 

@@ -24,7 +24,6 @@ OF_GAUGES = {
     "_last": "last value",
 }
 OF_COUNTERS = {"_used": "how much it rose"}
-PAST = ("interval_", "daily_", "billing_")
 
 
 def is_rolled(kind: str) -> bool:
@@ -42,7 +41,7 @@ def rolled() -> Mapping[str, Quantity]:
     """Return every quantity of what is rolled up; the catalogue itself stays as it is."""
     found = {}
     for each in catalogue().values():
-        if each.kind == "state" or each.name.startswith(PAST):
+        if each.kind == "state" or each.past:
             continue
         for end, words in (OF_COUNTERS if each.kind == "counter" else OF_GAUGES).items():
             name = each.name + end

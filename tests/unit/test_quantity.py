@@ -155,6 +155,7 @@ def test_a_pattern_that_is_like_nothing_gets_the_known_names():
         "{unit: V, kind: gauge, range: [500, 0], help: upside down}",
         "{unit: V, kind: guage, range: [0, 500], help: no such kind}",
         "{unit: V, kind: gauge, range: [0, 500], per: [fase], help: no such ending}",
+        "{unit: V, kind: gauge, range: [0, 500], past: maybe, help: neither yes nor no}",
         "{unit: V, kind: gauge, range: [0, 500], hepl: unknown key, help: text}",
     ],
 )

@@ -57,18 +57,8 @@ STATE_CLASSES = {
     "active_energy_net": "total",  # it falls where more is exported
     "yield_today": "total_increasing",  # it falls to 0 each day, which is a reset
 }
-UNPUBLISHED = (
-    "interval_*",
-    "daily_*",
-    "billing_*",
-    "currency",
-    "event*",
-    "meter_final",
-    "meter_time",
-    "from_power",
-    "yield_yesterday",
-    "panel_power_max_yesterday",
-)
+# A device says these now, but they are about yesterday, or about a price that is not published.
+UNPUBLISHED = {"currency", "yield_yesterday", "panel_power_max_yesterday"}
 # A state of two values, and what it is when it is on.
 PROBLEMS = (
     "alarm",
@@ -114,7 +104,7 @@ class Entity:
 def entity(quantity: str) -> Entity | None:
     """Return what *quantity* is in Home Assistant; None where it is not published. Pure."""
     row = catalogue().get(quantity)
-    if row is None or any(fnmatchcase(quantity, each) for each in UNPUBLISHED):
+    if row is None or row.past or quantity in UNPUBLISHED:
         return None
     if row.kind == "state":
         return state(row)

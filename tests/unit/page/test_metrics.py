@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.contract.metric_names import PAST, UNITS, metrics
+from collector.contract.metric_names import UNITS, metrics
 from collector.contract.page import DeviceNow
 from collector.page.metrics import Text
 from collector.quantity import catalogue
@@ -94,7 +94,7 @@ def test_a_second_reader_finds_every_present_quantity_of_the_catalogue():
     series = samples(*whole_catalogue())
     there = {name for name, labels in series if ("device", "mains") in labels}
     assert {each.name for each in metrics().values()} <= there
-    assert len(metrics()) == sum(not name.startswith(PAST) for name in catalogue())
+    assert len(metrics()) == sum(not each.past for each in catalogue().values())
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_what_is_about_the_past_is_not_published():
         name
         for name in catalogue()
         if re.match(
-            r"interval_|daily_|billing_|currency|.*_yesterday|event|from_power|meter_(final|time)",
+            r"interval_|daily_|billing_|currency|.*_yesterday|event|undo_event|from_power|meter_(final|time)",
             name,
         )
     }
