@@ -42,14 +42,17 @@ def _empty(request):
 
 
 @contextmanager
-def output(server, folder, *, site="home", zone="Europe/Rome", password=postgres.PASSWORD, **given):
+def output(
+    server, folder, *, site="home", zone="Europe/Rome", password=postgres.PASSWORD, word="", **given
+):
     (folder / "password").write_text(password)
     options = PostgreSQLOptions(
         type="postgresql",
         password=Secret("password", folder),
         **{"url": server and server.url, "database": postgres.DATABASE, **given},
     )
-    made = PostgreSQL("history", options, Context(site, Lines(), folder, folder, ZoneInfo(zone)))
+    context = Context(site, Lines(), folder, folder, ZoneInfo(zone), word)
+    made = PostgreSQL("history", options, context)
     try:
         yield made
     finally:

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
 from collector.contract import BadOption, Context, OutputOptions
+from collector.contract.site import QUOTED_CHARACTERS, taken
 from collector.errors import OutputAway, ReadFault, ReadingsRefused, SecretMissing
 from collector.lines.http import Server
 from collector.lines.http_answer import Limits
@@ -27,7 +28,6 @@ from collector.secrets import Secret
 log = logging.getLogger(__name__)
 
 LIMITS = Limits(connect_s=5.0, wait_s=30.0, answer_s=60.0, most_bytes=1_000_000)
-QUOTED_CHARACTERS = 300
 FAILURES_BEFORE_SEARCH = 5  # a server in trouble answers 500 too, and mostly recovers by itself
 LOOK_BACK = ("1h", "30d")  # an hour is one shard: cheap, and enough where nothing was lost
 
@@ -119,15 +119,17 @@ class InfluxDB:
         others = (self.marks(LATELY) or set()) - {self.installation}
         if not others:
             return
-        which = safe(", ".join(sorted(others))[:QUOTED_CHARACTERS])
-        what = f"{self.server.name}: another installation ({which}) writes site {self.site!r} there"
+        which, place = ", ".join(sorted(others)), f"site {self.site!r}"
         if self.installation not in (self.marks(EVER) or set()):
-            raise OutputAway(
-                f"{what}: give this house another 'site'. If it was this house before, it goes on "
-                f"by itself {LATELY} after the last reading of that one"
-            )
+            raise taken(self.server.name, which, place, "give this house another 'site'")
         if others - self.told:
-            log.warning("%s, so two houses become one: give one of them another 'site'", what)
+            log.warning(
+                "%s: another installation (%s) writes %s there, so two houses become one: give one "
+                "of them another 'site'",
+                self.server.name,
+                safe(which[:QUOTED_CHARACTERS]),
+                place,
+            )
         self.told = others
 
     def marks(self, span: str) -> set[str] | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from collector.contract import Context, extras
+from collector.contract.site import taken
 from collector.errors import OutputAway, ReadingsRefused
 from collector.outputs.postgresql import views
 from collector.outputs.postgresql.answers import Failed, Login
@@ -54,6 +55,7 @@ class PostgreSQL:
         self.name = name
         self.options = options
         self.zone = context.zone.key
+        self.installation = context.installation
         self.host, self.port = place(options.url)
         self.ca = str(context.config_dir / options.ca) if options.ca else SYSTEM_CAS
         self.sslmode = options.sslmode or ("disable" if is_here(self.host) else "verify-full")
@@ -79,6 +81,8 @@ class PostgreSQL:
         """Connect where that is not done, and look at what is there. Raise OutputAway."""
         if self.connection is None or self.connection.has_hung_up():
             self.connect()
+        else:
+            self.hold_site()
         self.is_purge_due = True
 
     def close(self) -> None:
@@ -103,12 +107,20 @@ class PostgreSQL:
             self.check_version(self.connection.version)
             self.ask(SETTINGS)
             with self.nothing_foreign(), self.transaction():
-                views.put_site(self.ask, self.tables.site, self.zone)
+                views.put_site(self.ask, self.tables.site, self.zone, self.installation)
+            self.hold_site()
             self.tables.look()
             self.make_views()
         except OutputAway:
             self.close()
             raise
+
+    def hold_site(self) -> None:
+        """Raise OutputAway where another installation writes our site."""
+        site = self.tables.site
+        if other := views.hold_site(self.ask, site, self.installation):
+            mend = "give this house another 'site'"
+            raise taken(self.login.where, other, f"site {site!r}", mend)
 
     def settings(self, *, can_choose: bool) -> dict[str, str]:
         """Return what libpq is given, the password among it."""

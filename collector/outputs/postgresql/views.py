@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
+from collector.contract.site import LATELY_S
 from collector.outputs.postgresql.tables import HERE, OURS, Ask, NotOurs, lock, quoted
 
 MARK = "Energy Monitor: view"
@@ -16,12 +17,31 @@ RELATIONS = f"""
 """  # noqa: S608  only our own words
 
 MAKE_SITES = f"""
-    CREATE TABLE IF NOT EXISTS {SITES} (site text PRIMARY KEY, zone text NOT NULL)
+    CREATE TABLE IF NOT EXISTS {SITES} (
+        site text PRIMARY KEY, zone text NOT NULL, installation text, seen timestamptz
+    )
+"""
+# Whose a site is: nobody's, ours, or of one that has not been seen lately.
+IS_OURS = f"""
+    (known.installation IS NULL OR known.installation = %s
+        OR known.seen < now() - interval '{LATELY_S} seconds')
 """
 PUT_SITE = f"""
-    INSERT INTO {SITES} AS known VALUES (%s, %s)
-    ON CONFLICT (site) DO UPDATE SET zone = EXCLUDED.zone WHERE known.zone <> EXCLUDED.zone
+    INSERT INTO {SITES} AS known (site, zone) VALUES (%s, %s)
+    ON CONFLICT (site) DO UPDATE SET zone = EXCLUDED.zone
+    WHERE known.zone <> EXCLUDED.zone AND {IS_OURS}
 """  # noqa: S608
+HOLD = f"""
+    UPDATE {SITES} AS known SET installation = %s, seen = now() WHERE site = %s AND {IS_OURS}
+    RETURNING site
+"""  # noqa: S608
+HELD_BY = f"SELECT installation FROM {SITES} WHERE site = %s"  # noqa: S608
+
+# A table of an older release has no place for whose a site is.
+HAS_PLACE = f"""
+    SELECT 1 FROM pg_attribute WHERE attrelid = '{SITES}'::regclass AND attname = 'installation'
+"""  # noqa: S608
+MAKE_PLACE = f"ALTER TABLE {SITES} ADD COLUMN installation text, ADD COLUMN seen timestamptz"
 
 FOREIGN = f"""
     SELECT 1 FROM pg_class WHERE relnamespace = {HERE} AND relname = %s AND NOT {OURS}
@@ -96,13 +116,23 @@ def outdated(ask: Ask, quantities: Mapping[str, Iterable[str]]) -> Iterator[tupl
             yield name, statement, mark
 
 
-def put_site(ask: Ask, site: str, zone: str) -> None:
+def put_site(ask: Ask, site: str, zone: str, installation: str) -> None:
     """Note where the days of a house begin, in a transaction. Raise NotOurs."""
     lock(ask)
     if ask(FOREIGN, [SITES]):
         raise NotOurs(SITES)
     ask(MAKE_SITES)
-    ask(PUT_SITE, [site, zone])
+    if not ask(HAS_PLACE):
+        ask(MAKE_PLACE)
+    ask(PUT_SITE, [site, zone, installation])
+
+
+def hold_site(ask: Ask, site: str, installation: str) -> str:
+    """Take a site, or keep it, for an installation; return which other one has it, '' for none."""
+    if not installation or ask(HOLD, [installation, site, installation]):
+        return ""
+    held = ask(HELD_BY, [site])
+    return str(held[0][0]) if held else ""
 
 
 def make(ask: Ask, name: str, statement: str, mark: str) -> None:

@@ -3,12 +3,15 @@
 A batch is one transaction: all of it is carried out, or nothing.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 from collector.contract import BadOption, Context, OutputOptions
+from collector.contract.site import LATELY_S, taken
 from collector.errors import OutputAway, ReadingsRefused
+from collector.lines.redis import Answer, Refusal
 from collector.options import option
 from collector.outputs.redis.hmap import Hmap
 from collector.outputs.redis.server import Server
@@ -79,6 +82,7 @@ class Redis:
             self.server = Server(options.url, options.database, options.user, options.password)
         except ValueError as error:
             raise BadOption("url", f"{error}, where PORT is 6379") from error
+        self.installation, self.prefix = context.installation, options.prefix
         self.layout: Layout = Streams(options.prefix, options.keep, context.tags(options))
         if options.layout == "hmap_time_series":
             self.layout, self.keeps_kinds = Hmap(options.prefix), False
@@ -90,6 +94,25 @@ class Redis:
         """Connect, and log in. Raise OutputAway, SecretMissing."""
         self.layout.forget()
         self.server.open()
+        if self.installation:
+            self.hold_prefix()
+
+    def hold_prefix(self) -> None:
+        """Raise OutputAway where another installation writes below our prefix.
+
+        A login that may not look, as an older list of rights says, is not told.
+        """
+        key = f"{self.prefix}:installation"
+        answers = self.server.ask_all([("HGET", key, "word"), ("HGET", key, "seen")])
+        if any(isinstance(each, Refusal) for each in answers):
+            return
+        word, seen = (text(each) for each in answers)
+        now_s = int(time.time())
+        is_here = seen.isdecimal() and abs(now_s - int(seen)) < LATELY_S
+        if word != self.installation and is_here:
+            mend = "give this house another 'prefix' or 'database'"
+            raise taken(self.server.name, word, f"the keys {self.prefix}:…", mend)
+        self.server.ask_all([("HSET", key, "word", self.installation, "seen", now_s)])
 
     def newest_ms(self) -> int | None:
         """Return the time of the newest reading that the server holds; None if it can't say."""
@@ -108,3 +131,7 @@ class Redis:
     def close(self) -> None:
         self.layout.forget()
         self.server.close()
+
+
+def text(answer: Answer) -> str:
+    return answer.decode("ascii", "replace") if isinstance(answer, bytes) else ""

@@ -38,8 +38,8 @@ def client(server):
 def make(server, client, tmp_path):  # noqa: ARG001  an empty server
     made = []
 
-    def output(url=server.line, **options):
-        context = Context("home", Lines(), tmp_path, tmp_path / "state")
+    def output(url=server.line, word="", **options):
+        context = Context("home", Lines(), tmp_path, tmp_path / "state", installation=word)
         made.append(Redis("cache", RedisOptions(type="redis", url=url, **options), context))
         return made[-1]
 
@@ -355,3 +355,36 @@ def test_what_it_writes_is_what_the_source_redis_reads(make, server, tmp_path):
         (AT_MS + 1000, {"voltage": 12.5}),
     ]
     assert [each.device for each in readings] == ["it.mains"] * 2
+
+
+def test_a_prefix_belongs_to_one_installation_at_a_time(make, client):
+    first, second = make(word="a" * 16), make(word="b" * 16)
+    first.open()
+    with pytest.raises(OutputAway, match=r"\(aaaaaaaaaaaaaaaa\) writes the keys em:…") as away:
+        second.open()
+    assert "give this house another 'prefix' or 'database'" in str(away.value)
+    first.open()
+    make(word="b" * 16, prefix="cabin").open()
+    client.hset("em:installation", "seen", int(client.hget("em:installation", "seen")) - 901)
+    second.open()
+    with pytest.raises(OutputAway, match="bbbbbbbbbbbbbbbb"):
+        first.open()
+
+
+@pytest.mark.parametrize("seen", [b"", b"soon", "٣".encode(), b"99999999999999999999"])
+def test_a_time_that_can_not_be_holds_no_prefix(make, client, seen):
+    client.hset("em:installation", mapping={"word": b"\xff", "seen": seen})
+    make(word="b" * 16).open()
+    assert client.hget("em:installation", "word") == b"b" * 16
+
+
+def test_a_login_that_may_not_look_is_let_through(make, client, tmp_path):
+    secret = Secret("it", tmp_path)
+    (tmp_path / "it").write_text(PASSWORD)
+    client.acl_setuser("narrow", enabled=True, passwords=[f"+{PASSWORD}"], keys="em:*",
+                       commands=["+select", "+hset"])  # fmt: skip
+    try:
+        make(word="b" * 16, user="narrow", password=secret).open()
+    finally:
+        client.acl_deluser("narrow")
+    assert not client.exists("em:installation")
