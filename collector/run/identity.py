@@ -3,8 +3,8 @@
 Far sides that several houses share tell two by it that carry the same site.
 """
 
+import os
 import re
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,4 +28,4 @@ def make_installation(data_dir: Path) -> None:
     if not installation(data_dir):
         with suppress(OSError):
             data_dir.mkdir(parents=True, exist_ok=True)
-            files.replace(data_dir / FILE, f"{secrets.token_hex(BYTES)}\n".encode())
+            files.replace(data_dir / FILE, f"{os.urandom(BYTES).hex()}\n".encode())
