@@ -105,6 +105,7 @@ class MQTTIn:
         self.said: dict[str, dict[Form, Said]] = defaultdict(dict)
         self.once = Once(log)
         self.opened_s = 0.0
+        self.widened_s = 0.0  # when something came of which nothing had been said before
         self.silent: set[str] = set()
         self.offline: set[str] = set()
 
@@ -166,6 +167,8 @@ class MQTTIn:
         self.offline.discard(device)
         with self.lock:
             said = self.said[device].setdefault(form, Said(form.message.kind))
+            if values.keys() - said.values.keys():
+                self.widened_s = at_s
             before = said.values if form.message.partial else {}
             said.values, said.at_s = {**before, **values}, at_s
 
@@ -221,11 +224,15 @@ class MQTTIn:
         return raw_rows(topic, fields, document, ", ".join(dict.fromkeys(devices)))
 
     def await_first(self) -> None:
-        """Wait for all devices that have a name, for a moment after connecting."""
+        """Wait for a moment after connecting: for all devices that have a name.
+
+        Many send each value in a message of its own, so what follows the first is waited for too.
+        """
         until_s = self.opened_s + FIRST_S
-        while time.monotonic() < until_s and self.broker.fault is None:
+        while (now_s := time.monotonic()) < until_s and self.broker.fault is None:
             self.settle()
-            if self.said and not self.unheard(self.said):
+            is_settled = now_s - self.widened_s >= SETTLE_S
+            if self.said and is_settled and not self.unheard(self.said):
                 return
             time.sleep(0.02)
 

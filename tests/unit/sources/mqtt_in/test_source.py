@@ -517,6 +517,20 @@ def test_the_first_read_waits_for_a_moment(broker, listening, monkeypatch):
     assert source.read(AT_MS, frozenset({"active_power"}))[0].values == {"active_power": 1}
 
 
+def test_the_first_read_waits_for_values_that_come_one_by_one(broker, listening, monkeypatch):
+    monkeypatch.setattr(mqtt_in, "FIRST_S", 20)
+    source = listening(devices={"plugs": Device(model="shelly-gen1")})
+    source.opened_s = time.monotonic()
+    for after_s, topic in enumerate(["relay/0/power", "relay/1/power", "relay/1"]):
+        said = [f"shellies/boiler/{topic}", "1"]
+        threading.Timer(0.2 * after_s, broker.say, said).start()
+    found = {each.device: each.values for each in source.read(AT_MS, frozenset())}
+    assert found == {
+        "plugs.boiler": {"active_power": 1},
+        "plugs.boiler.1": {"active_power": 1, "relay": 1},
+    }
+
+
 def test_a_bug_of_ours_is_told_where_the_service_looks(broker, listening, monkeypatch):
     source = listening()
     monkeypatch.setattr(source.broker, "heard", lambda *_: 1 / 0)
