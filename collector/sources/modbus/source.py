@@ -151,10 +151,13 @@ class Modbus:
         due = self.due_for(quantities)  # a refusal may have taught another function
         before, told = self.last.get(quantities, {}), dict[Device, dict[str, float]]()
         every: list[Sequence[int]] = []
+        parts_lack = set[tuple[Device, str]]()
         for register, device, pick in due.places:
             try:
                 held = pick(words)
             except KeyError:  # it was left out
+                if register.adds:
+                    parts_lack.add((device, register.quantity))
                 continue
             every.append(held)
             value = register.value(held)
@@ -167,6 +170,8 @@ class Modbus:
             if register.adds:
                 value = total([value, values.get(quantity, 0.0)])
             values[quantity] = value
+        for device, quantity in parts_lack:  # a part is not the whole
+            told.get(device, {}).pop(quantity, None)
         if self.map.name != sunspec.NAME:
             self.check(told, every, due.quantities)
         self.last[quantities] = told

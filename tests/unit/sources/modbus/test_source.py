@@ -236,6 +236,15 @@ def test_an_optional_register_that_is_refused_alone_is_left_out(own_maps, caplog
     assert line.startswith("mains: power_factor is left out: address 1 on ")
 
 
+def test_of_a_total_no_part_is_told_where_the_other_is_left_out(tmp_path):
+    known = {0x0500: 0x45C9, 0x0501: 0xA000}
+    with FarEnd(lambda request: reply(request, {1: known})) as far:
+        source = Modbus("mains", options(far.path, "eastron-sdm72"), context(tmp_path))
+        with opened(source):
+            wanted = ["active_power", "active_power_import", "active_power_export"]
+            assert values(source, *wanted) == {"active_power_import": 6452}
+
+
 def test_a_device_that_refuses_all_is_refused_by_name(own_maps):
     with FarEnd(lambda request: reply(request, {1: {}})) as far:
         with (
