@@ -7,6 +7,7 @@ its length, until the number 0xFFFF.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from collector.errors import DeviceRefused, DeviceSilent, FrameDamaged
@@ -15,6 +16,8 @@ from collector.sources.modbus.registers import ADDRESSES
 BASES = (40000, 50000, 0)
 MARK = (0x5375, 0x6E53)  # "SunS"
 COMMON, END = 1, 0xFFFF
+NO_MODEL = (0, END)  # some of Kostal end with 0 (sunspec/models, issue 44)
+NO_REGISTERS = (1, 2, 3, 4)  # reasons for a refusal; others, such as 6 (busy), may not last
 MOST_MODELS = 100  # the longest chain that was seen has some 30
 LONGEST_WALK_S = 15.0
 INVERTERS = {"101", "102", "103", "111", "112", "113", "701"}
@@ -42,8 +45,9 @@ def find(read: Read, who: str) -> int:
         try:
             if tuple(read(base, 2 + more)[:2]) == MARK:
                 return base
-        except DeviceRefused:
-            continue
+        except DeviceRefused as refusal:
+            if refusal.code not in NO_REGISTERS:
+                raise
         except DeviceSilent as error:
             silence = silence or error
     if silence:
@@ -54,22 +58,39 @@ def find(read: Read, who: str) -> int:
 
 def walk(read: Read, who: str = "it") -> list[Model]:
     """Return the models of the device *who*. Raise ReadFault: FrameDamaged for an endless chain."""
-    address, models = find(read, who) + 2, list[Model]()
+    base = find(read, who)
+    address, models = base + 2, list[Model]()
     begun_s = time.monotonic()
     while len(models) < MOST_MODELS and address + 2 <= ADDRESSES:
         if time.monotonic() - begun_s > LONGEST_WALK_S:
             raise DeviceSilent(
                 f"{who} told {len(models)} models in {LONGEST_WALK_S:.0f} s, and no end"
             )
-        try:
-            number, length = read(address, 2)
-        except DeviceRefused:  # the end of the registers: some leave out the last number
-            number = END
-        if number == END:
+        number, length = head(read, base, address)
+        if number in NO_MODEL:
             return models
         models.append(Model(number, address, length))
         address += 2 + length
     raise FrameDamaged(f"{who} tells a chain of models without an end: {len(models)} came")
+
+
+def head(read: Read, base: int, address: int) -> Sequence[int]:
+    """Return number and length of the model at *address*. Raise ReadFault.
+
+    Some devices leave out the last number, and refuse it or say nothing. Silence counts as the end
+    where the device still answers at *base*. Three registers are asked for there, so that on a
+    serial line a late answer is not taken for that one.
+    """
+    try:
+        return read(address, 2)
+    except DeviceRefused as refusal:
+        if refusal.code not in NO_REGISTERS:
+            raise
+    except DeviceSilent:
+        read(base, 3)
+        with suppress(DeviceSilent, DeviceRefused):
+            return read(address, 2)
+    return END, 0
 
 
 def identity(models: Sequence[Model], read: Read) -> Mapping[str, str]:

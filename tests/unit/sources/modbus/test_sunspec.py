@@ -24,7 +24,16 @@ from tests.fakes.sunspec_image import (
     points,
 )
 
-UNITS = {"C": "°C", "Pct": "", "PF": "", "% AhrRtg": "%", "Var": "var", "Varh": "varh", None: ""}
+UNITS = {
+    "C": "°C",
+    "Pct": "",
+    "PF": "",
+    "% AhrRtg": "%",
+    "%WHRtg": "%",
+    "Var": "var",
+    "Varh": "varh",
+    None: "",
+}
 
 
 def reading(registers):
@@ -78,7 +87,7 @@ def test_a_model_is_as_its_definition_says(number):
 
 def test_all_models_that_matter_in_a_house_are_known():
     numbers = {101, 102, 103, 111, 112, 113, 120, 124, 160, *range(201, 205), *range(211, 215)}
-    numbers |= {701, 702, 713, 714}
+    numbers |= {701, 702, 713, 714, 802}
     assert set(sunspec.contents()) == numbers
 
 
@@ -295,6 +304,56 @@ def test_a_chain_that_ends_with_the_registers_has_ended():
     ]
 
 
+def test_a_chain_that_ends_with_0_has_ended():
+    read = reading(image(common(), METER, end=(0, 0)))
+    assert [each.number for each in sunspec_chain.walk(read)] == [1, 203]
+
+
+def faulty(read, fault, *, times):
+    """Return *read* that raises *fault* where the chain of a meter goes on, for *times*."""
+    place, left = 40070, [times]
+
+    def read_or_raise(address, count):
+        if address == place and left[0]:
+            left[0] -= 1
+            raise fault
+        return read(address, count)
+
+    return read_or_raise
+
+
+def test_silence_behind_the_last_model_is_the_end_where_the_device_still_answers():
+    read = reading(image(common(), METER))
+    one = faulty(read, DeviceSilent("nothing"), times=1)
+    assert [each.number for each in sunspec_chain.walk(one)] == [1, 203]
+    for_ever = faulty(read, DeviceSilent("nothing"), times=-1)
+    assert [each.number for each in sunspec_chain.walk(for_ever)] == [1]
+
+
+def test_a_device_that_falls_silent_while_it_tells_its_models_has_not_told_them():
+    read, heard = reading(image(common(), METER)), []
+
+    def falling_silent(address, count):
+        heard.append(address)
+        if len(heard) > 2:
+            raise DeviceSilent("nothing")
+        return read(address, count)
+
+    with pytest.raises(DeviceSilent):
+        sunspec_chain.walk(falling_silent)
+
+
+@pytest.mark.parametrize("place", [40000, 40070])
+def test_a_device_that_is_busy_has_neither_ended_its_chain_nor_none(place):
+    def busy(address, count):
+        if address == place:
+            raise DeviceRefused("exception 6: busy", 6)
+        return reading(image(common(), METER))(address, count)
+
+    with pytest.raises(DeviceRefused, match="busy"):
+        sunspec_chain.walk(busy)
+
+
 def test_what_is_no_sunspec_device_is_said():
     with pytest.raises(
         DeviceRefused, match="it is not a SunSpec device: at none of 40000, 50000, 0"
@@ -302,7 +361,7 @@ def test_what_is_no_sunspec_device_is_said():
         sunspec_chain.walk(reading(dict.fromkeys(range(0x10000), 7)))
 
 
-@pytest.mark.parametrize(("number", "length"), [(0, 0), (1, 0), (103, 1), (7, 0xFFFF), (7, 500)])
+@pytest.mark.parametrize(("number", "length"), [(1, 0), (103, 1), (7, 0xFFFF), (7, 500)])
 def test_a_chain_without_an_end_is_a_damaged_frame(number, length):
     def read(address, _count):
         return (0x5375, 0x6E53) if address == 40000 else (number, length)
