@@ -20,6 +20,7 @@ from collector.contract import (
     defaults,
     registry,
 )
+from collector.contract.common import HouseFiles
 from collector.contract.house import MainOptions
 from collector.contract.roles import imply
 from collector.options import Faults, Place, parse, read_anyway, read_given, read_mapping
@@ -67,6 +68,10 @@ class Config:
     @property
     def tariffs(self) -> Path:
         return self.file.parent / self.main.tariffs
+
+    @property
+    def house_files(self) -> HouseFiles:
+        return HouseFiles(self.tariffs, self.ledger, self.data_dir / "holidays.json")
 
     @property
     def secrets(self) -> Path:
@@ -134,7 +139,10 @@ def read(file: Path) -> Config:
         faults.add(
             Place(str(file), "sources"), None, "no source is configured: nothing would be read"
         )
-    read["derivations"] = defaults.derivations(read["derivations"], named["outputs"])
+    contracts = (file.parent / main.tariffs).exists()
+    read["derivations"] = defaults.derivations(
+        read["derivations"], named["outputs"], costs=contracts
+    )
     return Config(file, main, faults=faults, **read)
 
 

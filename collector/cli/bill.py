@@ -1,6 +1,7 @@
 """``energy-monitor bill``: what energy cost, line by line."""
 
 import re
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from collector.errors import EnergyMonitorError
 if TYPE_CHECKING:
     from collector.config import Config
     from collector.derive.cost.bill import Bill
-    from collector.derive.cost.tariffs import ContractOptions, Tariffs
+    from collector.derive.cost.tariffs import Tariffs
     from collector.ledger.database import Database
 
 
@@ -109,23 +110,18 @@ def bills_of(
     meter: str | None,
 ) -> "list[Bill]":
     """Return the bill of each meter. Raise EnergyMonitorError."""
+    from collector.contract.roles import roles_of  # noqa: PLC0415
     from collector.derive.cost.bill import House  # noqa: PLC0415
     from collector.derive.cost.flows import FromLedger  # noqa: PLC0415
-    from collector.derive.cost.holidays import Holidays  # noqa: PLC0415
+    from collector.derive.cost.holidays import Holidays, about  # noqa: PLC0415
 
     zone = ZoneInfo(loaded.main.timezone)
     today = datetime.now(UTC).astimezone(zone).date()
     month, day, year = span
     asked = month or day or year or today
-    known = Holidays(loaded.data_dir / "holidays.json")
-
-    def holidays(contract: "ContractOptions") -> frozenset[date]:
-        found = contract.holidays
-        years = range(asked.year - 2, asked.year + 2)
-        return known.of(found.code, years) if found.code else found.dates
-
+    holidays = about(Holidays(loaded.house_files.holidays), asked.year)
     found = []
-    for name in meters_of(contracts, database, meter):
+    for name in meters_of(contracts, database, meter, roles_of(loaded.sources)):
         house = House(name, contracts.of(name), FromLedger(database, name), zone, holidays)
         if day:
             found.append(house.day(day, today))
@@ -136,9 +132,11 @@ def bills_of(
     return found
 
 
-def meters_of(contracts: "Tariffs", database: "Database", wanted: str | None) -> list[str]:
+def meters_of(
+    contracts: "Tariffs", database: "Database", wanted: str | None, roles: Mapping[str, str]
+) -> list[str]:
     """Return the meters to bill. Raise EnergyMonitorError where that is not clear."""
-    from collector.derive.cost.flows import meters  # noqa: PLC0415
+    from collector.derive.cost.flows import billed, meters  # noqa: PLC0415
     from collector.scalars import did_you_mean  # noqa: PLC0415
 
     known = meters(database)
@@ -152,9 +150,10 @@ def meters_of(contracts: "Tariffs", database: "Database", wanted: str | None) ->
         return named
     if not known:
         raise EnergyMonitorError("the ledger has no meter yet")
-    if len(known) > 1:
+    found = billed(known, roles)
+    if len(found) != 1:
         raise EnergyMonitorError(
             f"which meter is billed? The ledger has {', '.join(known)}; name one with --meter, or "
             f"'meter:' in {contracts.file.name}"
         )
-    return known
+    return found

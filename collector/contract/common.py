@@ -28,6 +28,15 @@ class Lines(Protocol):
 
 
 @dataclass(frozen=True)
+class HouseFiles:
+    """What the whole house keeps: its contracts, its ledger, the public holidays it asked for."""
+
+    tariffs: Path
+    ledger: Path
+    holidays: Path
+
+
+@dataclass(frozen=True)
 class Context:
     """What a source, an output or a derivation is given besides its options.
 
@@ -35,7 +44,8 @@ class Context:
     owner's own device maps lie, *state_dir* is a folder of its own for what it must remember.
     *zone* is the time zone of the house, in which its days begin. *installation* is a random word
     that no other installation has; '' where none is known. *roles* says what the devices of all
-    sources are in the house, *alerts* what each alert means, by its rule.
+    sources are in the house, *alerts* what each alert means, by its rule. *files* are those of the
+    whole house, where a derivation may read.
     """
 
     site: str
@@ -46,6 +56,7 @@ class Context:
     installation: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
     alerts: Mapping[str, Meaning] = field(default_factory=dict)
+    files: HouseFiles | None = None
 
     def tags(self, options: OutputOptions) -> dict[str, str]:
         """Return the tags that an output adds to every reading: plain words, the site first."""

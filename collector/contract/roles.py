@@ -13,7 +13,8 @@ from collector.contract.options import SourceOptions
 from collector.scalars import ROLES, Role, did_you_mean
 
 HOUSE = "house"
-SINGLE = ("grid", HOUSE)  # two solar inverters add up by themselves, two meters at the grid may not
+GRID = "grid"
+SINGLE = (GRID, HOUSE)  # two solar inverters add up by themselves, two meters at the grid may not
 FLOWS = "flows"
 Wrong = tuple[str, str]  # the path of an option, and what is wrong with it
 

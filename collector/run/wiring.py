@@ -182,7 +182,10 @@ def context(config: Config, name: str, lines: Lines) -> Context:
     state_dir = config.data_dir / "state" / name
     zone = ZoneInfo(config.main.timezone)
     whose, roles = installation(config.data_dir), roles_of(config.sources)
-    return Context(config.main.site, lines, config.file.parent, state_dir, zone, whose, roles)
+    return Context(
+        *(config.main.site, lines, config.file.parent, state_dir, zone, whose, roles),
+        files=config.house_files,
+    )
 
 
 def new_health(config: Config, now_ms: float = 0) -> Health:

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from collector import config
 from collector.contract import Context, DerivationOptions, registry
+from collector.contract.common import HouseFiles
 from collector.contract.rolled import rolled
 from collector.errors import ConfigFault
 from collector.journal.journal import Journal
@@ -49,6 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "battery_bank": {"device": "shed", "chemistry": "agm", "capacity": 100, "charged_time": "5s"},
     "heat_pump": {"device": "pump", "meter": "mains", "boundary": "H3"},
     "energy": {},
+    "cost": {},
     "flows": {},
     "rollup": {},
     "alerts": {
@@ -69,7 +71,10 @@ EVERY_MS = 1_000
 BEGAN_MS = 1_792_969_150_000  # 2026-10-25 23:59:10 in Rome: a day ends in these readings
 NOWHERE = Path("/nowhere")
 ROLES = {"mains": Role("grid"), "shed": Role("part of house")}
-CONTEXT = Context("home", Lines(), NOWHERE, NOWHERE, ZoneInfo("Europe/Rome"), roles=ROLES)
+FILES = HouseFiles(Path(__file__).parent / "tariffs.yaml", NOWHERE / "ledger", NOWHERE / "holidays")
+CONTEXT = Context(
+    *("home", Lines(), NOWHERE, NOWHERE, ZoneInfo("Europe/Rome")), roles=ROLES, files=FILES
+)
 
 
 def class_of(kind):
@@ -120,6 +125,8 @@ def two_meters(count, seed=1):
             readings += [battery(at_ms, chance), heat_pump(at_ms, number)]
         if number % 10 == 0:
             readings.append(Reading("collector", "collector", at_ms, {"journal_size": 1.0}))
+        if number % 50 == 0:
+            readings.append(market(number))
     for place in range(7, len(readings) - 40, 23):
         readings.insert(place + chance.randrange(40), readings.pop(place))
     for place in range(5, len(readings), 31):
@@ -132,6 +139,13 @@ def battery(at_ms, chance):
     current = chance.choice([2.0, 1.5, -7.3])
     values = {"battery_current": current, "battery_voltage": 13.8, "state_of_charge": 71.0}
     return Reading("battery", "shed", at_ms, values)
+
+
+def market(number):
+    """Return the price of a quarter of an hour; the first ones are corrected later."""
+    quarter_ms = BEGAN_MS // 900_000 * 900_000 + number % 150 // 50 * 900_000
+    values = {"price": 0.1 + number / 1000, "price_length": 900.0, "currency": 978.0}
+    return Reading("price", "spot", quarter_ms, values)
 
 
 def heat_pump(at_ms, number):

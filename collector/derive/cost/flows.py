@@ -4,15 +4,17 @@ What lies in a gap is shared over it by time: its cost is then that at the mean 
 that the gap covers. It is marked, and no peak is looked for in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from collector.ledger.book import shares
-from collector.ledger.database import Database, Kind, Series
-from collector.ledger.days import QUARTER_MS, Amount
+from collector.contract.roles import GRID
+from collector.ledger.book import Key, shares
+from collector.ledger.database import Gap, Kind, Series
+from collector.ledger.days import QUARTER_MS, Amount, Row
 
 PRICE, CURRENCY = "price", "currency"
+FOREVER = 1 << 40
 # The total of what is drawn from the grid: the first of these that a meter has.
 IMPORTS: tuple[tuple[str, Kind], ...] = (
     ("active_energy_import", "counter"),
@@ -44,6 +46,17 @@ class Market:
     currencies: frozenset[int] = frozenset()
 
 
+class Quarters(Protocol):
+    """What of a ledger a bill is made from: an open one, or what a derivation remembers of it."""
+
+    @property
+    def known(self) -> Mapping[Key, Series]: ...
+
+    def quarters(self, series: Series, begin: int, end: int) -> Iterator[tuple[int, Row]]: ...
+
+    def gaps(self, series: Series, begin_ms: int, end_ms: int) -> list[Gap]: ...
+
+
 class Flows(Protocol):
     """What a bill is made from; *flow* is ``import`` or ``export``, perhaps with a register."""
 
@@ -54,11 +67,12 @@ class Flows(Protocol):
 
 
 class FromLedger:
-    """The flows of one meter in an open ledger; what was read once is kept."""
+    """The flows of one meter in a ledger, before the quarter *until*; what was read is kept."""
 
-    def __init__(self, database: Database, meter: str) -> None:
+    def __init__(self, database: Quarters, meter: str, until: int = FOREVER) -> None:
         self.database = database
         self.meter = meter
+        self.until = until
         self.known: dict[tuple[str, int, int], Use] = {}
 
     def series(self, flow: str) -> Series | None:
@@ -77,8 +91,8 @@ class FromLedger:
         return self.known[key]
 
     def read(self, flow: str, begin: int, end: int) -> Use:
-        use, series = Use(), self.series(flow)
-        if series is None:
+        use, series, end = Use(), self.series(flow), min(end, self.until)
+        if series is None or begin >= end:
             return use
         for quarter, row in self.database.quarters(series, begin, end):
             assert isinstance(row, Amount)
@@ -111,9 +125,18 @@ class FromLedger:
         return [(at, row) for at, row in found if isinstance(row, Amount)]
 
 
-def meters(database: Database) -> list[str]:
+def meters(database: Quarters) -> list[str]:
     """Return the devices that have a total of what is drawn from the grid."""
     names = set(IMPORTS)
     return sorted(
         {device for device, quantity, kind in database.known if (quantity, kind) in names}
     )
+
+
+def billed(known: Collection[str], roles: Mapping[str, str]) -> list[str]:
+    """Return which of the *known* meters a contract may be of that names none.
+
+    That is the meter at the grid, or else every one that has no other role.
+    """
+    at_grid = [each for each in known if roles.get(each) == GRID]
+    return at_grid or [each for each in known if not roles.get(each)]

@@ -7,7 +7,7 @@ country and year is asked for once.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from collector import files
 from collector.contract import extras
+from collector.derive.cost.tariffs import ContractOptions
 from collector.errors import EnergyMonitorError, PackageMissing
 from collector.scalars import did_you_mean
 
@@ -60,6 +61,16 @@ class Holidays:
             with suppress(OSError):  # it is asked again
                 files.replace(self.file, json.dumps(self.known).encode(), durable=False, give=True)
         return frozenset(date.fromisoformat(day) for each in wanted for day in by_year[each])
+
+
+def about(known: Holidays, year: int) -> Callable[[ContractOptions], frozenset[date]]:
+    """Return what says the holidays of a contract, in the years around one."""
+
+    def holidays(contract: ContractOptions) -> frozenset[date]:
+        found = contract.holidays
+        return known.of(found.code, range(year - 2, year + 2)) if found.code else found.dates
+
+    return holidays
 
 
 def ask(code: str, years: list[str]) -> list[str]:
