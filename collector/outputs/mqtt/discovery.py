@@ -14,7 +14,7 @@ from typing import Any
 import collector
 from collector.lines.mqtt_publish import Message
 from collector.outputs.mqtt.device import Device
-from collector.outputs.mqtt.mapping import OWN_KINDS, entity, is_enabled, words
+from collector.outputs.mqtt.mapping import OWN_KINDS, entity, is_enabled, money, words
 
 PLAIN = re.compile(r"[A-Za-z0-9_]+")
 LARGEST_PART = 100_000  # some brokers in the cloud take 128 kB
@@ -129,6 +129,8 @@ def component(topics: Topics, place: str, device: Device, quantity: str) -> dict
         "name": words(quantity),
         **found.fields,
     }
+    if "currency" in device.values:
+        fields |= money(quantity, device.values["currency"].text)
     if device.kind in OWN_KINDS:
         fields["ent_cat"] = "diagnostic"
     if not is_enabled(device.kind, quantity):

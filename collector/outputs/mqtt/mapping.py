@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
+from collector.contract.currencies import CODES
 from collector.quantity import Quantity, catalogue
 
 # Our unit → device class, unit as Home Assistant writes it, digits shown after the point.
@@ -51,14 +52,19 @@ CLASSES = {
     "humidity": "humidity",
     "wind_direction": "wind_direction",
     "error_time": "timestamp",
+    "cost_today_since": "timestamp",
+    "cost_month_since": "timestamp",
     "switch_off_time": "timestamp",
 }
 STATE_CLASSES = {
     "active_energy_net": "total",  # it falls where more is exported
     "yield_today": "total_increasing",  # it falls to 0 each day, which is a reset
 }
-# A device says these now, but they are about yesterday, or about a price that is not published.
+# A device says these now, but they are about yesterday, or about a price that is beside them.
 UNPUBLISHED = {"currency", "yield_yesterday", "panel_power_max_yesterday"}
+# Sums of money, each with the quantity that says when it began again; prices are per kWh.
+COSTS = {"cost_today": "cost_today_since", "cost_month": "cost_month_since"}
+PRICES = ("import_price", "export_price")
 # A state of two values, and what it is when it is on.
 PROBLEMS = (
     "alarm",
@@ -119,6 +125,25 @@ def entity(quantity: str) -> Entity | None:
         "val_tpl": template(row),
     }
     return Entity("sensor", {name: value for name, value in fields.items() if value is not None})
+
+
+def money(quantity: str, currency: str) -> dict[str, str]:
+    """Return what makes costs and prices of *quantity* in Home Assistant, if it is one. Pure.
+
+    *currency* is its number in the journal's text, which no catalogue knows.
+    """
+    code = CODES.get(int(float(currency)), "")
+    if code and quantity in PRICES:
+        return {"unit_of_meas": f"{code}/kWh"}
+    if code and quantity in COSTS:
+        began = f"{{{{value_json.{COSTS[quantity]}|default('')}}}}"
+        return {
+            "dev_cla": "monetary",
+            "unit_of_meas": code,
+            "stat_cla": "total",
+            "lrst_val_tpl": began,
+        }
+    return {}
 
 
 def state(row: Quantity) -> Entity:

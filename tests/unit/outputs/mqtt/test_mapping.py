@@ -74,6 +74,22 @@ def test_a_meter_stands_in_the_energy_dashboard():
     assert found["active_power"]["state_class"] == "measurement"
 
 
+def test_a_cost_is_money_that_begins_again_and_a_price_is_per_kwh():
+    device = Device("cost")
+    texts = {"cost_today": "3.21", "cost_today_since": "1763654400.0", "import_price": "0.31"}
+    device.take(1_000, [*texts.items(), ("currency", "978.0")])
+    (message,) = discovery.configs(TOPICS, "mains", device).values()
+    found = components(json.loads(message.payload))
+    cost = found["cost_today"]
+    assert (cost["device_class"], cost["state_class"]) == ("monetary", "total")
+    assert cost["unit_of_measurement"] == "EUR"
+    state = payload(1_000, {}, "cost", "mains", [*texts.items()])
+    began = {"value_template": cost["last_reset_value_template"]}
+    assert shown(began, state) == "2025-11-20T16:00:00.000+00:00"
+    assert found["import_price"]["unit_of_measurement"] == "EUR/kWh"
+    assert found["import_price"]["state_class"] == "measurement"
+
+
 @pytest.mark.parametrize(
     ("quantity", "name"),
     [
