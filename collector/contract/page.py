@@ -1,14 +1,17 @@
 """What the page understands in the configuration, and what it is given to show.
 
-It serves over HTTP what the service holds in memory. It asks no device and no disk.
+It serves over HTTP what the service holds in memory, and what stands in journal and ledger, which
+it reads. It asks no device and writes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import NamedTuple
 
 from collector.options import option
+from collector.scalars import Role
 from collector.secrets import Secret
 from collector.status import Status
 
@@ -17,10 +20,14 @@ IPAddress = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, kw_only=True)
 class PageOptions:
-    """Where /metrics is served, and to whom."""
+    """Where the page, its API and /metrics are served, and to whom."""
 
     port: int = option(
-        "port of /metrics; 0 serves nothing", example=9992, default=9992, low=0, high=65535
+        "port of the page, its API and /metrics; 0 serves nothing",
+        example=9992,
+        default=9992,
+        low=0,
+        high=65535,
     )
     address: str = option(
         "IP address to listen at; beyond this computer only with a password: 0.0.0.0 is the whole "
@@ -35,7 +42,7 @@ class PageOptions:
         default=(),
     )
     password: Secret | None = option(
-        "password that every request must bring (HTTP Basic, any user name)",
+        "password of the page; a program sends it by HTTP Basic, with any user name",
         example="!secret page-password",
         default=None,
     )
@@ -63,6 +70,24 @@ class DeviceNow(NamedTuple):
     source: str
     at_ms: int
     values: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """The house that is shown, and where its records are: each may be missing.
+
+    *labels* and *roles* are by device. *holidays* is a file that bills keep what they found out in.
+    """
+
+    site: str = "home"
+    timezone: str = "UTC"
+    version: str = ""
+    journal: Path = Path()
+    ledger: Path = Path()
+    tariffs: Path = Path()
+    holidays: Path = Path()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 Show = Callable[[], tuple[Status, Sequence[DeviceNow]]]

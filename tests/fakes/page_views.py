@@ -59,7 +59,7 @@ def spark(mean, swing):
     )
 
 
-def device(name, kind, label, main, *figures, age_s=0.6, source="", points=()):
+def device(name, kind, label, main, *figures, role="", age_s=0.6, source="", points=()):
     return DeviceView(
         device=name,
         kind=kind,
@@ -68,6 +68,7 @@ def device(name, kind, label, main, *figures, age_s=0.6, source="", points=()):
         at_ms=AT_MS - round(age_s * 1000),
         age_s=age_s,
         fresh=age_s < 60,
+        role=role,
         main=main,
         figures=((main, *figures) if main else figures),
         spark=points,
@@ -99,6 +100,7 @@ NOW = NowView(
     ),
     today=Today(
         begin_ms=MIDNIGHT_MS,
+        until_ms=AT_MS,
         house_wh=8912.4,
         import_wh=4210.0,
         export_wh=1822.5,
@@ -125,6 +127,7 @@ NOW = NowView(
                 value=13_450_120.0,
                 unit="Wh",
             ),
+            role="grid",
             points=spark(-400, 350),
         ),
         device(
@@ -133,6 +136,7 @@ NOW = NowView(
             "Roof",
             watts(3120.5, "panel_power", "panel power"),
             Figure(quantity="yield_today", label="yield today", value=9120.0, unit="Wh"),
+            role="solar",
             points=spark(3000, 200),
         ),
         device(
@@ -143,6 +147,7 @@ NOW = NowView(
             watts(362.6, "battery_power", "battery power"),
             Figure(quantity="battery_voltage", label="battery voltage", value=52.81, unit="V"),
             Figure(quantity="time_to_go", label="time to go", value=7260.0, unit="s"),
+            role="battery",
             points=spark(78, 1),
         ),
         device(
@@ -158,13 +163,21 @@ NOW = NowView(
                 unit="°C",
             ),
             Figure(quantity="cop", label="coefficient of performance", value=3.9, unit="1"),
+            role="heat_pump",
             points=spark(1400, 120),
         ),
-        device("fridge", "electricity", "Fridge & <freezer>", watts(84.2), points=spark(70, 30)),
+        device(
+            "fridge",
+            "electricity",
+            "Fridge & <freezer>",
+            watts(84.2),
+            role="part of house",
+            points=spark(70, 30),
+        ),
         device(
             "lights.kitchen", "lighting", "Kitchen", watts(46.0, "estimated_power"), source="lights"
         ),
-        device("garage", "electricity", "Garage", None, age_s=724.0),
+        device("garage", "electricity", "Garage", None, role="part of house", age_s=724.0),
         device(
             "weather",
             "climate",

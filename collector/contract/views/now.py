@@ -41,9 +41,13 @@ class Flow:
 
 @dataclass(frozen=True, kw_only=True)
 class Today:
-    """The local day so far; what the day before had at the same time is beside it."""
+    """The local day up to *until_ms*, the end of its newest quarter hour in the ledger.
+
+    What the day before had at the same time is beside it.
+    """
 
     begin_ms: int = 0
+    until_ms: int = 0
     house_wh: float | None = None
     import_wh: float | None = None
     export_wh: float | None = None
@@ -86,7 +90,10 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceView:
-    """A device; *spark* has the last ten minutes of its main figure, at most 60 points."""
+    """A device; *spark* has the last ten minutes of its main figure, at most 60 points.
+
+    *role* is what it is in the house, as the configuration says: ``grid``, ``part of house``, or ''.
+    """
 
     device: str
     kind: str
@@ -95,6 +102,7 @@ class DeviceView:
     at_ms: int
     age_s: float
     fresh: bool
+    role: str = ""
     main: Figure | None = None
     figures: tuple[Figure, ...] = ()
     spark: tuple[tuple[int, float], ...] = ()
