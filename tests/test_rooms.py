@@ -146,7 +146,7 @@ def test_what_the_appliance_installs_is_imported_and_the_same_in_both_files():
     wanted = {*project["dependencies"], "setuptools>=77"}  # which builds the project itself
     assert {f"{name}{version}" for name, version in pipfile.items()} == wanted
     text = "\n".join(file.read_text() for file in modules().values())
-    for name in pipfile.keys() - {"setuptools", "jinja2"}:  # the page is to come
+    for name in pipfile.keys() - {"setuptools"}:
         module = IMPORTED_AS.get(name, name.replace("-", "_"))
         assert re.search(rf"^ *(import|from) {module}\b", text, re.MULTILINE), name
 

@@ -1,0 +1,211 @@
+"""What each template is given beside its view: what is computed and not merely written. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from collector.contract.views import (
+    BillRow,
+    BillView,
+    CostView,
+    EnergyView,
+    EventsView,
+    HealthView,
+    HistoryView,
+    House,
+    KnownDevice,
+    NowView,
+    Point,
+)
+from collector.page.charts import bars, colours, still, thinned
+from collector.page.choice import Choice
+from collector.page.families import FIRST, by_family
+from collector.page.figures import DASH, SPACE, SYMBOLS, Writer
+from collector.page.flow import picture
+
+ABOVE_USUAL = 1.6  # the gauge ends so far above what is usual
+MOST_ROWS = 60  # of a table: a phone shall show it
+MOST_EVENTS = 100
+LEAST_PLACES = 4  # of a price
+DAY_AND_MORE_MS = 26 * 3_600_000  # the longest day, and a little: a longer time is told by days
+
+
+class Gauge(NamedTuple):
+    """Where the usual and the present power stand, in percent of *most* W."""
+
+    most: int
+    low: float
+    width: float
+    at: float
+
+
+def gauge_of(house: House) -> Gauge | None:
+    if house.power is None or house.usual_low is None or house.usual_high is None:
+        return None
+    most = max(house.usual_high * ABOVE_USUAL, house.power * 1.05, 100.0)
+    share = 100 / most
+    width = round((house.usual_high - house.usual_low) * share, 1)
+    at = round(max(house.power, 0) * share, 1)
+    return Gauge(round(most), round(house.usual_low * share, 1), width, at)
+
+
+def of_now(writer: Writer, *, now: NowView) -> dict[str, Any]:
+    said, flow = writer.words, now.flow
+    currency = now.today.currency
+    form = said("form.money" if currency in SYMBOLS else "form.money_code")
+    text = said(
+        "now.flow_text",
+        **{
+            key: str(writer.figure(getattr(flow, key), "W"))
+            for key in ("house", "grid", "solar", "battery")
+        },
+    )
+    roles = {each.device: getattr(each, "role", "") for each in now.devices}
+    return {
+        "now": now,
+        "gauge": gauge_of(now.house),
+        "flow": picture(flow, said, roles),
+        "flow_text": text,
+        "money_form": form.format(n="{n}", c=SYMBOLS.get(currency, currency)),
+    }
+
+
+def of_devices(writer: Writer, *, now: NowView) -> dict[str, Any]:
+    return {"now": now, "families": by_family(now.devices, writer.words), "first": FIRST}
+
+
+def of_history(
+    writer: Writer,
+    *,
+    choice: Choice,
+    devices: tuple[KnownDevice, ...] = (),
+    history: HistoryView | None = None,
+    energy: EnergyView | None = None,
+    error: str = "",
+) -> dict[str, Any]:
+    said = writer.words
+    shown: dict[str, Any] = {
+        "choice": choice,
+        "devices": devices,
+        "history": history,
+        "energy": energy,
+        "error": error,
+        "chart_words": json.dumps(
+            {"before": said("history.before"), "nothing": said("history.nothing")},
+            ensure_ascii=False,
+        ),
+        "period": period_of(choice, writer),
+        "before": said(f"history.before_{choice.range}"),
+        "still": None,
+        "chart": None,
+        "rows": (),
+    }
+    if history and not error:
+        shift = history.begin_ms - history.before[0][0] if history.before else 0
+        shown["still"] = still(
+            history.points, history.before, history.begin_ms, history.end_ms, shift
+        )
+        shown["rows"] = rows_of(history)
+        shown["shift"] = shift
+        shown["scale"] = scale_marks(history, writer)
+    elif energy and not error:
+        shown["chart"] = bars(energy, writer, said("history.rest"))
+    return shown
+
+
+def rows_of(history: HistoryView) -> list[Point]:
+    """Return at most 60 rows of a table, with the extremes of what each stands for."""
+    return thinned([each for each in history.points if each[1] is not None], MOST_ROWS)
+
+
+def scale_marks(history: HistoryView, writer: Writer) -> list[str]:
+    """Write the times under a line: five of them, evenly set."""
+    span = history.end_ms - history.begin_ms
+    times = [history.begin_ms + span * each / 4 for each in range(5)]
+    if span <= DAY_AND_MORE_MS:
+        return [writer.clock(each) for each in times]
+    return [writer.day(each, "short_day") for each in times]
+
+
+def period_of(choice: Choice, writer: Writer) -> str:
+    """Say which time is shown."""
+    if choice.range == "hour":
+        hour = choice.moment.hour
+        return f"{writer.day(choice.day)}, {hour:02d}:00{DASH}{(hour + 1) % 24:02d}:00"
+    if choice.range == "month":
+        return writer.day(choice.day, "month")
+    if choice.range == "year":
+        return str(choice.day.year)
+    if choice.range == "week":
+        year, week, _ = choice.day.isocalendar()
+        first, last = (choice.day.fromisocalendar(year, week, day) for day in (1, 7))
+        return f"{writer.day(first, 'short_day')} {DASH} {writer.day(last)}"
+    return writer.day(choice.day)
+
+
+def quantity(writer: Writer, row: BillRow) -> str:
+    """Write how much a line of a bill is of."""
+    if not row.unit:
+        return ""
+    places = 3 if row.unit in {"kWh", "kW"} else places_in(row.quantity)
+    return f"{writer.number(Decimal(row.quantity), places)}{SPACE}{row.unit}"
+
+
+def places_in(number: str) -> int:
+    return len(number.partition(".")[2])
+
+
+def of_cost(writer: Writer, *, cost: CostView) -> dict[str, Any]:
+    names = [each.name for each in cost.by_part if each.name]
+    most = max((abs(Decimal(each.amount)) for each in cost.by_part), default=Decimal(0))
+    del writer
+    return {
+        "cost": cost,
+        "colour": {**colours(names), "": "rest"},
+        "share": {
+            each.name: round(float(100 * abs(Decimal(each.amount)) / most), 1) if most else 0
+            for each in cost.by_part
+        },
+    }
+
+
+def of_bill(writer: Writer, *, bill: BillView) -> dict[str, Any]:
+    def month_name(month: str) -> str:
+        return writer.day(date.fromisoformat(f"{month}-01"), "month")
+
+    def price(row: BillRow) -> str:
+        if row.price is None:
+            return ""
+        return writer.number(Decimal(row.price), max(places_in(row.price), LEAST_PLACES))
+
+    return {
+        "bill": bill,
+        "month_name": month_name,
+        "price": price,
+        "iso_day": lambda day: writer.day(date.fromisoformat(day)),
+        "plain_percent": lambda text: writer.words(
+            "form.percent", n=writer.number(Decimal(text), places_in(text))
+        ),
+    }
+
+
+def of_health(writer: Writer, *, health: HealthView, events: EventsView) -> dict[str, Any]:
+    return {
+        "health": health,
+        "events": events,
+        "states": writer.words.below("state"),
+        "backups": {each.task: each.age_s for each in health.backups},
+        "most_events": MOST_EVENTS,
+    }
+
+
+MAKERS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "now": of_now,
+    "devices": of_devices,
+    "history": of_history,
+    "cost": of_cost,
+    "bill": of_bill,
+    "health": of_health,
+}
