@@ -21,6 +21,8 @@ NAME_RULE = "small letters, digits and '-', beginning with a letter or digit"
 CREDENTIAL = "secrets_"  # systemd names each file of LoadCredential=secrets:FOLDER so
 known: set[str] = set()  # every value that this process has read, so that it can be hidden
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+HASHED = "scrypt:"  # a password of which only a hash is stored begins so
+SCRYPT = (1 << 14, 8, 1)  # n, r, p: 16 MB for 50 ms, on a Pi 3 for a second
 ABSENT = {"", "none"}  # systemd hands over 'none' where there is no file (SetCredential=)
 
 
@@ -138,3 +140,34 @@ def require_of_root(folder: Path) -> None:
         raise UnsafeFolder(
             f"users other than root can change {folder}: root stores no secret there"
         )
+
+
+def hashed(password: str) -> str:
+    """Return what a password can be recognised by, and not be found out from."""
+    salt = os.urandom(16)
+    return (
+        f"{HASHED}{SCRYPT[0]}:{SCRYPT[1]}:{SCRYPT[2]}:{salt.hex()}:{scrypt(password, salt).hex()}"
+    )
+
+
+def is_password(given: str, stored: str) -> bool:
+    """Tell whether *given* is the stored password or that of a stored hash, in constant time.
+
+    Raise ValueError where the stored hash is none that ``hashed`` made.
+    """
+    import hmac  # noqa: PLC0415  loads OpenSSL, 4 MB
+
+    if not stored.startswith(HASHED):
+        digests = (hmac.digest(b"password", each.encode(), "sha256") for each in (given, stored))
+        return hmac.compare_digest(*digests)
+    *numbers, salt, wanted = stored.removeprefix(HASHED).split(":")
+    if numbers != [str(each) for each in SCRYPT]:
+        raise ValueError("this is not a hash of a password")
+    return hmac.compare_digest(scrypt(given, bytes.fromhex(salt)), bytes.fromhex(wanted))
+
+
+def scrypt(password: str, salt: bytes) -> bytes:
+    import hashlib  # noqa: PLC0415  loads OpenSSL
+
+    n, r, p = SCRYPT
+    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, dklen=32)
