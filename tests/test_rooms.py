@@ -30,7 +30,7 @@ LAW = {
     "outputs": {"lines", "words"},
     "derive": {"ledger", "words"},
     "run": {"journal", "ledger", "lines", "page", "words"},
-    "page": {"words"},
+    "page": {"derive", "journal", "ledger", "words"},
     "scan": {"sources", "lines", "words"},
     "import_config": BELOW,
     "demo": BELOW,

@@ -1,14 +1,16 @@
 """The HTTP server: waitress, with bounds so that no client starves another.
 
-A thread moves bytes for all connections, two more make answers. A request that is not whole in
-time, or an answer that is not taken, ends its connection. Where there are too many, the oldest that
-does nothing makes room for the newest.
+A thread moves bytes for all connections, six more make answers: four at most wait for journal and
+ledger, so two are left for what is quick. A request that is not whole in time, or an answer that is
+not taken, ends its connection. Where there are too many, the oldest that does nothing makes room
+for the newest.
 """
 
 import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from waitress.adjustments import Adjustments
@@ -19,10 +21,10 @@ from waitress.task import ThreadedTaskDispatcher
 from collector.contract.page import PageOptions
 from collector.page.app import App
 
-THREADS = 2
+THREADS = 6
 MOST_CONNECTIONS = 64
 MOST_OF_ONE_ADDRESS = 16
-DEADLINE_S = 10.0  # from the first byte of a request to the last of its answer
+DEADLINE_S = 30.0  # from the first byte of a request to the last of its answer
 IDLE_S = 130.0  # Prometheus keeps its connection from one scrape to the next: two minutes at most
 LOOK_EVERY_S = 0.5
 MOST_HEADER_BYTES = 16_384
@@ -55,9 +57,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # it has no types
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]  # it has no types
-    """Serves until *stop* of ``run`` is set."""
+    """Serves until *stop* is set; *tick* is called now and then meanwhile."""
 
     channel_class = Channel
+    tick: Callable[[], None]
 
     def make_room(self, newest: Channel) -> None:
         """Close the oldest connections that wait, where there are too many."""
@@ -78,6 +81,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # it has no types
         while not stop.is_set():
             self.asyncore.loop(timeout=LOOK_EVERY_S, use_poll=True, map=self._map, count=1)
             self.tidy()
+            self.tick()
 
     def end(self) -> None:
         """Close every connection and the door, and let the threads end."""
@@ -112,7 +116,7 @@ def server_at(door: socket.socket, app: App) -> Server:
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(THREADS)
     about = (door.family, door.type, door.proto, door.getsockname())
-    return Server(
+    server = Server(
         app,
         {},
         True,
@@ -122,3 +126,5 @@ def server_at(door: socket.socket, app: App) -> Server:
         sockinfo=about,
         bind_socket=False,
     )
+    server.tick = app.tick
+    return server

@@ -5,8 +5,11 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from collector import __version__
 from collector.clock import Clock
-from collector.contract.page import PageOptions, Show
+from collector.config import Config
+from collector.contract.page import Home, PageOptions, Show
+from collector.contract.roles import roles_of
 from collector.errors import SecretMissing
 from collector.run.health import PageHealth
 
@@ -17,21 +20,24 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+END_WITHIN_S = 2.0
 
 
 class PageThread:
-    """Serves what *show* returns until *stop* is set."""
+    """Serves what *show* returns, and the records of *home*, until *stop* is set."""
 
     def __init__(
         self,
         options: PageOptions,
         show: Show,
+        home: Home,
         clock: Clock,
         health: PageHealth,
         lock: threading.Lock,
     ) -> None:
         self.options = options
         self.show = show
+        self.home = home
         self.clock = clock
         self.health = health
         self.lock = lock
@@ -56,17 +62,26 @@ class PageThread:
 
         if self.options.password:
             self.options.password.value()
-        server = server_at(listening(self.options), App(self.options, self.show))
+        app = App(self.options, self.show, self.home, self.clock.wall_ms)
+        server = server_at(listening(self.options), app)
+        over = threading.Event()
+        finding = threading.Thread(
+            target=app.maker.facts.run, args=(over,), name="page facts", daemon=True
+        )
+        finding.start()
         try:
             self.serving()
             server.serve(stop)
         finally:
+            over.set()
+            app.maker.facts.wanted.set()
             end(server)
+            finding.join(END_WITHIN_S)
 
     def serving(self) -> None:
         self.failures = 0
         if self.now_is("serving", ""):
-            log.info("page: %s/metrics", self.options.url)
+            log.info("page: %s", self.options.url)
 
     def failed(self, state: str, reason: str, error: Exception | None) -> None:
         """Say once what is wrong; the pauses grow."""
@@ -108,3 +123,24 @@ def sentence(error: Exception, options: PageOptions) -> str:
         case errno.EACCES:
             return f"port {options.port} needs root; choose one from 1024 up with 'page.port'"
     return getattr(error, "strerror", None) or str(error)
+
+
+def home_of(config: Config) -> Home:
+    """Return what the page knows of the house, and where its records are."""
+    labels = {
+        device: str(label)
+        for name, options in config.sources.items()
+        for device, label in {name: options.label, **options.labels}.items()
+        if label
+    }
+    return Home(
+        site=config.main.site,
+        timezone=config.main.timezone,
+        version=__version__,
+        journal=config.data_dir / "journal",
+        ledger=config.ledger,
+        tariffs=config.tariffs,
+        holidays=config.data_dir / "holidays.json",
+        labels=labels,
+        roles=roles_of(config.sources),
+    )

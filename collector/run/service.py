@@ -26,7 +26,7 @@ from collector.run.identity import make_installation
 from collector.run.intake import Intake
 from collector.run.ledger import Keeping
 from collector.run.now import Now
-from collector.run.page import PageThread
+from collector.run.page import PageThread, home_of
 from collector.run.since import place_derivations, place_outputs
 from collector.run.status import backlogs_of, status_of
 from collector.run.systemd import notify, watchdog_s
@@ -120,6 +120,7 @@ class Service:
             page = PageThread(
                 self.config.main.page,
                 lambda: (self.status(), now.show()),
+                home_of(self.config),
                 self.clock,
                 self.health.page,
                 self.health.lock,

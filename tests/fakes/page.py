@@ -38,17 +38,24 @@ def a_house(count=1, quantities=("voltage", "active_power")):
 def serving(options=None, show=a_house, **about):
     """Serve; yield the options, with the port."""
     options = options or options_with()
-    server = server_at(listening(options), App(options, show, **about))
+    app = App(options, show, **about)
+    server = server_at(listening(options), app)
     stop = threading.Event()
-    thread = threading.Thread(target=server.serve, args=(stop,))
-    thread.start()
+    threads = [
+        threading.Thread(target=server.serve, args=(stop,)),
+        threading.Thread(target=app.maker.facts.run, args=(stop,)),
+    ]
+    for each in threads:
+        each.start()
     try:
         yield options
     finally:
         stop.set()
-        thread.join(10)
+        app.maker.facts.wanted.set()
+        for each in threads:
+            each.join(10)
         server.end()
-        assert not thread.is_alive()
+        assert not any(each.is_alive() for each in threads)
 
 
 def ask(options, path="/metrics", *, method="GET", host=None, **headers):

@@ -45,8 +45,9 @@ class HistoryView:
     """A quantity over a time, at most 2,000 points; one whose mean is None is a gap.
 
     *shows* is ``level`` for what was measured, with the lowest and the highest value of each step,
-    and ``used`` for what a counter added in each step. *before* is the period before, where it was
-    asked for, and *change* by which share the mean or the sum differs from it.
+    and ``used`` for what a counter added in each step. One that is *thinned* has not looked at
+    every reading, and may lack the highest. *before* is the period before, where it was asked for,
+    and *change* by which share the mean or the sum differs from the same time of it.
     """
 
     device: str
@@ -63,6 +64,7 @@ class HistoryView:
     low: float | None = None
     high: float | None = None
     total: float | None = None
+    thinned: bool = False
     before: tuple[Point, ...] = ()
     change: float | None = None
 

@@ -92,7 +92,7 @@ class Figure:
 class DeviceView:
     """A device; *spark* has the last ten minutes of its main figure, at most 60 points.
 
-    *role* is what it is in the house, as the configuration says: ``grid``, ``part of house``, or ''.
+    *role* is what it is in the house by the configuration: ``grid``, ``part of house``, or ''.
     """
 
     device: str

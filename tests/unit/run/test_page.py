@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from collector.clock import Clock
-from collector.contract.page import PageOptions, wrong_with
+from collector.contract.page import Home, PageOptions, wrong_with
 from collector.run import page as run_page
 from collector.run.health import PageHealth
 from collector.run.page import PageThread, sentence
@@ -28,7 +28,7 @@ def _soon(monkeypatch):
 @contextmanager
 def running(options):
     health, stop = PageHealth(options.url, "starting"), threading.Event()
-    page = PageThread(options, a_house, Clock(), health, threading.Lock())
+    page = PageThread(options, a_house, Home(), Clock(), health, threading.Lock())
     thread = threading.Thread(target=page.run, args=(stop,))
     thread.start()
     try:
@@ -51,7 +51,7 @@ def test_it_serves_and_says_where(caplog):
     with running(options_with()) as health:
         wait_until(health, "serving")
         assert ask(options := PageOptions(port=int(health.url.rpartition(":")[2])))[0] == 200
-    assert [each.message for each in caplog.records] == [f"page: {options.url}/metrics"]
+    assert [each.message for each in caplog.records] == [f"page: {options.url}"]
 
 
 def test_a_port_that_is_taken_is_said_once_and_served_as_soon_as_it_is_free(caplog):

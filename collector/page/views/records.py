@@ -1,0 +1,67 @@
+"""What views are made from: the service's values of now, its journal, its ledger, its house."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property
+from http import HTTPStatus
+from zoneinfo import ZoneInfo
+
+from collector.contract.page import DeviceNow, Home, Show
+from collector.contract.roles import Plan, plan
+from collector.ledger.database import Database, LedgerDamaged, open_to_read
+from collector.page.answer import Refused
+from collector.safe_text import safe
+from collector.status import Status
+
+
+class Records:
+    """Everything that is read; it can be asked by any thread."""
+
+    def __init__(self, home: Home, show: Show, wall_ms: Callable[[], float] | None = None) -> None:
+        self.home = home
+        self.show = show
+        self.wall_ms = wall_ms or (lambda: time.time() * 1000)
+        self.zone = ZoneInfo(home.timezone)
+
+    @property
+    def now_ms(self) -> int:
+        return math.floor(self.wall_ms())
+
+    @cached_property
+    def plan(self) -> Plan:
+        return plan(self.home.roles)
+
+    @contextmanager
+    def ledger(self) -> Iterator[Database]:
+        """Open the ledger. Raise Refused where it cannot be read."""
+        try:
+            database = open_to_read(self.home.ledger)
+        except FileNotFoundError:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "there is no ledger yet: the first quarter hour is written within 15 minutes",
+            ) from None
+        except (LedgerDamaged, OSError) as error:
+            raise unreadable(error) from None
+        with closing(database):
+            try:
+                yield database
+            except (LedgerDamaged, OSError) as error:
+                raise unreadable(error) from None
+
+    def labels(self, devices: Sequence[DeviceNow] = ()) -> Mapping[str, str]:
+        """Return the label of each device that has one."""
+        return {**{each.device: each.label for each in devices if each.label}, **self.home.labels}
+
+    def now(self) -> tuple[Status, Sequence[DeviceNow]]:
+        return self.show()
+
+
+def unreadable(error: Exception) -> Refused:
+    return Refused(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{safe(str(error))}; 'sudo energy-monitor doctor' says more",
+        ("Retry-After", "30"),
+    )
