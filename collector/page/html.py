@@ -1,28 +1,24 @@
-"""Where pages and their files come from; loaded when the first browser comes, not before."""
+"""What draws pages, loaded when the first browser comes: it takes memory, and many need none."""
 
-import functools
-from collections.abc import Mapping
-from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collector.page.assets import Asset
 
 FILES = ("/icon.svg", "/manifest.webmanifest")
 
 
-@functools.cache
-def render() -> Any:
-    """Return what draws pages."""
-    try:
-        return import_module("collector.page.render")
-    except ImportError:
-        return import_module("collector.page.plainly")
+def render() -> ModuleType:
+    from collector.page import render as found  # noqa: PLC0415  as said above
+
+    return found
 
 
-def asset(path: str) -> Any:
+def asset(path: str) -> "Asset | None":
     """Return the file at *path* that pages bring along; None where there is none."""
     if not path.startswith("/static/") and path not in FILES:
         return None
-    try:
-        found: Mapping[str, Any] = import_module("collector.page.assets").assets()
-    except ImportError:
-        return None
-    return found.get(path)
+    from collector.page.assets import assets  # noqa: PLC0415  as said above
+
+    return assets().get(path)

@@ -6,6 +6,7 @@ the quarter or second that they are of, so that a test can compute them anew.
 
 import math
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from collector.contract.page import DeviceNow, Home
@@ -74,7 +75,7 @@ def write_ledger(file, days=DAYS):
     with ledger.transaction():
         for day in range(first // PER_DAY, NOW // PER_DAY + 1):
             quarters = range(day * PER_DAY, min((day + 1) * PER_DAY, NOW))
-            rows = {}
+            rows: dict[tuple[str, str, Any], dict[int, Any]] = {}
             for quarter in quarters:
                 for device, quantity, micro in counters(quarter):
                     there = rows.setdefault((device, quantity, "counter"), {})

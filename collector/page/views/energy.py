@@ -41,7 +41,7 @@ class Energies:
 
     def view(self, span: Span, now_ms: int, *, compare: bool = False) -> EnergyView:
         """Return the energies of a time. Raise Refused where the ledger cannot be read."""
-        zone = self.records.zone
+        zone, parts = self.records.zone, tuple(self.records.plan.parts)
         by = by_of(span)
         with self.records.ledger() as database:
             found = self.sums(database, span, by, now_ms)
@@ -60,13 +60,11 @@ class Energies:
             unit="Wh",
             begin_ms=span.begin_ms,
             end_ms=span.end_ms,
-            periods=tuple(shown(each) for each in found),
-            total=shown(total),
-            before=shown(other) if other else None,
+            periods=tuple(shown(each, parts) for each in found),
+            total=shown(total, parts),
+            before=shown(other, parts) if other else None,
             change=change,
-            labels={
-                part: self.records.home.labels.get(part, "") for part in self.records.plan.parts
-            },
+            labels={part: self.records.home.labels.get(part, "") for part in parts},
         )
 
     def sums(self, database: Database, span: Span, by: By, now_ms: int) -> list[Summed]:
@@ -151,12 +149,13 @@ def total_of(found: Sequence[Summed], span: Span) -> Summed:
     return total
 
 
-def shown(made: Summed) -> EnergyPeriod:
-    """Return a sum in Wh."""
+def shown(made: Summed, parts: Sequence[str]) -> EnergyPeriod:
+    """Return a sum in Wh, with each of *parts*."""
     period, flow = made.period, made.flow
     quarters = made.known + made.missing
     return replace(
         amounts(flow),
+        parts={part: wh(flow.parts.get(part, 0)) for part in parts},
         begin_ms=period.begin_ms,
         end_ms=period.end_ms,
         known=round(made.known / quarters, 4) if quarters else 0.0,
@@ -178,7 +177,6 @@ def amounts(flow: Flow) -> EnergyPeriod:
         from_solar=wh(flow.from_solar),
         from_battery=wh(flow.from_battery),
         rest=wh(flow.rest),
-        parts={part: wh(micro) for part, micro in flow.parts.items()},
         self_use=share(flow.self_use),
         autarky=share(flow.autarky),
     )

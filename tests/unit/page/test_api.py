@@ -4,12 +4,15 @@ import gzip
 import http.client
 import json
 import queue
+import re
 import threading
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from collector.contract.page import Home
 from collector.contract.views import HistoryView, NowView
 from collector.page.pace import MOST
 from collector.status import hints_of
@@ -47,8 +50,9 @@ def refused(page, path, **query):
     return status, json.loads(body)["error"]
 
 
-def ms(*local):
-    return round(datetime(*local, tzinfo=ZoneInfo(house.ZONE)).timestamp() * 1000)
+def ms(year, month, day, hour=0):
+    local = datetime(year, month, day, hour, tzinfo=ZoneInfo(house.ZONE))
+    return round(local.timestamp() * 1000)
 
 
 def wh(begin_ms, end_ms, what):
@@ -168,7 +172,7 @@ def test_a_gap_in_the_journal_is_a_point_without_a_value(tmp_path):
     folder = house.write_journal(tmp_path / "journal", hours=1, devices=("mains",))
     house.write_journal(folder, hours=0)
     begin_ms = house.NOW_MS - 5_400_000
-    home = house.Home(site="home", timezone=house.ZONE, journal=folder)
+    home = Home(site="home", timezone=house.ZONE, journal=folder)
     with serving(show=house.show, home=home, wall_ms=lambda: house.NOW_MS) as page:
         query = {"device": "mains", "quantity": "active_power"}
         found = got(page, "history", **query, since_ms=begin_ms, until_ms=house.NOW_MS)
@@ -302,7 +306,7 @@ def test_health_has_the_whole_status(page):
 
 
 def test_without_ledger_and_contracts_it_says_so_and_goes_on(tmp_path):
-    home = house.Home(site="home", journal=tmp_path, ledger=tmp_path / "x", tariffs=tmp_path / "y")
+    home = Home(site="home", journal=tmp_path, ledger=tmp_path / "x", tariffs=tmp_path / "y")
     with serving(show=house.show, home=home) as page:
         assert "no ledger yet" in refused(page, "energy")[1]
         assert refused(page, "cost")[0] == 503
@@ -324,7 +328,7 @@ def test_four_may_wait_the_fifth_is_sent_away_and_the_quick_go_on(home, monkeypa
 
     monkeypatch.setattr("collector.page.views.cost.Costs.view", slow)
     with serving(show=house.show, home=home, wall_ms=lambda: house.NOW_MS) as page:
-        answers = queue.SimpleQueue()
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
         def cost():
             answers.put(ask(page, "/api/v1/cost"))
@@ -340,3 +344,42 @@ def test_four_may_wait_the_fifth_is_sent_away_and_the_quick_go_on(home, monkeypa
         assert [answers.get(timeout=20)[0] for _ in range(MOST)] == [200] * MOST
         for each in threads:
             each.join(20)
+
+
+# pages
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/devices", "/history", "/history?show=mains/active_power&range=week&compare=1",
+     "/history?range=nonsense", "/history?device=x&quantity=voltage", "/cost", "/bill",
+     "/bill?month=2025-01", "/health", "/api"],
+)  # fmt: skip
+@pytest.mark.parametrize("language", ["en", "it"])
+def test_every_page_is_drawn_from_the_same_views(page, path, language):
+    status, headers, body = ask(page, path, Accept="text/html", Accept_Language=language)
+    assert status == 200
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    policy = headers["content-security-policy"]
+    assert "default-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert f'<html lang="{language}"' in body
+    assert "<script>" not in body
+    assert " style=" not in body
+
+
+def test_a_page_that_there_is_not_is_a_page_for_browsers(page):
+    status, _, body = ask(page, "/nothing", Accept="text/html")
+    assert status == 404
+    assert "<html" in body
+    assert ask(page, "/api/v1/nothing", Accept="text/html")[2].startswith('{"error":')
+
+
+def test_files_of_pages_may_be_kept_for_ever_and_are_packed(page):
+    body = ask(page, "/", Accept="text/html")[2]
+    path = re.search(r'"(/static/[^"]+\.css)"', body)
+    assert path
+    status, headers, _ = ask(page, path[1])
+    assert (status, headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert "immutable" in headers["cache-control"]
+    assert ask(page, "/static/nothing.css")[0] == 404

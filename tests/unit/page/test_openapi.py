@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -19,7 +20,7 @@ from tests.fakes.page import ask, options_with, serving
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # A device of the right form that there is not is 404, and a day like the 31st of February 400.
 ALSO_RIGHT = "positive_data_acceptance"
-EXAMPLES = {
+EXAMPLES: dict[str, list[Any]] = {
     "NowView": [page_views.NOW],
     "DevicesView": [page_views.DEVICES],
     "HistoryView": [page_views.HISTORY, page_views.HISTORY_OF_COUNTER],
