@@ -103,6 +103,11 @@ class Energy:
             raise BadOption("kinds", f"{ENERGY!r} and {DECISION!r} are what it makes itself")
         self.hears = frozenset({*options.kinds, REPLACED_RECORD, UNDO_RECORD})
         self.counters = counters()
+        events = {each for each in catalogue() if each == FIELD or each.startswith(f"{FIELD}_")}
+        # Each value that is made is looked up in it.
+        self.quantities: Collection[str] = frozenset(
+            {*self.counters, IMPORTED, EXPORTED, FROM_POWER, *events}
+        )
         self.default = Limits(watts(options.fuse))
         self.limits = {
             device: self.limits_of(device, each) for device, each in options.devices.items()
@@ -121,11 +126,6 @@ class Energy:
                 raise BadOption(path, f"{end:g} is not accepted: more than 0")
         ends = options.rolls_over_at.items()
         return Limits(most), {quantity: Limits(most, micro(end)) for quantity, end in ends}
-
-    @property
-    def quantities(self) -> Collection[str]:
-        events = {name for name in catalogue() if name == FIELD or name.startswith(f"{FIELD}_")}
-        return {*self.counters, IMPORTED, EXPORTED, FROM_POWER, *events}
 
     def derive(self, readings: Sequence[Reading]) -> list[Reading]:
         made: list[Reading] = []
