@@ -43,7 +43,11 @@ class Limits:
 
 @dataclass(slots=True)
 class Pending:
-    """Values that do not fit: where they began, the newest of them, how many agree with it."""
+    """Values that do not fit: where they began, the newest of them, how many agree with it.
+
+    *edges* are those around each full minute, so that what they add is booked to its own time. They
+    are few, for a value that rises is decided within a minute or three readings.
+    """
 
     begin_at: int
     begin: int
@@ -51,6 +55,16 @@ class Pending:
     at: int
     raw: int
     agree: int = 0
+    edges: list[list[int]] = field(default_factory=list)
+
+    def go_on(self, at: int, raw: int) -> None:
+        """Take one more value that agrees."""
+        self.agree += 1
+        if raw > self.begin and at // MINUTE_MS != self.at // MINUTE_MS:
+            self.edges += [[self.at, self.raw], [at, raw]]
+        self.at, self.raw = at, raw
+        if raw == self.begin:
+            self.flat_at = at
 
 
 @dataclass(slots=True)
@@ -165,10 +179,7 @@ class Counter:
                 self.aside += held.agree + 1
             self.pending = Pending(at, raw, at, at, raw)
             return None
-        held.agree += 1
-        held.at, held.raw = at, max(raw, held.raw)
-        if held.raw == held.begin:
-            held.flat_at = at
+        held.go_on(at, max(raw, held.raw))
         is_high = held.begin > self.raw
         if held.agree < AGREE_COUNT or at - held.begin_at < AGREE_MS:
             return None
@@ -209,7 +220,7 @@ class Counter:
         assert held is not None
         self.pending = None
         self.start(held.begin_at, held.begin, total, point)
-        for at, raw in ((held.flat_at, held.begin), (held.at, held.raw)):
+        for at, raw in ((held.flat_at, held.begin), *held.edges, (held.at, held.raw)):
             if at > self.at:
                 self.accept(at, raw, point)
         self.usual_ms = usual_ms

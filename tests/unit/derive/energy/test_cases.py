@@ -210,6 +210,21 @@ def test_e18_import_and_export_of_a_meter_are_reset_together_once():
     assert len({each.at_ms for each in made if each.kind == "counter_event"}) == 2
 
 
+@pytest.mark.parametrize("every", [5 * MINUTE, MINUTE, 10 * SECOND])
+def test_what_is_counted_before_a_reset_is_decided_is_of_its_own_minute(every):
+    used = (7, 3000, 20, 900, 11, 5, 60, 80)  # Wh by five minutes
+    totals = [sum(used[:n]) for n in range(len(used) + 1)]
+    readings = []
+    for at in range(0, len(used) * 5 * MINUTE + 1, every):
+        full, rest = divmod(at, 5 * MINUTE)
+        value = totals[full] + (used[full] * rest / (5 * MINUTE) if rest else 0)
+        readings.append(counter(at, value if at else 900_000))
+    made = derivation().derive(readings)
+    shown = {each.at_ms - BEGIN_MS: each.values[QUANTITY] for each in made if each.kind == "energy"}
+    for at in (15 * MINUTE, 30 * MINUTE):
+        assert shown[at] == pytest.approx(900_000 + totals[at // (5 * MINUTE)], abs=1e-3), at
+
+
 def test_a_drop_is_neither_accepted_nor_forgotten():
     it = derivation()
     it.derive(series(*minutely(1000.5, 1001.5, 0, 0, 0, 0, 0)))
