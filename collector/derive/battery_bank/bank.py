@@ -116,22 +116,22 @@ class BatteryBank:
             memory.temperature = memory.temperature if known is None else known
         if reading.device != self.options.device or reading.at_ms <= memory.at_ms:
             return None  # of another, late, or once more
-        memory.voltage = values.get("battery_voltage", memory.voltage)
+        held, memory.voltage = memory.voltage, values.get("battery_voltage", memory.voltage)
         current = values.get("battery_current")
         if current is None and memory.voltage and "battery_power" in values:
             current = values["battery_power"] / memory.voltage
         if current is None:
             return None
         before = (memory.synchronisations, self.has_mid_warning)
-        self.step(reading.at_ms, current, values)
+        self.step(reading.at_ms, current, held or memory.voltage, values)
         slot = reading.at_ms // EVERY_MS
         if slot == memory.slot and before == (memory.synchronisations, self.has_mid_warning):
             return None
         memory.slot = slot
         return Reading(KIND, self.name, reading.at_ms, self.values())
 
-    def step(self, at_ms: int, current: float, values: Any) -> None:
-        """Count what has flowed until *at_ms*, then look at what it means."""
+    def step(self, at_ms: int, current: float, voltage: float, values: Any) -> None:
+        """Count what has flowed until *at_ms* at *voltage*, then look at what it means."""
         memory, rates = self.memory, self.rates
         passed_ms = at_ms - memory.at_ms if memory.at_ms else 0
         before, memory.current, memory.at_ms = memory.current, current, at_ms
@@ -143,7 +143,7 @@ class BatteryBank:
             memory.count.lose(*idle)
             memory.health.spoil()
         else:
-            self.flow(before, passed_ms / 1000)
+            self.flow(before, voltage, passed_ms / 1000)
         if memory.count.missing is None and "state_of_charge" in values:
             self.suppose(values["state_of_charge"] / 100)
         self.look_full(before, 0 if is_gap else passed_ms)
@@ -153,10 +153,10 @@ class BatteryBank:
         )
         self.look_mid_point(values)
 
-    def flow(self, current: float, seconds: float) -> None:
-        """*current* has flowed for *seconds*."""
+    def flow(self, current: float, voltage: float, seconds: float) -> None:
+        """*current* has flowed for *seconds* at *voltage*, which held as long as it."""
         memory, rated = self.memory, self.capacity.rated
-        moved = memory.count.add(self.rates, current, memory.voltage, seconds)
+        moved = memory.count.add(self.rates, current, voltage, seconds)
         memory.drawn_since -= min(moved, 0.0)
         discharge = memory.health.discharge
         if memory.count.missing == 0 and discharge.counts:

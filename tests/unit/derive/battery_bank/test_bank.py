@@ -93,6 +93,14 @@ def test_5_a_take_half_in_10_hours_and_a_charge_less_its_losses_brings_it_back()
     assert bench.now["charge_cycles"] == pytest.approx(0.5, abs=0.005)
 
 
+def test_the_energy_of_a_bank_has_the_voltage_that_the_current_had():
+    bench = Bench(every_s=60)
+    for voltage in (12.0, 12.0, 12.0, 15.0):
+        bench.read(6, voltage)
+        bench.wait(60)
+    assert bench.now["charged_energy"] == pytest.approx(6 * (12 + 12 + 12) / 60)
+
+
 def test_at_10_below_zero_85_ah_are_usable():
     bench = Bench().fill()
     bench.flow(-5, 8.5, battery_temperature=-10.0)
