@@ -26,11 +26,15 @@ class Limits:
 
 @dataclass
 class Counter:
-    """The last good value in Wh with its time, and a jump that is not believed yet."""
+    """The last good value in Wh with its time, and a jump that is not believed yet.
+
+    *jump* is the newest value after it, *jumped_to* the first.
+    """
 
     last: float | None = None
     at_ms: int = 0
     jump: float | None = None
+    jumped_to: float = 0.0
     jump_ms: int = 0
     seen_ms: int = 0
     agreeing: int = 0
@@ -50,12 +54,15 @@ class Counter:
             0 <= value - self.jump <= limits.most(at_ms - self.seen_ms)
         )
         if not agrees:
-            self.jump_ms, self.agreeing = at_ms, 0
+            self.jumped_to, self.jump_ms, self.agreeing = value, at_ms, 0
         self.jump, self.seen_ms, self.agreeing = value, at_ms, self.agreeing + 1
         if self.agreeing < AGREEING or at_ms - self.jump_ms < AGREEING_MS:
             return 0.0
+        if change < 0 and value == self.jumped_to:
+            return 0.0  # a zero that does not rise may be false
+        is_restart = change < 0 and self.jumped_to <= limits.most(self.jump_ms - self.at_ms)
         self.take(value, at_ms)
-        return value if change < 0 and value <= most else 0.0
+        return value if is_restart else value - self.jumped_to
 
     def take(self, value: float, at_ms: int) -> None:
         self.last, self.at_ms = value, at_ms

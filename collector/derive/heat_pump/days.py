@@ -84,6 +84,10 @@ class Days:
         self.next = self.next or name
         return self.open.setdefault(name, Day()) if name >= self.next else Day()
 
+    def until(self, at_ms: int, zone: ZoneInfo) -> Day:
+        """Return the day that what lasted until *at_ms* belongs to: at midnight the one before."""
+        return self.at(at_ms - 1, zone) if self.next else self.at(at_ms, zone)
+
     def hear_temperature(self, temperature: float, at_ms: int, zone: ZoneInfo) -> None:
         """Take a temperature outside; the one before held until now, but over no gap."""
         if at_ms <= self.pace.at_ms:

@@ -143,7 +143,7 @@ class HeatPump:
         memory = self.memory
         purpose = memory.running.purpose
         used = memory.electricity.hear_electricity(reading.values, reading.at_ms, purpose)
-        day = memory.days.at(reading.at_ms, self.zone)
+        day = memory.days.until(reading.at_ms, self.zone)
         day.electricity += used
         day.cooling += used * (purpose == COOLING)
         day.heating += used * (purpose not in (COOLING, HOT_WATER, POOL))
@@ -152,12 +152,12 @@ class HeatPump:
 
     def hear_device(self, reading: Reading) -> None:
         memory, running = self.memory, self.memory.running
-        day = memory.days.at(reading.at_ms, self.zone)
+        day = memory.days.until(reading.at_ms, self.zone)
         day.heat += memory.heat.hear_heat(reading.values, reading.at_ms, running.purpose)
         before = (running.starts, running.run_ms, running.times.get(DEFROST, 0))
         known_ms, run = running.hear(reading.values, reading.at_ms)
         day.known_ms += known_ms
-        day.starts += running.starts - before[0]
+        memory.days.at(reading.at_ms, self.zone).starts += running.starts - before[0]
         day.run_ms += running.run_ms - before[1]
         day.defrost_ms += running.times.get(DEFROST, 0) - before[2]
         if run:

@@ -34,10 +34,16 @@ def every(step_ms, *values):
         ("E16 three days away", [(1, 100000), (3 * DAY, 141200)], 41200),
         (
             "E17 a restart while away",
-            [(1, 900000), *[(3 * HOUR + n * MINUTE, 5000) for n in range(3)]],
-            5000,
+            [(1, 900000), *[(3 * HOUR + n * MINUTE, 5000) for n in range(3)], (4 * HOUR, 5100)],
+            5100,
         ),
         ("a new counter that shows more", every(MINUTE, 100, *[9e6] * 4, 9.0001e6), 100),
+        (
+            "what a new counter adds until it is believed",
+            every(MINUTE, 100, 9e6, 9.0001e6, 9.0002e6),
+            200,
+        ),
+        ("false zeros for an hour", every(MINUTE, 13423700, *[0] * 60, 13424700, 13424800), 1100),
     ],
 )
 def test_a_series_comes_to_what_was_used(name, series, right):

@@ -341,6 +341,16 @@ def test_a_day_has_its_runs_and_defrosts():
     assert "daily_degree_days" not in day
 
 
+def test_what_was_used_until_midnight_is_of_the_day_before():
+    bench = Bench(began=(2026, 1, 10, 20))
+    while bench.at_ms < ms(2026, 1, 12, 4):
+        power = 1000.0 if bench.at_ms < ms(2026, 1, 12) else 2000.0
+        bench.run(5, power=power, every_s=300)
+    day = bench.days[datetime(2026, 1, 11, tzinfo=ROME)]
+    assert day["daily_energy"] == pytest.approx(24_000)
+    assert day["daily_run_time"] == 24 * 3600
+
+
 def test_the_temperature_may_come_from_a_weather_service_hours_later():
     bench = Bench(began=(2026, 1, 10), outside="weather")
     while bench.at_ms < ms(2026, 1, 11, 5):
