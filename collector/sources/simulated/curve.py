@@ -52,6 +52,13 @@ def energy_until(curve: Curve, second: float) -> float:
     return min(curve.energy_wh[index] + flowed_wh, curve.energy_wh[index + 1])
 
 
+def extremes(curve: Curve, start: float, end: float) -> tuple[float, float]:
+    """Return the lowest and the highest power in W from *start* to *end*."""
+    inside = slice(bisect_right(curve.seconds, start), bisect_left(curve.seconds, end))
+    watts = (power_at(curve, start), power_at(curve, end), *curve.watts[inside])
+    return min(watts), max(watts)
+
+
 def weighted_sum(weighted: Iterable[tuple[Corners, float]]) -> Corners:
     """Return the corners of the sum of lines over the same time, each times its weight."""
     weighted = list(weighted)

@@ -17,6 +17,7 @@ from collector.sources.simulated.curve import (
     above_zero,
     cut_at_zero,
     energy_until,
+    extremes,
     power_at,
     through,
     weighted_sum,
@@ -58,9 +59,7 @@ def draw(day: Day) -> dict[str, Curve]:
 
 def flowed(day: Day, curves: dict[str, Curve], second: float) -> dict[str, float]:
     """Return the Wh (or varh) of each counter from midnight to *second*."""
-    counters = {
-        name: energy_until(curve, second) for name, curve in curves.items() if name != "net"
-    }
+    counters = energies(curves, second)
     counters["reactive"] = reactive(counters)
     begin, end = (day.clock(hour) for hour in T1_HOURS)
     untils: dict[str, Callable[[float], float]] = {
@@ -73,6 +72,11 @@ def flowed(day: Day, curves: dict[str, Curve], second: float) -> dict[str, float
         counters[f"{name}_t1"] = until(min(max(second, begin), end)) - until(begin)
         counters[f"{name}_t2"] = until(min(second, begin)) + until(max(second, end)) - until(end)
     return counters
+
+
+def energies(curves: dict[str, Curve], second: float) -> dict[str, float]:
+    """Return the Wh of each part, and of both sides of the grid, from midnight to *second*."""
+    return {name: energy_until(curve, second) for name, curve in curves.items() if name != "net"}
 
 
 def reactive(parts: dict[str, float]) -> float:
@@ -116,6 +120,28 @@ class House:
         day, second = self._moment(t)
         return add(self._before(day), flowed(day, self._curves(day), second))
 
+    def energies(self, t: float) -> dict[str, float]:
+        """Return those of ``counters`` that are in Wh and count at any time of day, sooner."""
+        day, second = self._moment(t)
+        before = self._before(day)
+        return {
+            name: before.get(name, 0.0) + wh
+            for name, wh in energies(self._curves(day), second).items()
+        }
+
+    def extremes(self, start: float, end: float) -> dict[str, tuple[float, float]]:
+        """Return the lowest and the highest power in W of each part, and ``net``, of a local day.
+
+        *end* is not after the midnight that follows *start*.
+        """
+        day, second = self._moment(start)
+        until = end - day.midnight
+        return {name: extremes(curve, second, until) for name, curve in self._curves(day).items()}
+
+    def voltage(self, t: float, net: float) -> float:
+        """Return the voltage at *t* while the house draws *net* W from the grid."""
+        return GRID_V + wave(t + self.seed, VOLTAGE_WAVES) - GRID_OHM * net / GRID_V
+
     def energy(self, start: float, end: float) -> dict[str, float]:
         """Return the exact energy in Wh (or varh) of each counter from *start* to *end*."""
         before, after = self.counters(start), self.counters(end)
@@ -132,7 +158,7 @@ class House:
         powers, counters = self.powers(t), self.counters(t)
         active, reactive = powers["net"], powers["reactive"]
         apparent = math.hypot(active, reactive)
-        voltage = GRID_V + wave(t + self.seed, VOLTAGE_WAVES) - GRID_OHM * active / GRID_V
+        voltage = self.voltage(t, active)
         return {
             "voltage": voltage,
             "current": apparent / voltage,

@@ -136,6 +136,21 @@ def test_what_the_meter_shows_fits_together(t):
     assert tariffs == pytest.approx(shown["active_energy"], abs=1e-6)
 
 
+@calm
+@given(instants)
+def test_energies_are_counters_and_extremes_hold_every_power_of_a_quarter_hour(t):
+    counters = ROME.counters(t)
+    energies = ROME.energies(t)
+    assert energies == {name: counters[name] for name in energies}
+    assert {"import", "export", *PARTS} == set(energies)
+    begin = t // 900 * 900
+    extremes = ROME.extremes(begin, begin + 900)
+    for second in (0, t - begin, 450, 899):
+        powers = ROME.powers(begin + second)
+        for name, (low, high) in extremes.items():
+            assert low - 1e-9 <= powers[name] <= high + 1e-9
+
+
 def test_the_net_power_is_one_unbroken_line_over_midnight():
     for number in range(5):
         at = midnight(ROME, 2026, 3, 27) + number * 24 * HOUR
