@@ -55,7 +55,7 @@ TESTS = env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytec
     $(BIN)/pytest --ignore=tests/appliance -n auto --maxprocesses 4 --dist loadscope
 
 # All that 'make demo' imports; tests/test_make.py proves it.
-DEMO = click,pyserial,pyyaml
+DEMO = click,jinja2,markupsafe,pyserial,pyyaml,waitress
 
 .PHONY: demo packages test test-all lab check bench lock clean
 

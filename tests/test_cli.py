@@ -394,28 +394,6 @@ def test_values_that_were_left_out_are_in_the_table_of_the_status(tmp_path):
 
 # The demo
 
-NETWORKED = ("tcp://127.0.0.1:8889", ("tcp://127.0.0.1:23", "http://127.0.0.1/DbXmlInfo.xml"))
-
-
-def test_the_demo_leaves_a_configuration_alone_that_is_not_its_own(tmp_path):
-    (tmp_path / "config.yaml").write_text("sources: {}\n")
-    with pytest.raises(EnergyMonitorError, match=r"config\.yaml is not the demo's: name another"):
-        demo.configure(tmp_path, *NETWORKED)
-    assert (tmp_path / "config.yaml").read_text() == "sources: {}\n"
-    (tmp_path / "config.yaml").unlink()
-    again = [demo.configure(tmp_path, *NETWORKED) for _ in range(2)]
-    assert again == [tmp_path / "config.yaml"] * 2
-
-
-@pytest.mark.parametrize("name", ["a: b #c", 'it\'s "quoted"', "été \N{RABBIT}", "{x}", "- [a"])
-def test_the_demo_runs_in_a_folder_of_any_name(tmp_path, name):
-    folder = tmp_path / name
-    folder.mkdir()
-    loaded = load(demo.configure(folder, *NETWORKED))
-    assert loaded.data_dir == folder
-    assert loaded.sources["mains"].line == str(folder / "meter")
-    assert loaded.main.runtime_dir == str(folder)
-
 
 def test_only_one_demo_runs_in_a_folder(tmp_path):
     with (
@@ -429,7 +407,7 @@ def test_only_one_demo_runs_in_a_folder(tmp_path):
 
 
 def test_the_demo_tells_of_a_reading_whose_lateness_is_not_known_yet():
-    values = {"active_power": 1.0, "voltage": 230.0, "active_energy": 1.0}
+    values = {"active_power": 1.0}
     mains = SourceStatus(latest={"mains": LatestReading(values=values)})
     answer = Status(sources={"mains": mains}, journal=JournalStatus(readings=1))
     assert "0 skipped, 1 reading in the journal" in demo.sentence(answer)

@@ -1,4 +1,4 @@
-"""What ``make demo`` installs is enough for it: three packages, and a wheel that points here."""
+"""What ``make demo`` installs is enough for it: some packages, and a wheel that points here."""
 
 import re
 import shutil
@@ -44,9 +44,15 @@ def run(command, folder):
 
 
 def test_the_demo_runs_with_what_make_demo_installs(program, tmp_path):
-    done = run([*program, "demo", "--for", "2s", "--data-dir", tmp_path / "data"], tmp_path)
+    done = run([*program, "demo", "--for", "6s", "--data-dir", tmp_path / "data"], tmp_path)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"^page: http://127\.0\.0\.1:\d+/$", done.stdout, re.MULTILINE), done.stdout
     assert re.search(r"[1-9]\d* reads, 0 failed", done.stdout), done.stdout
+    log = (tmp_path / "data/collector.log").read_text()
+    assert "page: http" in log, log
+    assert "ERROR" not in log, log
+    billed = run([*program, "bill", "--config", tmp_path / "data/config.yaml"], tmp_path)
+    assert re.search(r"^total +[1-9]", billed.stdout, re.MULTILINE), billed.stderr
 
 
 def test_a_command_that_needs_another_package_names_it(program, tmp_path):

@@ -1,4 +1,4 @@
-"""``energy-monitor demo``: a simulated house, live."""
+"""``energy-monitor demo``: a whole simulated house, live."""
 
 import sys
 from pathlib import Path
@@ -16,14 +16,14 @@ from collector.demo import command
     type=click.Path(path_type=Path),
     default="demo-data",
     show_default=True,
-    help="Where the journal is kept.",
+    help="Where journal, ledger and configuration are kept.",
 )
 def demo(duration_s: float | None, data_dir: Path) -> None:
     """Show a simulated house, live, without root, Docker or hardware.
 
-    A simulated ORNO OR-WE-515 answers as a Modbus RTU slave, Victron devices talk VE.Direct, and a
-    heat pump and a lighting processor answer over TCP, each in a process of its own; the real
-    collector reads them.
+    Six meters answer as Modbus RTU slaves, Victron devices talk VE.Direct, and a heat pump and a
+    lighting processor answer over TCP; the real collector reads them. Sixty days of the same house
+    stand in the ledger, the last hours in the journal. The page is at the address that is shown.
 
     \b
     Examples:

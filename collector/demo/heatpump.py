@@ -17,7 +17,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from collector.errors import EnergyMonitorError
 from collector.sources.luxtronik import meaning
@@ -29,8 +30,8 @@ from collector.sources.luxtronik.protocol import (
     VISIBILITIES,
     Table,
 )
-from collector.sources.simulated.appliances import HEAT_PUMP_W, mean_outside_c
-from collector.sources.simulated.house import House
+from collector.sources.simulated.appliances import HEAT_PUMP_W, Day, mean_outside_c
+from collector.sources.simulated.house import BUILT, DAYS_AT_HAND, House
 
 PERFORMANCE = 3.6
 FIRMWARE, MODEL = b"V3.88.0", 74
@@ -38,28 +39,26 @@ LENGTHS = {"calculations": 269, "parameters": 1143, "visibilities": 366}
 HEATING, HOT_WATER, NO_REQUEST = 0, 1, 5
 RUNS, IDLE = 0, 1
 FLOW_L_PER_H, WH_PER_L_AND_K = 1200, 1.163
+SWING_C = 4  # between the mean of a day and its warmest hour
 RUN_S = 2400  # a run's usual length, to believe the number of starts
 IDLE_CLIENT_S = 3600  # one that asks nothing for so long is hung up on
 
 
 def values(house: House, t: float) -> dict[str, float]:
     """Return what the controller shows at *t*, by the names and units of the catalogue."""
-    electric, used = house.powers(t)["heat_pump"], house.counters(t)["heat_pump"]
-    wall = datetime.fromtimestamp(t, house.zone)
-    day = house.day(wall.date())
-    mean_c = mean_outside_c(day, day.rng("heat_pump"))
-    warmth = math.sin(2 * math.pi * (wall.hour + wall.minute / 60 - 9) / 24)  # most at 15 o'clock
+    electric, used = house.powers(t)["heat_pump"], house.energies(t)["heat_pump"]
+    day_c, warmth = outside(house, t)
     hot_water = electric > 1.1 * HEAT_PUMP_W  # heating never draws so much
-    return_c = 26 + max(0.0, 20 - mean_c) * 0.4 + 14 * hot_water
+    return_c = 26 + max(0.0, 20 - day_c) * 0.4 + 14 * hot_water
     spread_k = PERFORMANCE * electric / (FLOW_L_PER_H * WH_PER_L_AND_K)
     busy_s = used / HEAT_PUMP_W * 3600
     runs = electric > 0
     return {
-        "outside_temperature": mean_c + 4 * warmth,
-        "outside_temperature_avg": mean_c,
+        "outside_temperature": day_c + SWING_C * warmth,
+        "outside_temperature_avg": day_c,
         "flow_temperature": return_c + spread_k,
         "return_temperature": return_c,
-        "return_target_temperature": 26 + max(0.0, 20 - mean_c) * 0.4,
+        "return_target_temperature": 26 + max(0.0, 20 - day_c) * 0.4,
         "hot_water_temperature": 47 + warmth,
         "hot_water_target_temperature": 48.0,
         "flow_rate": FLOW_L_PER_H * runs,
@@ -80,6 +79,19 @@ def values(house: House, t: float) -> dict[str, float]:
         "status_line1": RUNS if runs else IDLE,
         "heat_pump_model": MODEL,
     }
+
+
+def outside(house: House, t: float) -> tuple[float, float]:
+    """Return the mean °C of the day of *t*, and how warm the hour is: from -1 to 1."""
+    wall = datetime.fromtimestamp(t, house.zone)
+    hour = wall.hour + wall.minute / 60
+    warmth = math.sin(2 * math.pi * (hour - 9) / 24)  # most at 15 o'clock
+    return mean_c(house.day(wall.date())), warmth
+
+
+@lru_cache(DAYS_AT_HAND)
+def mean_c(day: Day) -> float:
+    return mean_outside_c(day, day.rng("heat_pump"))
 
 
 def numbers(table: Table, entries: Sequence[Entry], shown: Mapping[str, float]) -> list[int]:
@@ -139,10 +151,10 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def start() -> Iterator[str]:
+def start(*more: str) -> Iterator[str]:
     """Run a heat pump as a process of its own, and yield its line. Raise EnergyMonitorError."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "collector.demo.heatpump", "--with-parent"],
+    with subprocess.Popen(  # noqa: S603  ourselves
+        [sys.executable, "-m", "collector.demo.heatpump", "--with-parent", *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the parent, which then ends it in its own time
@@ -160,11 +172,12 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0, help="its TCP port (default: any)")
     parser.add_argument("--seed", type=int, default=1, help="which house it heats")
     parser.add_argument("--timezone", default="Europe/Rome", help="time zone of the house")
+    parser.add_argument("--built", type=date.fromisoformat, default=BUILT, help="its first day")
     parser.add_argument("--with-parent", action="store_true", help="end with standard input")
     told = parser.parse_args(given)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
-    with Server(House(told.seed, told.timezone), told.port) as server:
+    with Server(House(told.seed, told.timezone, told.built), told.port) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(server.line, flush=True)  # noqa: T201  whoever starts it reads this
         with server.lock:  # it adds up the days until now

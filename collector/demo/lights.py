@@ -18,10 +18,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from typing import NamedTuple
 
 from collector.errors import EnergyMonitorError
-from collector.sources.simulated.house import House
+from collector.sources.simulated.house import BUILT, House
 
 USER, PASSWORD = "demo", "demo-lights"
 EXPORTED = ("11/05/2026", "18:30:00")
@@ -65,6 +66,16 @@ def levels(watts: float) -> dict[int, float]:
             shown[zone.id] = round(100 * (share // 1 if zone.type == "NON_DIM" else share), 2)
             watts -= shown[zone.id] / 100 * zone.watts
     return shown
+
+
+def drawn(house: House, t: float) -> dict[str, float]:
+    """Return what the collector computes of all levels at *t*, and what all lamps draw at most."""
+    shown = levels(house.powers(t)["lights"])
+    watts = sum(zone.watts * shown[zone.id] for zone in ZONES if zone.watts) / 100
+    return {
+        "estimated_power": round(watts, 3),
+        "nominal_power": float(sum(zone.watts for zone in ZONES)),
+    }
 
 
 def database() -> bytes:
@@ -239,10 +250,10 @@ def shown_of(house: House, t: float) -> dict[str, str]:
 
 
 @contextmanager
-def start() -> Iterator[tuple[str, str]]:
+def start(*more: str) -> Iterator[tuple[str, str]]:
     """Run a processor of its own; yield its line and its database. Raise EnergyMonitorError."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "collector.demo.lights", "--with-parent"],
+    with subprocess.Popen(  # noqa: S603  ourselves
+        [sys.executable, "-m", "collector.demo.lights", "--with-parent", *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the parent, which then ends it in its own time
@@ -266,11 +277,12 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0, help="its TCP port (default: any)")
     parser.add_argument("--seed", type=int, default=1, help="which house it lights")
     parser.add_argument("--timezone", default="Europe/Rome", help="time zone of the house")
+    parser.add_argument("--built", type=date.fromisoformat, default=BUILT, help="its first day")
     parser.add_argument("--with-parent", action="store_true", help="end with standard input")
     told = parser.parse_args(given)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
-    house, processor = House(told.seed, told.timezone), Processor(told.port)
+    house, processor = House(told.seed, told.timezone, told.built), Processor(told.port)
     processor.show(shown_of(house, time.time()))
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), DatabaseRequest)
     threading.Thread(target=show_on, args=[processor, house], daemon=True).start()

@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 
 from collector.demo.shed import Shed
 from collector.demo.terminal import pseudo_terminal, send
 from collector.errors import EnergyMonitorError
-from collector.sources.simulated.house import House
+from collector.sources.simulated.house import BUILT, House
 from collector.sources.vedirect import labels
 
 READY = b"ready\n"
@@ -74,13 +75,13 @@ def talk(shed: Shed, monitor: int | None, charger: int | None, parent: int | Non
             return
 
 
-def start(monitor: Path, charger: Path) -> "subprocess.Popen[bytes]":
+def start(monitor: Path, charger: Path, *more: str) -> "subprocess.Popen[bytes]":
     """Start both as a process of its own, and return it when they talk at these links.
 
-    It ends when this process does, or its ``with`` block. Raise EnergyMonitorError where it does
-    not start; it has told why on standard error.
+    It ends when this process does, or its ``with`` block. *more* are arguments of ``main``. Raise
+    EnergyMonitorError where it does not start; it has told why on standard error.
     """
-    arguments = ["--monitor", str(monitor), "--charger", str(charger), "--with-parent"]
+    arguments = ["--monitor", str(monitor), "--charger", str(charger), "--with-parent", *more]
     process = subprocess.Popen(  # noqa: S603  ourselves
         [sys.executable, "-m", "collector.demo.vedirect", *arguments],
         stdin=subprocess.PIPE,
@@ -103,9 +104,10 @@ def main(given: Sequence[str] | None = None) -> None:
     add("--charger", type=Path, help="where the solar charger's serial port is to appear")
     add("--seed", type=int, default=1, help="which house the shed stands beside")
     add("--timezone", default="Europe/Rome", help="time zone of the house")
+    add("--built", type=date.fromisoformat, default=BUILT, help="first day of its counters")
     add("--with-parent", action="store_true", help="end when standard input closes")
     told = parser.parse_args(given)
-    shed = Shed(House(told.seed, told.timezone))
+    shed = Shed(House(told.seed, told.timezone, told.built))
     shed.counters(time.time())  # adds up the days until now, before anybody waits for a block
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
