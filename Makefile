@@ -59,7 +59,8 @@ DEMO = click,jinja2,markupsafe,pyserial,pyyaml,waitress
 
 .PHONY: demo packages test test-all lab check bench lock clean
 
-demo: .venv/demo
+# With Grafana it also needs what sets up InfluxDB.
+demo: .venv/$(if $(findstring --grafana,$(ARGS)),run,demo)
 	@$(BIN)/energy-monitor demo $(ARGS)
 
 # What every command needs.

@@ -18,7 +18,8 @@ from collector.demo import command
     show_default=True,
     help="Where journal, ledger and configuration are kept.",
 )
-def demo(duration_s: float | None, data_dir: Path) -> None:
+@click.option("--grafana", is_flag=True, help="Show it in Grafana too, where Docker is there.")
+def demo(duration_s: float | None, data_dir: Path, *, grafana: bool) -> None:
     """Show a simulated house, live, without root, Docker or hardware.
 
     Six meters answer as Modbus RTU slaves, Victron devices talk VE.Direct, and a heat pump and a
@@ -29,5 +30,6 @@ def demo(duration_s: float | None, data_dir: Path) -> None:
     Examples:
       energy-monitor demo
       energy-monitor demo --for 20s --data-dir /tmp/demo
+      energy-monitor demo --grafana
     """
-    sys.exit(command.run(duration_s, data_dir))
+    sys.exit(command.run(duration_s, data_dir, with_grafana=grafana))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -16,7 +16,16 @@ from typing import IO, Any
 
 import click
 
-from collector.demo import bus, configuration, heatpump, history, lights, vedirect, view
+from collector.demo import (
+    bus,
+    configuration,
+    heatpump,
+    history,
+    lights,
+    stack,
+    vedirect,
+    view,
+)
 from collector.demo.configuration import BATTERY, BUS, SUN, Place
 from collector.errors import EnergyMonitorError
 from collector.run import control
@@ -25,14 +34,19 @@ from collector.text import counted
 
 START_WITHIN_S = 10
 LINE_EVERY_S = 5
+READ_S = 4  # to read a sentence before the screen is cleared
 
 
-def run(duration_s: float | None, folder: Path) -> int:
+def run(duration_s: float | None, folder: Path, *, with_grafana: bool = False) -> int:
     """Run the demo for *duration_s*, or until Ctrl-C; return its exit status."""
     folder = folder.absolute()
+    if with_grafana and (reason := stack.why_not()):
+        click.echo(f"{reason}. The demo goes on without it.")
+        time.sleep(READ_S if sys.stdout.isatty() else 0)
+        with_grafana = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with alone_in(folder):
-        status = run_in(folder, duration_s)
+        status = run_in(folder, duration_s, with_grafana=with_grafana)
     click.echo(f"journal and ledger are in {folder}; look into them with:")
     click.echo(f"  {sys.argv[0]} journal tail --data-dir {shlex.quote(str(folder))}")
     click.echo(f"  {sys.argv[0]} bill --config {shlex.quote(str(folder / 'config.yaml'))}")
@@ -55,34 +69,53 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(door)
 
 
-def run_in(folder: Path, duration_s: float | None) -> int:
+def run_in(folder: Path, duration_s: float | None, *, with_grafana: bool) -> int:
     """Run devices and collector, and show what is read; return the collector's exit status."""
     configuration.check_ours(folder)
     now = time.time()
     place = configuration.place_in(folder, now)
     is_written = history.is_written(folder)
     with ExitStack() as running, ThreadPoolExecutor() as together:
-        past = together.submit(history.write_readings, folder, place.household(), now)
+        past = [together.submit(history.write_readings, folder, place.household(), now)]
         heat_pump, processor, *_ = together.map(
             lambda start: running.enter_context(start()), devices(folder, place)
         )
-        past.result()
+        past.pop().result()
         log = running.enter_context((folder / "collector.log").open("w"))
-        file = configuration.configure(folder, place, heat_pump, processor)
+        more = stack.outputs() if with_grafana else ""
+        file = configuration.configure(folder, place, heat_pump, processor, more)
+        if with_grafana:
+            click.echo("InfluxDB and Grafana are started; the first time takes minutes.")
+            running.enter_context(stack.running(file, place.timezone))
+            past.append(together.submit(upload_past, file, place))
         collector = running.enter_context(start(file, log))
         if not is_written:  # the first figure does not wait for it
             house = place.household()
-            past = together.submit(history.write_ledger, folder, house, place.read_since)
+            past.append(together.submit(history.write_ledger, folder, house, place.read_since))
         try:
-            show_until(collector, folder, duration_s)
+            show_until(collector, folder, duration_s, grafana_of(folder) if with_grafana else [])
         except KeyboardInterrupt:
             pass  # so people end it
         finally:
             collector.terminate()
         status = collector.wait(10)
-        past.result()
+        for each in past:
+            each.result()
         history.is_written(folder)  # where the collector had no time to take it
         return status
+
+
+def upload_past(file: Path, place: Place) -> None:
+    from collector.config import load  # noqa: PLC0415  the demo without Grafana needs neither
+    from collector.demo.upload import upload  # noqa: PLC0415
+
+    upload(load(file), place.household(), place.read_since)
+
+
+def grafana_of(folder: Path) -> list[str]:
+    """Return where Grafana is, and how to get in."""
+    password = (folder / "secrets" / stack.ADMIN).read_text(encoding="ascii")
+    return [f"Grafana: {stack.GRAFANA}   (user admin, password {password})"]
 
 
 def devices(folder: Path, place: Place) -> list[Callable[[], AbstractContextManager[Any]]]:
@@ -101,22 +134,25 @@ def start(file: Path, log: IO[str]) -> "subprocess.Popen[bytes]":
 
 
 def show_until(
-    collector: "subprocess.Popen[bytes]", folder: Path, duration_s: float | None
+    collector: "subprocess.Popen[bytes]",
+    folder: Path,
+    duration_s: float | None,
+    places: Sequence[str],
 ) -> None:
-    """Draw what the collector has just read, until the time is over."""
+    """Draw what the collector has just read, until the time is over, below *places* to look at."""
     end = time.monotonic() + (float("inf") if duration_s is None else duration_s)
     terminal = sys.stdout.isatty()
     answer = first_answer(collector, folder)
     if terminal:
         click.clear()
     else:
-        click.echo(f"page: {answer.page.url}/")
+        click.echo("\n".join([f"page: {answer.page.url}/", *places]))
     while time.monotonic() < end:
         if collector.poll() is not None:
             log = (folder / "collector.log").read_text(encoding="utf-8")
             raise EnergyMonitorError(f"the collector has stopped:\n{log}")
         if terminal:
-            view.draw(answer)
+            view.draw(answer, places)
         else:
             click.echo(sentence(answer))
         time.sleep(max(0, min(1 if terminal else LINE_EVERY_S, end - time.monotonic())))

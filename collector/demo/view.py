@@ -61,14 +61,15 @@ def house_power(answer: Status) -> tuple[float, dict[str, float]] | None:
     return sum(origins.values()), origins
 
 
-def head(answer: Status, *, has_desktop: bool) -> list[str]:
-    """Return what stays on top: what this is, where the page is, what the house draws."""
+def head(answer: Status, places: Sequence[str] = (), *, has_desktop: bool) -> list[str]:
+    """Return what stays on top: what this is, where else to look, what the house draws."""
     now, readings = time.strftime("%H:%M:%S"), counted(answer.journal.readings, "reading")
     lines = [f"Energy Monitor demo   {now}   {readings} in the journal   Ctrl-C ends"]
     if answer.page.state == "serving":
         url = f"{answer.page.url}/"
         opens = f"   (xdg-open {url} opens it)" if has_desktop else ""
         lines.append(f"page: {url}{opens}")
+    lines += places
     if known := house_power(answer):
         power, origins = known
         parts = ", ".join(f"{name} {round(watts):,}" for name, watts in origins.items())
@@ -160,9 +161,11 @@ def alerts(answer: Status, columns: int) -> list[str]:
     return [cut(each, columns) for each in lines]
 
 
-def screen(answer: Status, columns: int, height: int, *, has_desktop: bool) -> list[str]:
+def screen(
+    answer: Status, columns: int, height: int, places: Sequence[str] = (), *, has_desktop: bool
+) -> list[str]:
     """Return what is shown, at most *height* lines of at most *columns*."""
-    top = [cut(each, columns) for each in head(answer, has_desktop=has_desktop)]
+    top = [cut(each, columns) for each in head(answer, places, has_desktop=has_desktop)]
     below = alerts(answer, columns)
     devices = table(answer, columns)
     room = max(height - len(top) - len(below) - bool(below) - 1, 1)
@@ -174,11 +177,11 @@ def screen(answer: Status, columns: int, height: int, *, has_desktop: bool) -> l
     return lines[:height]
 
 
-def draw(answer: Status) -> None:
-    """Draw the screen over what was drawn before."""
+def draw(answer: Status, places: Sequence[str]) -> None:
+    """Draw the screen over what was drawn before; *places* are where else to look."""
     columns, height = os.get_terminal_size()
     columns, height = max(columns or WIDE, NARROWEST), max(height or TALL, SHORTEST)
-    lines = screen(answer, columns, height - 1, has_desktop=desktop())
+    lines = screen(answer, columns, height - 1, places, has_desktop=desktop())
     lines[0] = click.style(lines[0], bold=True)
     sys.stdout.write("\033[H" + "".join(f"{line}\033[K\n" for line in lines) + "\033[J")
     sys.stdout.flush()
