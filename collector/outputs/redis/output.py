@@ -21,6 +21,7 @@ from collector.secrets import Secret
 BATCH = 1_000
 # A batch that is sent again must find in the stream what it stored before.
 LEAST_KEPT = BATCH
+RENEW_EVERY_S = 300.0  # the word of an installation expires after three of these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,7 @@ class Redis:
         except ValueError as error:
             raise BadOption("url", f"{error}, where PORT is 6379") from error
         self.installation, self.prefix = context.installation, options.prefix
+        self.held_s = 0.0  # when the prefix was last held, monotonic
         self.layout: Layout = Streams(options.prefix, options.keep, context.tags(options))
         if options.layout == "hmap_time_series":
             self.layout, self.keeps_kinds = Hmap(options.prefix), False
@@ -103,16 +105,14 @@ class Redis:
         A login that may not look, as an older list of rights says, is not told.
         """
         key = f"{self.prefix}:installation"
-        answers = self.server.ask_all([("HGET", key, "word"), ("HGET", key, "seen")])
-        if any(isinstance(each, Refusal) for each in answers):
+        word = self.server.ask_all([("GET", key)])[0]
+        if isinstance(word, Refusal):
             return
-        word, seen = (text(each) for each in answers)
-        now_s = int(time.time())
-        is_here = seen.isdecimal() and abs(now_s - int(seen)) < LATELY_S
-        if word != self.installation and is_here:
+        if (others := text(word)) and others != self.installation:
             mend = "give this house another 'prefix' or 'database'"
-            raise taken(self.server.name, word, f"the keys {self.prefix}:…", mend)
-        self.server.ask_all([("HSET", key, "word", self.installation, "seen", now_s)])
+            raise taken(self.server.name, others, f"the keys {self.prefix}:…", mend)
+        self.server.ask_all([("SET", key, self.installation, "EX", LATELY_S)])
+        self.held_s = time.monotonic()
 
     def newest_ms(self) -> int | None:
         """Return the time of the newest reading that the server holds; None if it can't say."""
@@ -120,6 +120,8 @@ class Redis:
 
     def write(self, batch: Sequence[bytes]) -> None:
         """Store every reading of *batch*. Raise OutputAway or ReadingsRefused."""
+        if self.installation and time.monotonic() > self.held_s + RENEW_EVERY_S:
+            self.hold_prefix()
         try:
             refused = self.layout.write(self.server, batch)
         except OutputAway:
