@@ -8,7 +8,6 @@ What can be known beforehand is found out here: a missing object, a private key 
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -21,6 +20,7 @@ from backup.manifest import SECRETS, Manifest, epoch_of
 from backup.pack import ON_DISK, SPOOL_BYTES, unpack
 from backup.paths import is_name
 from backup.stores.folder import Store, checked, full
+from collector.contract.documents import parsed
 from collector.errors import BackupFault, Damaged
 
 WHOLE_BYTES = 64 << 20  # of a file that is read into memory: a list of buckets has 1 MB
@@ -73,9 +73,9 @@ class Chosen:
         if SECRETS not in self.manifest.files:
             return {}
         try:
-            found = json.loads(self.whole(SECRETS))["secrets"]
+            found = parsed(self.whole(SECRETS))["secrets"]
             secrets = {name: str.encode(each) for name, each in found.items()}
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self.unusable(f"{SECRETS} is not valid: {error}", set()) from error
         if not all(map(is_name, secrets)):
             raise self.unusable(f"{SECRETS} is not valid: a name in it is no file's", set())

@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backup.paths import HASH, ID, check_path
+from collector.contract.documents import parsed
 from collector.errors import Damaged
 
 FORMAT = 2  # in 1 there was neither digest nor signature
@@ -140,7 +141,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
 def decode(data: bytes) -> Manifest:
     """Read a manifest. Raise Damaged where it is none, or one of a newer program."""
     try:
-        document = json.loads(data)
+        document = parsed(data)
         if document["format"] not in (1, FORMAT):
             msg = f"this backup has format {document['format']!r}, and this program reads {FORMAT}"
             raise Damaged(f"{msg}: it was made by a newer one; upgrade first")

@@ -1,9 +1,10 @@
 """The list of buckets that InfluxDB 2 gives: which shards there are, and what days they cover."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from collector.contract import documents
 
 SHARDS = "influxdb/shards"
 DURATIONS = ("duration", "shardGroupDuration")
@@ -52,12 +53,12 @@ class Shard:
 def parsed(data: bytes) -> Buckets:
     """Read a list of buckets. Raise ValueError where it is none, or a shard's id is no number."""
     try:
-        buckets = json.loads(data)
+        buckets = documents.parsed(data)
         policies = [each for bucket in buckets for each in bucket["retentionPolicies"]]
         numbers = [policy[name] for policy in policies for name in DURATIONS]
         numbers += [each.id for each in listed(buckets)]
         texts = [bucket[name] for bucket in buckets for name in NAMES]
-    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__} {error}") from error
     if not all(type(each) is int for each in numbers):
         raise ValueError("an id or a duration is not a number")

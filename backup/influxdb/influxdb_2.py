@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from backup.influxdb import archive
 from backup.influxdb.archive import Metadata, Stream
 from backup.stores.folder import from_here
+from collector.contract.documents import parsed
 from collector.errors import BackupFault, ReadFault
 from collector.lines import http
 from collector.lines.http_answer import Answer, Limits
@@ -209,7 +210,7 @@ class Server:
         with self.got(method, path, fields, packed, "application/json") as answer:
             text = self.whole(answer)
         try:
-            document = json.loads(text)
+            document = parsed(text)
         except ValueError as error:
             raise BackupFault(f"{self.name}: {path} answers no JSON: {error}") from error
         if not isinstance(document, dict):
@@ -276,7 +277,7 @@ def points_by_day(table: str) -> dict[str, int]:
 def refusal(asked: str, status: int, text: str, key: str) -> BackupFault:
     """Say why the server refuses, in its own words."""
     with suppress(ValueError, LookupError, TypeError):
-        text = str(json.loads(text)["message"])
+        text = str(parsed(text)["message"])
     what = f"{asked} answers {status} {text.strip()[:QUOTED_CHARACTERS]!r}"
     if status == HTTPStatus.NOT_FOUND:
         return Gone(what)

@@ -10,7 +10,6 @@ create, read and list, and had better not be able to overwrite or delete.
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from http import HTTPStatus
@@ -26,6 +25,7 @@ from backup.stores.credential import Certificate, Credential, Sas
 from backup.stores.folder import proved
 from backup.stores.pace import pieces_of
 from backup.stores.settings import checked
+from collector.contract.documents import parsed
 from collector.errors import BackupFault, Damaged
 from collector.files import open_file
 
@@ -151,7 +151,7 @@ def from_settings(text: str, rate: int = 0) -> Azure:
 
 def parse(text: str) -> dict[str, Any]:
     try:
-        settings = json.loads(text)
+        settings = parsed(text)
     except ValueError as error:
         raise BackupFault(
             f"neither JSON ({error}) nor the address of a container with its SAS; hand over what "

@@ -1,6 +1,5 @@
 """Which stores there are beside the folder: those that were connected, or a path."""
 
-import json
 import socket
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -19,6 +18,7 @@ from backup.stores.folder import Folder, Store
 from backup.stores.sftp import Sftp
 from backup.stores.ssh import Login
 from collector.config import Config
+from collector.contract.documents import parsed
 from collector.errors import BackupFault, Damaged, SecretMissing
 from collector.secrets import Secret, write
 from collector.text import counted, plain
@@ -60,7 +60,7 @@ def connect(
 def names_sftp(text: str) -> bool:
     """Return whether *text* is an address of SFTP, or the settings of such a store."""
     try:
-        document = json.loads(text)
+        document = parsed(text)
     except ValueError:
         return text.startswith(SFTP)
     return isinstance(document, dict) and document.get("store") == "sftp"

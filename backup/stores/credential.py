@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, urlencode
 
 from backup.stores.https import LIMITS, insist
+from collector.contract.documents import parsed
 from collector.errors import BackupFault, ReadFault, StoreAway
 from collector.lines.http import Server
 
@@ -108,7 +109,7 @@ class Certificate:
         try:
             server = Server(self.authority, self.authority, LIMITS)
             answer = insist(server, "POST", path, headers, lambda: [body])
-            document = json.loads(answer.body)
+            document = parsed(answer.body)
             token, lasts_s = document.get("access_token"), float(document.get("expires_in", 0))
         except ReadFault as error:
             raise StoreAway(f"no token: {error}") from None

@@ -16,6 +16,7 @@ from typing import Any
 
 from backup.ownership import let_programs_read
 from backup.stores.settings import FORMAT, checked
+from collector.contract.documents import parsed
 from collector.errors import BackupFault
 from collector.text import plain
 
@@ -98,7 +99,7 @@ def from_address(text: str) -> Login:
 def from_settings(text: str) -> Login:
     """Return the login that ``Login.settings`` wrote. Raise BackupFault, without the key."""
     try:
-        document = json.loads(text)
+        document = parsed(text)
     except ValueError:
         document = None
     document = checked(document, "sftp")

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from collector.contract import BadOption
+from collector.contract.documents import parsed
 from collector.decode.exact import meant
 from collector.options import option
 from collector.quantity import Quantity, catalogue
@@ -131,8 +132,8 @@ def parse(payload: bytes) -> Any:
     """Return what *payload* says: what is in it as JSON, else its text. Pure, never raises."""
     text = payload.decode("utf-8", errors="replace")
     try:
-        return json.loads(text, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+        return parsed(text, parse_constant=lambda _: None)
+    except ValueError:
         return text
 
 

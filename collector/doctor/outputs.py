@@ -1,12 +1,12 @@
 """The outputs: do they deliver, how far are they behind, and does the far side answer?"""
 
-import json
 import shlex
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from collector.contract.documents import parsed
 from collector.doctor.case import MEND_STACK, PATIENCE, Case
 from collector.doctor.finding import Finding, labelled
 from collector.doctor.secrets import mend_login
@@ -152,7 +152,7 @@ def reachable(case: Case) -> Iterator[Finding]:
 
 def version_in(page: Answer) -> str:
     try:
-        version = json.loads(page.text)["version"]
+        version = parsed(page.text)["version"]
     except (ValueError, LookupError, TypeError):
         return ""
     return f" {str(version).removeprefix('v')}"

@@ -1,7 +1,6 @@
 """The stack: the images of InfluxDB and Grafana, their containers, and what Grafana sees."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -9,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from collector.contract.documents import parsed
 from collector.doctor.case import AS_ROOT, COMPOSE_FILE, MEND_STACK, PATIENCE, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.errors import ReadFault
@@ -148,7 +148,7 @@ def grafana(case: Case) -> Iterator[Finding]:
 
 def document(page: Answer) -> dict[str, Any]:
     try:
-        answer = json.loads(page.text)
+        answer = parsed(page.text)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
@@ -165,7 +165,7 @@ def data_sources(case: Case, url: str) -> Iterator[Finding]:
                 "Grafana, so its data sources are not checked",
                 f"sudo energy-monitor secret set {PASSWORD}    # the one that you gave in Grafana",
             )
-        for source in json.loads(page.text):
+        for source in parsed(page.text):
             health = http.get(
                 f"{url}/api/datasources/uid/{source['uid']}/health", headers, PATIENCE
             )

@@ -3,13 +3,13 @@
 This is the criterion that counts: everything before it can look well while nothing arrives.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 from collector.contract import Context, OutputOptions
+from collector.contract.documents import parsed
 from collector.doctor.case import AS_ROOT, Case
 from collector.doctor.finding import CannotTell, Finding
 from collector.doctor.sources import interval_s
@@ -138,7 +138,7 @@ def newest_in(answer: Answer) -> dict[str, int]:
     """Return the newest time of each device in an answer of InfluxQL. Raise OutputAway."""
     found: dict[str, int] = {}
     try:
-        result = json.loads(answer.said)["results"][0]
+        result = parsed(answer.said)["results"][0]
         if answer.status != HTTPStatus.OK or "error" in result:
             raise OutputAway(f"it answered {answer}")
         for series in result.get("series", ()):

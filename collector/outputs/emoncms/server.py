@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from collector.contract.documents import parsed
 from collector.errors import OutputAway, ReadFault, SecretMissing
 from collector.lines.http import Server
 from collector.lines.http_answer import Answer, Limits
@@ -83,8 +84,8 @@ class EmonServer:
     def document(self, answer: Answer) -> Any:
         """Return what an answer says in JSON. Raise OutputAway where it does not."""
         try:
-            document = json.loads(answer.text)
-        except (ValueError, RecursionError):
+            document = parsed(answer.text)
+        except ValueError:
             raise self.away(answer) from None
         if answer.status != HTTPStatus.OK or document is False:
             raise self.away(answer)
@@ -134,8 +135,8 @@ def message_in(answer: Answer) -> str:
     if said == "ok":
         return ""
     try:
-        document = json.loads(said)
-    except (ValueError, RecursionError):
+        document = parsed(said)
+    except ValueError:
         return said or "nothing"
     if isinstance(document, dict) and document.get("success") is True:
         return ""

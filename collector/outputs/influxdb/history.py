@@ -4,7 +4,6 @@ Asked in InfluxQL, a piece of time at once, with the token that may read. A poin
 comes back as one reading; the tags of this site are left out.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -12,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from collector.contract.counters import DECISION
+from collector.contract.documents import parsed
 from collector.errors import OutputAway
 from collector.lines.http_answer import Limits
 from collector.outputs.influxdb.output import InfluxDB, token_in
@@ -38,8 +38,8 @@ class History:
         database, _, policy = self.output.options.bucket.partition("/")
         fields = {"db": database, "epoch": "ms", "q": query} | ({"rp": policy} if policy else {})
         answer = self.output.ask("GET", "/query", fields, token_in(self.token))
-        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            result = json.loads(answer.said)["results"][0]
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            result = parsed(answer.said)["results"][0]
             if answer.status == HTTPStatus.OK and "error" not in result:
                 series = result.get("series", [])
                 return series if isinstance(series, list) else []

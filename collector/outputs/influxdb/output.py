@@ -5,7 +5,6 @@ Works with InfluxDB 2.x and 3, and with 1.8 where the token is ``user:password``
 a reading sent twice is the same point. ``InfluxDB.store`` tells what is made of each answer.
 """
 
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
 from collector.contract import BadOption, Context, OutputOptions
+from collector.contract.documents import parsed
 from collector.contract.site import QUOTED_CHARACTERS, taken
 from collector.errors import OutputAway, ReadFault, ReadingsRefused, SecretMissing
 from collector.lines.http import Server
@@ -288,8 +288,8 @@ def token_in(secret: Secret) -> str:
 def message_in(text: str) -> str:
     """Return the message of an answer, which 2.x wraps in JSON, or else the whole answer."""
     try:
-        message = json.loads(text)["message"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        message = parsed(text)["message"]
+    except (ValueError, LookupError, TypeError):
         return text.strip()
     return str(message)
 
@@ -297,10 +297,10 @@ def message_in(text: str) -> str:
 def newest_in(answer: Answer) -> int | None:
     """Return the newest time in ms that InfluxQL found, 0 for nothing, None where it failed."""
     try:
-        result = json.loads(answer.said)["results"][0]
+        result = parsed(answer.said)["results"][0]
         if answer.status != HTTPStatus.OK or "error" in result or "statement_id" not in result:
             return None
         times = [each["values"][0][0] for each in result.get("series", ())]
         return max(times, default=0) if all(type(each) is int for each in times) else None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None

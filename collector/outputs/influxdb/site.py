@@ -4,9 +4,10 @@ So an installation leaves a mark of itself in the series ``energy_monitor_site``
 does. InfluxQL is asked for, or PromQL where that is not known: VictoriaMetrics takes our writes.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+
+from collector.contract.documents import parsed
 
 MARK = "energy_monitor_site"
 FIELD = "seen"
@@ -41,19 +42,19 @@ def installations(ask: Ask, bucket: str, site: str, span: str) -> set[str] | Non
 
 def of_influxql(status: int, text: str) -> set[str] | None:
     try:
-        result = json.loads(text)["results"][0]
+        result = parsed(text)["results"][0]
         if status != HTTPStatus.OK or "error" in result or "statement_id" not in result:
             return None
         return {str(each["tags"]["installation"]) for each in result.get("series", ())}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
 def of_promql(status: int, text: str) -> set[str] | None:
     try:
-        answer = json.loads(text)
+        answer = parsed(text)
         if status != HTTPStatus.OK or answer["status"] != "success":
             return None
         return {str(each["metric"]["installation"]) for each in answer["data"]["result"]}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None

@@ -3,7 +3,6 @@
 It is asked by InfluxQL, which 1.8 and 2.x answer, in pieces of JSON: in CSV they leave errors out.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from collector.contract.documents import parsed
 from collector.errors import EnergyMonitorError, ReadFault
 from collector.outputs.influxdb.output import Answer, InfluxDB, message_in, token_in
 from collector.reading import NAME
@@ -19,7 +19,7 @@ WINDOW_MS = 3_600_000
 ROWS_AT_ONCE = 1000
 LONGEST_LINE = 8_000_000  # so many rows of 100 quantities take 2 MB
 LATEST_MS = 9_000_000_000_000  # InfluxDB's nanoseconds end in 2262
-UNUSABLE = (ReadFault, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+UNUSABLE = (ReadFault, ValueError, LookupError, TypeError, AttributeError)
 Series = dict[str, Any]  # as InfluxDB names it: 'name', 'tags', 'columns' and 'values'
 
 
@@ -109,7 +109,7 @@ class Stored:
             if answer.status != HTTPStatus.OK:
                 answer.read()
                 raise self.refused(answer.status, message_in(answer.text))
-            yield from self.series_in(map(json.loads, lines_of(answer.pieces())))
+            yield from self.series_in(map(parsed, lines_of(answer.pieces())))
 
     def series_in(self, documents: Iterable[Any]) -> Iterator[Series]:
         more = True

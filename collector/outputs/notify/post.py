@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from collector.contract.documents import parsed
 from collector.errors import OutputAway, ReadFault
 from collector.lines.http import Server
 from collector.lines.http_answer import Answer, Limits
@@ -66,7 +67,7 @@ def bearer(token: Secret | None) -> dict[str, str]:
 def word_in(answer: Answer, *keys: str) -> str:
     """Return what stands under the first of *keys* in an answer of JSON, or else all of it."""
     try:
-        document = json.loads(answer.text)
+        document = parsed(answer.text)
         return next(str(document[key]) for key in keys if key in document)
-    except (ValueError, LookupError, TypeError, RecursionError, StopIteration):
+    except (ValueError, LookupError, TypeError, StopIteration):
         return answer.text

@@ -1,11 +1,11 @@
 """Telegram: one message of a bot to a chat."""
 
-import json
 from dataclasses import dataclass
 from typing import ClassVar
 
 from collector.contract import BadOption, Context
 from collector.contract.alert import Message
+from collector.contract.documents import parsed
 from collector.errors import OutputAway
 from collector.lines.http import Server
 from collector.lines.http_answer import Answer
@@ -75,6 +75,6 @@ def description(answer: Answer) -> str:
 
 def is_ok(answer: Answer) -> bool:
     try:
-        return json.loads(answer.text)["ok"] is True
-    except (ValueError, LookupError, TypeError, RecursionError):
+        return parsed(answer.text)["ok"] is True
+    except (ValueError, LookupError, TypeError):
         return False

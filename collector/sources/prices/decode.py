@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any, Literal
 
+from collector.contract.documents import parsed
 from collector.errors import FrameDamaged
 from collector.reading import LATEST_MS
 
@@ -51,7 +51,7 @@ def decode(body: bytes, form: Form) -> dict[int, Priced]:
     """Return the prices in an answer by the instant at which they begin. Raise FrameDamaged."""
     try:
         rows = list(rows_of_csv(body, form) if form.form == "csv" else rows_of_json(body, form))
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise FrameDamaged(f"the answer is no {form.form.upper()}: {body[:100]!r}") from error
     if len(rows) > MOST_ROWS:
         raise FrameDamaged(f"the answer has more than {MOST_ROWS:,} prices")
@@ -91,7 +91,7 @@ def checked(length_ms: int) -> int:
 
 
 def rows_of_json(body: bytes, form: Form) -> Iterator[Row]:
-    answer = json.loads(body, parse_float=Decimal, parse_constant=refuse)
+    answer = parsed(body, parse_float=Decimal, parse_constant=refuse)
     if form.rows:
         rows = at(answer, form.rows)
         if not isinstance(rows, list):

@@ -4,7 +4,6 @@ After open-meteo.com/en/docs and its page historical-weather-api. A mean, sum or
 stands at its end there, and at its start here.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from collector.contract.documents import parsed
 from collector.errors import FrameDamaged
 from collector.reading import LATEST_MS
 
@@ -58,8 +58,8 @@ def question(place: tuple[float, float], window: tuple[int, int], *, current: bo
 def decode_body(body: bytes) -> Mapping[str, Any]:
     """Return the JSON object in *body*. Raise FrameDamaged."""
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(body)
+    except ValueError as error:
         raise FrameDamaged(f"{SERVICE}'s answer is no JSON: {body[:100]!r}") from error
     if not isinstance(answer, dict):
         raise FrameDamaged(f"{SERVICE}'s answer is no object: {body[:100]!r}")
