@@ -22,6 +22,7 @@ BENCHES = [
     "restore",
     "vedirect",
     "metrics",
+    "page",
     "telegraf",
     "remote_write",
     "kafka",

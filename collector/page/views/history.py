@@ -23,7 +23,6 @@ from collector.safe_text import safe
 from collector.scalars import did_you_mean
 
 MOST_POINTS = 2000
-QUICK_MS = 36 * HOUR_MS  # of the journal, where the ledger has it too
 STEPS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 STEPS_MS = (*(1000 * each for each in STEPS_S), 7 * DAY_MS)
 KINDS: Sequence[Kind] = ("counter", "interval", "gauge", "price")
@@ -101,13 +100,13 @@ def filled(records: Records, empty: HistoryView, kept: Series | None) -> History
     span = Span(empty.begin_ms, empty.end_ms)
     if kept and kept.kind in USED:
         return of_counter(records, empty, kept)
-    if kept and span.length_ms > QUICK_MS:
+    if kept and span.length_ms > journal.LONG_MS:
         return of_levels(records, empty, kept)
     pace = Pace()
     try:
         folder = records.home.journal / "log"
         segments = list(journal.reaching(folder, span, pace)) if folder.is_dir() else []
-        is_quick = journal.size_of(segments) <= journal.MOST_BYTES
+        is_quick = journal.thinning(segments, span) == 1
         if kept and not (is_quick and reaches_back(records, segments, span, kept)):
             return of_levels(records, empty, kept)
         return of_journal(empty, segments, pace)
