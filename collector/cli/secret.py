@@ -44,8 +44,13 @@ def secret() -> None:
 @click.argument("name")
 @click.argument("value", nargs=-1, metavar="")
 @click.option("--no-restart", is_flag=True, help="Do not restart the services that use it.")
+@click.option(
+    "--hash", "as_hash", is_flag=True, help="Store only a hash of it: for page.password alone."
+)
 @config_option
-def set_secret(name: str, value: tuple[str, ...], file: Path, *, no_restart: bool) -> None:
+def set_secret(
+    name: str, value: tuple[str, ...], file: Path, *, no_restart: bool, as_hash: bool
+) -> None:
     """Store a secret, and restart what uses it.
 
     The value is one line. On a terminal you are asked for it twice and see nothing of it;
@@ -70,16 +75,29 @@ def set_secret(name: str, value: tuple[str, ...], file: Path, *, no_restart: boo
         given = given_value(name)
         if fault := store.fault_of(given):
             raise EnergyMonitorError(f"the value of {name!r} was not stored: {fault}")
+        remark = store.remark_on(given)
+        if as_hash:
+            require_for_page(name, places)
+            given = secrets.hashed(given)
         for folder in folders:
             require_loadable(folder, len(given))
             click.secho(f"stored: {store.store(folder, name, given)}", fg="green")
     except OSError as error:
         raise refusal(Path(error.filename or file), error) from error
-    if remark := store.remark_on(given):
+    if remark:
         click.secho(remark, fg="yellow")
     if places is not None and name not in places and name not in USED_BY:
         click.secho(unnamed(name, file, places), fg="yellow")
     hand_over(file, name, restart=not no_restart)
+
+
+def require_for_page(name: str, places: Mapping[str, list[str]] | None) -> None:
+    """Raise EnergyMonitorError where another than the page would get a hash in place of *name*."""
+    if (found := (places or {}).get(name)) != ["page.password"]:
+        where = ", ".join(found or ["nothing"])
+        raise EnergyMonitorError(
+            f"{name!r} was not stored: {where} uses it, and only page.password can do with a hash"
+        )
 
 
 def hand_over(file: Path, name: str, *, restart: bool) -> None:

@@ -306,3 +306,24 @@ def test_a_short_secret_is_stored_with_a_remark_and_a_longer_one_without(tmp_pat
         assert ("it has fewer than 8 characters" in done.stdout) == remarked
         assert done.exit_code == 0
         assert value not in done.output
+
+
+def test_of_the_pages_password_only_a_hash_may_be_stored(tmp_path):
+    file = configure(tmp_path, HOUSE)
+    with_page = file.read_text().replace(
+        "page: {port: 0}", "page: {password: !secret page-password}"
+    )
+    file.write_text(with_page)
+    words = ["secret", "set", "page-password", "--hash", "--config", str(file)]
+    done = CliRunner().invoke(main, words, input="open sesame of this house")
+    assert done.exit_code == 0, done.output
+    stored = (tmp_path / "secrets/page-password").read_text().strip()
+    assert stored.startswith("scrypt:")
+    assert secrets.is_password("open sesame of this house", stored)
+
+
+def test_nothing_else_gets_a_hash_in_place_of_its_secret(tmp_path):
+    refused = secret(tmp_path, "set", "mqtt-password", "--hash", typed="open sesame", source=BROKER)
+    assert refused.exit_code == 1
+    assert "sources.plugs.password uses it" in refused.stderr
+    assert not (tmp_path / "secrets/mqtt-password").exists()
