@@ -17,12 +17,14 @@ from collector.journal.journal import Journal
 from collector.ledger.database import create
 from collector.ledger.days import PER_DAY, QUARTER_MS, Shown
 from tests.bench.metrics import rss
+from tests.fakes import running
 from tests.fakes.page import serving
 from tests.fakes.running import ask, collector, configure, wait_for, wait_for_reads
 from tests.servers.influxd import free_port
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "60"))
 TABS = 20
+PATIENCE_S = 120  # until a collector is up, on a busy machine
 REQUESTS = 10_000
 WEEK_S = 7 * 86_400
 HOUSE = """
@@ -60,6 +62,7 @@ def started(folder, port):
 
 
 def wait_until_served(folder):
+    running.DEADLINE_S = PATIENCE_S
     wait_for_reads(folder, "mains", 3)
     wait_for(lambda: ask(folder)["page"]["state"] in {"serving", "off"}, "it serves")
 
