@@ -74,6 +74,7 @@ def run_in(folder: Path, duration_s: float | None, *, with_grafana: bool) -> int
     configuration.check_ours(folder)
     now = time.time()
     place = configuration.place_in(folder, now)
+    history.take(folder)
     is_written = history.is_written(folder)
     with ExitStack() as running, ThreadPoolExecutor() as together:
         past = [together.submit(history.write_readings, folder, place.household(), now)]
@@ -101,7 +102,7 @@ def run_in(folder: Path, duration_s: float | None, *, with_grafana: bool) -> int
         status = collector.wait(10)
         for each in past:
             each.result()
-        history.is_written(folder)  # where the collector had no time to take it
+        history.take(folder)
         return status
 
 

@@ -81,11 +81,15 @@ def file_in(folder: Path) -> Path:
     return folder / "ledger" / "ledger.sqlite"
 
 
+def take(folder: Path) -> None:
+    """Take a ledger into use that is ready, where no collector runs that would. Raise OSError."""
+    if rebuilt.is_ready(file_in(folder)):
+        rebuilt.take(file_in(folder))
+
+
 def is_written(folder: Path) -> bool:
     """Return whether the ledger has its history. Raise LedgerDamaged, OSError."""
     file = file_in(folder)
-    if rebuilt.is_ready(file):  # of a demo that ended before it was taken
-        rebuilt.take(file)
     if not file.exists():
         return False
     with closing(database.open_to_read(file)) as ledger:

@@ -15,6 +15,7 @@ BENCHES = [
     "emoncms",
     "outputs",
     "bill",
+    "demo",
     "lateness",
     "service",
     "mixed",

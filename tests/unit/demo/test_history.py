@@ -14,7 +14,7 @@ from collector.demo.household import METERS, Household, counters
 from collector.derive.energy.derivation import Energy, EnergyOptions
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader
-from collector.ledger import database, rebuilt
+from collector.ledger import database
 from collector.ledger.book import Book
 from collector.ledger.days import MICRO, QUARTER_MS, Amount, Shown
 from collector.lines.serial import Lines
@@ -35,7 +35,9 @@ def household():
 def folder(tmp_path, household):
     history.write_readings(tmp_path, household, NOW)
     history.write_ledger(tmp_path, household, history.first_reading(NOW))
-    rebuilt.take(history.file_in(tmp_path))
+    assert not history.is_written(tmp_path)
+    history.take(tmp_path)
+    assert history.is_written(tmp_path)
     return tmp_path
 
 
