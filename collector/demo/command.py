@@ -32,7 +32,7 @@ from collector.run import control
 from collector.status import Status
 from collector.text import counted
 
-START_WITHIN_S = 10
+START_WITHIN_S = 30  # of a busy Raspberry Pi
 LINE_EVERY_S = 5
 READ_S = 4  # to read a sentence before the screen is cleared
 
@@ -142,24 +142,40 @@ def show_until(
 ) -> None:
     """Draw what the collector has just read, until the time is over, below *places* to look at."""
     end = time.monotonic() + (float("inf") if duration_s is None else duration_s)
-    terminal = sys.stdout.isatty()
     answer = first_answer(collector, folder)
+    terminal = sys.stdout.isatty()
     if terminal:
         click.clear()
-    else:
-        click.echo("\n".join([f"page: {answer.page.url}/", *places]))
+    say = partial(view.draw, places=places) if terminal else Piped(places)
     while time.monotonic() < end:
         if collector.poll() is not None:
             log = (folder / "collector.log").read_text(encoding="utf-8")
             raise EnergyMonitorError(f"the collector has stopped:\n{log}")
-        if terminal:
-            view.draw(answer, places)
-        else:
-            click.echo(sentence(answer))
-        time.sleep(max(0, min(1 if terminal else LINE_EVERY_S, end - time.monotonic())))
+        say(answer)
+        time.sleep(max(0, min(1, end - time.monotonic())))
         answer = control.status(folder / "control.sock")
     if not terminal:
         click.echo(sentence(answer))
+
+
+class Piped:
+    """Says where to look, once it can be looked at, and now and then how it is going."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self.places = list(places)
+        self.is_page_told = False
+        self.due_s = 0.0
+
+    def __call__(self, answer: Status) -> None:
+        if answer.page.state == "serving" and not self.is_page_told:
+            self.is_page_told = True
+            self.places.append(f"page: {answer.page.url}/")
+        for place in self.places:
+            click.echo(place)
+        self.places = []
+        if time.monotonic() >= self.due_s:
+            self.due_s = time.monotonic() + LINE_EVERY_S
+            click.echo(sentence(answer))
 
 
 def first_answer(collector: "subprocess.Popen[bytes]", folder: Path) -> Status:

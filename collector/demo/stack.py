@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import collector
@@ -112,10 +112,12 @@ def running(file: Path, timezone: str) -> Iterator[None]:
         compose(told, "up", "--detach", "--wait", "grafana")
         yield
     finally:
-        compose(told, "down", "--volumes", "--timeout", "5")
+        with suppress(EnergyMonitorError):  # what went wrong before says more
+            compose(told, "down", "--volumes", "--timeout", "5")
 
 
 def compose(told: dict[str, str], *words: str) -> None:
+    """Let Compose do something. Raise EnergyMonitorError."""
     command = ["docker", "compose", "--file", str(FILE), "--project-name", PROJECT, *words]
     done = subprocess.run(command, check=False, env={**os.environ, **told})  # noqa: S603  ours
     if done.returncode:

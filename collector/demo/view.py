@@ -177,7 +177,7 @@ def screen(
     return lines[:height]
 
 
-def draw(answer: Status, places: Sequence[str]) -> None:
+def draw(answer: Status, places: Sequence[str] = ()) -> None:
     """Draw the screen over what was drawn before; *places* are where else to look."""
     columns, height = os.get_terminal_size()
     columns, height = max(columns or WIDE, NARROWEST), max(height or TALL, SHORTEST)
