@@ -74,10 +74,14 @@ class Count:
         self.is_synchronised = True
         self.at_most = self.at_least = False
 
-    def lose(self, before: float, after: float) -> None:
-        """Nobody knows what flowed between two readings with these currents."""
-        self.at_most |= before < 0 or after < 0 or before == after == 0
-        self.at_least |= before > 0 or after > 0 or before == after == 0
+    def lose(self, before: float, after: float, passed_ms: int) -> None:
+        """Nobody knows what flowed between two readings with these currents.
+
+        In a long time it may have been anything: a sunny day lies between two nights.
+        """
+        is_open = before == after == 0 or passed_ms > LONGEST_BRIDGE_MS
+        self.at_most |= before < 0 or after < 0 or is_open
+        self.at_least |= before > 0 or after > 0 or is_open
 
     @property
     def quality(self) -> int:

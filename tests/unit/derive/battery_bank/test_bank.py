@@ -136,7 +136,7 @@ def test_a_gap_with_the_same_current_at_both_ends_is_counted():
 
 @pytest.mark.parametrize(
     ("after", "seconds", "quality"),
-    [(-5, 600, 2), (0, 600, 2), (10, 600, 4), (-20, 5 * 3600, 2)],
+    [(-5, 600, 2), (0, 600, 2), (10, 600, 4), (-20, 5 * 3600, 4)],
 )
 def test_a_gap_of_which_nothing_is_known_makes_the_state_a_bound(after, seconds, quality):
     bench = Bench().fill()
