@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 OUR_OWN = "collector"  # a device's name is also that of its source, whose figures are ours
@@ -67,6 +68,7 @@ class Name:
                 yield seen
 
 
+@lru_cache(maxsize=4096)  # some fifty times per reading
 def fits(pattern: str, name: str) -> bool:
     """Is *name* what *pattern* says, in which at most one '*' stands for anything?"""
     head, star, tail = pattern.partition("*")
@@ -182,8 +184,13 @@ class Every:
     parts: tuple[Condition, ...]
 
     def decide(self, house: House, bound: str, relaxed: float | None) -> Verdict:
-        verdicts = [each.decide(house, bound, relaxed) for each in self.parts]
-        return verdicts[0] if all(each.holds for each in verdicts) else NO
+        first: Verdict | None = None
+        for each in self.parts:
+            verdict = each.decide(house, bound, relaxed)
+            if not verdict.holds:
+                return NO
+            first = first or verdict
+        return first or NO
 
 
 @dataclass(frozen=True)
