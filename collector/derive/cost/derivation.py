@@ -17,7 +17,7 @@ from collector.contract.defaults import COST
 from collector.derive.cost.bill import Bill, House, NoBill, added
 from collector.derive.cost.calendar import begin_of, month_with
 from collector.derive.cost.contracts import Contracts
-from collector.derive.cost.flows import PRICE, FromLedger, Use, billed, meters
+from collector.derive.cost.flows import PRICE, FromLedger, Use, billed
 from collector.derive.cost.now import contract_on, moment
 from collector.derive.cost.recent import COUNTERS, IMPORTED, Recent, View
 from collector.derive.cost.tariffs import ContractOptions
@@ -199,7 +199,7 @@ class Cost:
         for name in ("import_price", "export_price"):
             if (price := getattr(now, name)) is not None:
                 values[name] = float(price)
-        if meter in meters(view):
+        if any((meter, name, "counter") in self.recent.since for name in IMPORTED):
             values |= so_far(house, day, before)
         # Of months that are over, only what looks back (a mean of peaks, a bank) asks again.
         before.uses = {key: use for key, use in flows.known.items() if key[2] <= before.begin}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 from collector.derive.cost.notation import SUNDAY
 from collector.derive.cost.tariffs import WindowOptions
@@ -13,7 +14,7 @@ class Windows:
     """Says of every quarter hour of a local day which of some lines is the first that fits."""
 
     def __init__(self, lines: Sequence[WindowOptions], holidays: frozenset[date]) -> None:
-        self.lines = lines
+        self.lines = tuple(lines)
         self.holidays = holidays
         self.known: dict[tuple[int, int], tuple[int, ...]] = {}
 
@@ -25,11 +26,16 @@ class Windows:
     def at(self, month: int, weekday: int) -> tuple[int, ...]:
         key = month, weekday
         if key not in self.known:
-            self.known[key] = tuple(self.first(*key, slot) for slot in range(96))
+            self.known[key] = table(self.lines, *key)
         return self.known[key]
 
-    def first(self, month: int, weekday: int, slot: int) -> int:
-        fitting = (
-            number for number, each in enumerate(self.lines) if each.fits(month, weekday, slot)
-        )
-        return next(fitting, NONE)
+
+@lru_cache(maxsize=256)
+def table(lines: tuple[WindowOptions, ...], month: int, weekday: int) -> tuple[int, ...]:
+    """Return the number of the line for each slot; kept, for each bill of a house asks the same."""
+    found = [NONE] * 96
+    for number, each in reversed([*enumerate(lines)]):
+        if month in each.months and weekday in each.days:
+            for slot in each.hours:
+                found[slot] = number
+    return tuple(found)

@@ -1,13 +1,15 @@
 """The cost so far is the bill of the same time, at each quarter of an hour, whatever happens."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from collector.derive.cost import check
 from collector.derive.cost.bill import House
 from collector.derive.cost.flows import FromLedger
+from collector.derive.cost.tariffs import Tariffs
 from collector.reading import Reading
+from tests.unit.derive.cost.house import contracts_of
 from tests.unit.derive.cost.living import QUARTER, ROME, Living
 
 CONTRACT = """
@@ -27,6 +29,7 @@ contracts:
     export: [{price: {source: spot, plus: -0.01}}]
     peak: {price: 3.39/kW/month, over: 15m, at_least: 1, mean_of: 2}
 """
+CONTRACTS = Tariffs(Path("tariffs.yaml"), contracts_of(CONTRACT)).of("mains")
 SECONDS = 1000
 
 
@@ -34,8 +37,7 @@ def bills(house, until, day, zone=ROME):
     """Return what the command would print of a day and of its month, from the true ledger."""
     house.write(house.truth, house.all)
     flows = FromLedger(house.truth, "mains", until)
-    contracts = check.load(house.files.tariffs).of("mains")
-    made = House("mains", contracts, flows, zone, lambda each: each.holidays.dates)
+    made = House("mains", CONTRACTS, flows, zone, lambda each: each.holidays.dates)
     return made.day(day, day), made.month(day.year, day.month, day)
 
 
