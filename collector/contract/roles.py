@@ -16,6 +16,7 @@ HOUSE = "house"
 GRID = "grid"
 SINGLE = (GRID, HOUSE)  # two solar inverters add up by themselves, two meters at the grid may not
 FLOWS = "flows"
+FLOWS_ENERGY = "flows_energy"  # the same as energy, in counters
 Wrong = tuple[str, str]  # the path of an option, and what is wrong with it
 
 

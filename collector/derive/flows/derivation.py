@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from collector.contract import BadOption, Context, DerivationOptions
-from collector.contract.roles import FLOWS, HOUSE, plan
+from collector.contract.counters import ENERGY
+from collector.contract.roles import FLOWS, FLOWS_ENERGY, HOUSE, plan
 from collector.derive.flows import meters
 from collector.derive.flows.balance import Flow, Sides, balance, parts_of
+from collector.derive.flows.counters import FIGURES as COUNTERS
+from collector.derive.flows.counters import PART, Energies
 from collector.options import option
 from collector.reading import Reading
 from collector.scalars import Seconds
@@ -68,12 +71,18 @@ class Power:
 
 
 class Flows:
-    """Makes readings of the kind ``flows``: the house's under its site, a share of each part."""
+    """Makes readings of the kind ``flows``: the house's under its site, a share of each part.
+
+    Those of the kind ``flows_energy`` count the same as energy, quarter by quarter.
+    """
 
     Options = FlowsOptions
-    hears = frozenset(KINDS)
-    makes = frozenset({FLOWS})
-    quantities = (*FIGURES.values(), "rest_power", "house_share", "balances", "balances_clamped")
+    hears = frozenset({*KINDS, ENERGY})
+    makes = frozenset({FLOWS, FLOWS_ENERGY})
+    quantities = (
+        *(*FIGURES.values(), "rest_power", "house_share", "balances", "balances_clamped"),
+        *(*COUNTERS.values(), PART),
+    )
 
     def __init__(self, name: str, options: FlowsOptions, context: Context) -> None:
         self.name = name
@@ -89,12 +98,16 @@ class Flows:
         self.produced: dict[str, int] = {}  # mW of panels by a meter's sign, added up
         self.slot = 0
         self.made = self.clamped = 0
+        self.energies = Energies(self.house, self.plan)
 
     def derive(self, readings: Sequence[Reading]) -> list[Reading]:
         made: list[Reading] = []
         for reading in readings:
             role = self.roles.get(reading.device)
             if role is None:
+                continue
+            if reading.kind == ENERGY:
+                made += self.energies.take(reading)
                 continue
             value = meters.power(reading.values, role)
             if value is None:
@@ -114,7 +127,7 @@ class Flows:
         ahead = [name for name, each in self.powers.items() if each.at > now_ms + AHEAD_MS]
         for name in ahead:
             del self.powers[name]
-        return []
+        return self.energies.tick(now_ms)
 
     def take(self, reading: Reading, role: str, value: int) -> None:
         device, at = reading.device, reading.at_ms
@@ -174,12 +187,14 @@ class Flows:
 
     def state(self) -> Any:
         powers = {name: [each.at, each.value, each.usual_ms] for name, each in self.powers.items()}
-        return [powers, self.produced, self.slot, self.made, self.clamped]
+        energies = self.energies.state()
+        return [powers, self.produced, self.slot, self.made, self.clamped, energies]
 
     def restore(self, state: Any) -> None:
         try:
-            powers, produced, self.slot, self.made, self.clamped = state
+            powers, produced, self.slot, self.made, self.clamped, energies = state
             self.powers = {name: Power(*each) for name, each in powers.items()}
             self.produced = dict(produced)
-        except (AttributeError, TypeError) as error:
+            self.energies.restore(energies)
+        except (AttributeError, LookupError, TypeError) as error:
             raise ValueError(f"this is no state of flows: {error!r}") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from collector.contract import BadOption, Context, DerivationOptions
 from collector.contract.counters import ENERGY
-from collector.contract.roles import FLOWS
+from collector.contract.roles import FLOWS, FLOWS_ENERGY
 from collector.contract.rolled import PERIODS, is_rolled, rolled
 from collector.derive.rollup import counters, gauges
 from collector.derive.rollup.counters import Rise
@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 KINDS = (
     *("electricity", "solar", "battery", "heatpump", "ups", "lighting", "climate", "host"),
     FLOWS,
+    FLOWS_ENERGY,
     ENERGY,
 )
+NEVER_FALL = frozenset({ENERGY, FLOWS_ENERGY})  # kinds of counters that were set right
 MOST_VALUES = 2_000  # in a reading of every device: their state stays below 1 MB
 MOST_COUNTERS = 1_000
 AHEAD_MS = 3_600_000  # what is further ahead of our own clock was told by a wrong one
@@ -74,7 +76,7 @@ class Rollup:
     def derive(self, readings: Sequence[Reading]) -> list[Reading]:
         made: list[Reading] = []
         for reading in readings:
-            if reading.kind == ENERGY:
+            if reading.kind in NEVER_FALL:
                 made += self.take_energy(reading)
                 continue
             key = reading.kind, reading.device
@@ -114,8 +116,7 @@ class Rollup:
             elif len(self.rises) < MOST_COUNTERS:
                 self.rises[key] = Rise(reading.at_ms, micro(value))
         for (period, begin), values in told.items():
-            kind = f"{ENERGY}_{period}"
-            yield Reading(kind, reading.device, begin, values)
+            yield Reading(f"{reading.kind}_{period}", reading.device, begin, values)
 
     def readings(self, key: tuple[str, str], given: Out) -> Iterator[Reading]:
         kind, device = key

@@ -221,3 +221,20 @@ def test_what_is_rolled_up_is_named_like_nothing_else_and_is_no_value_of_now():
     assert is_rolled("energy_1d")
     assert is_rolled_line(b"energy_1d,device=a x=1.0 1")
     assert not is_rolled_line(b"energy,device=a_1d x=1.0 1")
+
+
+def test_flows_of_energy_are_rolled_up_by_hour_and_day():
+    it = rollup()
+    readings = [
+        Reading(
+            "flows_energy", "home", BEGIN_MS + quarter * 900_000, {"house_energy": 100.0 * quarter}
+        )
+        for quarter in range(101)
+    ]
+    made = it.derive(readings)
+    hours = [each for each in made if each.kind == "flows_energy_1h"]
+    assert [each.values for each in hours] == [{"house_energy_used": 400.0}] * 25
+    assert [each.values for each in made if each.kind == "flows_energy_1d"] == [
+        {"house_energy_used": 10_000.0}
+    ]
+    assert {each.kind for each in made} == {"flows_energy_1h", "flows_energy_1d"}
