@@ -625,8 +625,11 @@ write_configuration() {
 
 # What 'energy-monitor setup influxdb' has yet to make is no fault.
 accepts_configuration() { # RELEASE
-    ENERGY_MONITOR_INFLUXDB_TOKEN=none ENERGY_MONITOR_INFLUXDB_READ_TOKEN=none \
-        "$OPT/releases/$1/venv/bin/energy-monitor" check > /dev/null
+    local each
+    for each in "" _1M _1H _1D; do
+        local -x "ENERGY_MONITOR_INFLUXDB_TOKEN$each=none" "ENERGY_MONITOR_INFLUXDB_READ_TOKEN$each=none"
+    done
+    "$OPT/releases/$1/venv/bin/energy-monitor" check > /dev/null
 }
 
 # The zone that /etc/localtime links to, or that it is a copy of.
@@ -680,6 +683,33 @@ outputs:
     bucket: energy
     token: !secret influxdb-token
     read_token: !secret influxdb-read-token
+  # Minutes, hours and days, in buckets of their own: Grafana draws energies and years from them.
+  history-1m:
+    type: influxdb
+    url: http://127.0.0.1:8086
+    org: home
+    bucket: energy-1m
+    token: !secret influxdb-token-1m
+    read_token: !secret influxdb-read-token-1m
+    select: {kinds: ['*_1m']}
+  history-1h:
+    type: influxdb
+    url: http://127.0.0.1:8086
+    org: home
+    bucket: energy-1h
+    token: !secret influxdb-token-1h
+    read_token: !secret influxdb-read-token-1h
+    select: {kinds: ['*_1h']}
+  history-1d:
+    type: influxdb
+    url: http://127.0.0.1:8086
+    org: home
+    bucket: energy-1d
+    token: !secret influxdb-token-1d
+    read_token: !secret influxdb-read-token-1d
+    select: {kinds: ['*_1d']}
+derivations:
+  rollup: {type: rollup}
 END
 }
 
@@ -837,7 +867,7 @@ read_stack_settings() {
 start_stack() {
     step "InfluxDB and Grafana" "check the network; 'docker compose -p energy-monitor ps --all' lists the containers"
     write_stack_settings
-    if [ ! -s "$ETC/secrets/influxdb-token" ] || [ ! -s "$ETC/secrets/influxdb-read-token" ]; then
+    if lacks_tokens; then
         fetch_images "$OPT/current"
         logged compose "$OPT/current" up --detach --wait influxdb
         logged "$COMMAND" setup influxdb ||
@@ -846,6 +876,15 @@ start_stack() {
     fi
     fetch_images "$OPT/current"
     switch_on "$STACK"
+}
+
+# The secret files of InfluxDB that Grafana or the configuration needs, and that are not there yet.
+lacks_tokens() {
+    local each
+    for each in influxdb-token influxdb-read-token $(grep -o '^[^#]*!secret influxdb-[a-z-]*token[a-z0-9-]*' "$ETC/config.yaml" | sed 's/.*!secret //'); do
+        [ -s "$ETC/secrets/$each" ] || return 0
+    done
+    return 1
 }
 
 fetch_images() { # RELEASE FOLDER

@@ -33,6 +33,7 @@ LAW = {
     "page": {"derive", "journal", "ledger", "words"},
     "scan": {"sources", "lines", "words"},
     "import_config": BELOW,
+    "dashboards": {"words"},
     "demo": BELOW,
     "doctor": BELOW,
     "cli": {*BELOW, "scan", "import_config", "demo", "doctor", "backup"},

@@ -7,6 +7,7 @@ import click
 
 from collector import text
 from collector.cli.arguments import Duration, config_option
+from collector.contract.rolled import is_rolled
 from collector.errors import EnergyMonitorError
 from collector.safe_text import safe
 
@@ -70,7 +71,8 @@ def influxdb(
     from collector.cli import setup_rollups, units  # noqa: PLC0415
     from collector.outputs.influxdb import setup  # noqa: PLC0415  30 MB that only this needs
 
-    name, options = find_output(config.load(file), "influxdb", output)
+    loaded = config.load(file)
+    name, options = find_output(loaded, "influxdb", output)
     files = token_files(name, options)
     wanted = setup.Wanted(
         url=options.url,
@@ -86,7 +88,8 @@ def influxdb(
     done = setup.set_up(wanted, admin_token)
     tell(name, wanted, done)
     written = [each.name for each in done.written]
-    for more in setup_rollups.wanted_beside(wanted) if rollups else ():
+    is_there = setup_rollups.are_in(loaded, wanted)
+    for more in setup_rollups.wanted_with(wanted) if rollups or is_there else ():
         done = setup.set_up(more, admin_token)
         tell(name, more, done)
         written += [each.name for each in done.written]
@@ -97,7 +100,7 @@ def influxdb(
             f"  add 'read_token: !secret {files['read'].name}' to outputs.{name}: then readings "
             "that the database loses in a power cut are noticed and sent again"
         )
-    if rollups:
+    if rollups and not is_there:
         click.echo(setup_rollups.blocks(name, wanted))
 
 
@@ -185,9 +188,19 @@ def token_files(name: str, options: Any) -> dict[str, Path]:
     return files
 
 
+def takes_rollups(options: Any) -> bool:
+    """Tell of an output whether it takes minutes, hours or days alone."""
+    kinds = options.select.kinds if options.select else ()
+    return bool(kinds) and all(map(is_rolled, kinds))
+
+
 def find_output(loaded: Any, kind: str, name: str | None) -> tuple[str, Any]:
     """Return name and options of the output *name*, or of the only one of type *kind*."""
-    outputs = {each: options for each, options in loaded.outputs.items() if options.type == kind}
+    outputs = {
+        each: options
+        for each, options in loaded.outputs.items()
+        if options.type == kind and (each == name or not takes_rollups(options))
+    }
     if name is None and len(outputs) == 1:
         return next(iter(outputs.items()))
     if name is None or name not in outputs:

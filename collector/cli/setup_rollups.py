@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from collector.config import Config
 from collector.outputs.influxdb.setup import Wanted
 from collector.scan.render import block
 from collector.secrets import Secret
@@ -24,6 +25,23 @@ def wanted_beside(wanted: Wanted) -> Iterator[Wanted]:
             shard_group_s=shard_group_s,
             tokens={each: beside(wanted.token_file(each), period) for each in ("write", "read")},
         )
+
+
+def are_in(loaded: Config, wanted: Wanted) -> bool:
+    """Tell whether the configuration has outputs to those buckets already."""
+    buckets = {getattr(each, "bucket", "") for each in loaded.outputs.values()}
+    return all(each.bucket in buckets for each in wanted_beside(wanted))
+
+
+def wanted_with(wanted: Wanted) -> Iterator[Wanted]:
+    """Yield the same, and at last the first bucket, whose reader may then read them all.
+
+    Grafana has that token alone: its dashboards draw readings beside minutes, hours and days.
+    """
+    others = list(wanted_beside(wanted))
+    yield from others
+    also = tuple(each.bucket for each in others)
+    yield replace(wanted, also=also, change=False, renew=False)
 
 
 def beside(file: Path, period: str) -> Path:

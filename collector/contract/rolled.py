@@ -16,7 +16,7 @@ PERIODS = ("1m", "1h", "1d")
 ENDS = tuple(f"_{period}" for period in PERIODS)
 BYTE_ENDS = frozenset(end.encode() for end in ENDS)
 END_LENGTH = 3
-# What is kept of a gauge, with what its help adds; of a counter it is how much it rose.
+# What is kept of a gauge, a counter and a state, with what its help adds.
 OF_GAUGES = {
     "_mean": "mean",
     "_lowest": "lowest value",
@@ -24,6 +24,8 @@ OF_GAUGES = {
     "_last": "last value",
 }
 OF_COUNTERS = {"_used": "how much it rose"}
+OF_STATES = {"_last": "last value"}  # a mean of states is none
+OF = {"gauge": OF_GAUGES, "counter": OF_COUNTERS, "state": OF_STATES}
 
 
 def is_rolled(kind: str) -> bool:
@@ -41,11 +43,12 @@ def rolled() -> Mapping[str, Quantity]:
     """Return every quantity of what is rolled up; the catalogue itself stays as it is."""
     found = {}
     for each in catalogue().values():
-        if each.kind == "state" or each.past:
+        if each.past:
             continue
-        for end, words in (OF_COUNTERS if each.kind == "counter" else OF_GAUGES).items():
+        for end, words in OF[each.kind].items():
             name = each.name + end
-            found[name] = replace(each, name=name, kind="gauge", help=f"{words} of: {each.help}")
+            made = replace(each, name=name, help=f"{words} of: {each.help}")
+            found[name] = made if each.kind == "state" else replace(made, kind="gauge")
     return MappingProxyType(found)
 
 

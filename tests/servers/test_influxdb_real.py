@@ -432,6 +432,40 @@ def test_the_command_makes_buckets_for_rollups_and_prints_outputs_that_work(fres
         output.write(batch_of(3, kind=f"electricity_{name[-2:]}"))
         assert output.newest_ms() == NOW_MS
         output.close()
+    reader = secret(admin, "influxdb-read-token")
+    for bucket in ("rolled", *kept):
+        (answer,) = server.get("/query", {"db": bucket, "q": "SHOW MEASUREMENTS"}, token=reader)[
+            "results"
+        ]
+        assert "error" not in answer
+
+
+def test_the_reader_of_rolled_up_buckets_is_made_once_and_stays_so_when_tokens_are_renewed(
+    fresh, tmp_path
+):
+    server, wanted, _ = fresh
+    (tmp_path / "admin").write_text(secret(wanted, "influxdb-admin-token"))
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "sources: {pi: {type: host}}\noutputs:\n  history: {type: influxdb, "
+        f"url: '{server.url}', org: house, bucket: renewed, token: !secret influxdb-token}}\n"
+    )
+    words = ["setup", "influxdb", "--config", str(file), "--admin-token-file", f"{tmp_path}/admin"]
+    shown = CliRunner().invoke(main, [*words, "--rollups"])
+    assert shown.exit_code == 0, shown.output
+    block = shown.stdout.partition("outputs:\n")[2]
+    file.write_text(file.read_text() + block)
+    read = tmp_path / "secrets/influxdb-read-token"
+    first = read.read_text()
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert read.read_text() == first
+    assert CliRunner().invoke(main, [*words, "--renew"]).exit_code == 0
+    assert read.read_text() != first
+    for bucket in ("renewed", "renewed-1d"):
+        (answer,) = server.get(
+            "/query", {"db": bucket, "q": "SHOW MEASUREMENTS"}, read.read_text()
+        )["results"]
+        assert "error" not in answer
 
 
 def test_a_secret_that_is_there_is_kept_and_told_when_it_does_not_serve(fresh, tmp_path):

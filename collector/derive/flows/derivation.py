@@ -80,7 +80,8 @@ class Flows:
     hears = frozenset({*KINDS, ENERGY})
     makes = frozenset({FLOWS, FLOWS_ENERGY})
     quantities = (
-        *(*FIGURES.values(), "rest_power", "house_share", "balances", "balances_clamped"),
+        *(*FIGURES.values(), "rest_power", "house_share", "part_power"),
+        *("balances", "balances_clamped"),
         *(*COUNTERS.values(), PART),
     )
 
@@ -158,12 +159,13 @@ class Flows:
         self.clamped += bool(flow.clamped or flow.exceeded)
         return [
             Reading(FLOWS, self.house, at, self.values(flow)),
-            *(
-                Reading(FLOWS, part, at, {"house_share": 100 * drawn / flow.house})
-                for part, drawn in flow.parts.items()
-                if flow.house
-            ),
+            *(Reading(FLOWS, part, at, self.part(part, flow)) for part in flow.parts if flow.house),
         ]
+
+    def part(self, part: str, flow: Flow) -> dict[str, float]:
+        drawn = flow.parts[part]
+        own = sum(flow.parts.get(each, 0) for each in parts_of(part, self.plan))
+        return {"house_share": 100 * drawn / flow.house, "part_power": (drawn - own) / MILLI}
 
     def sides(self, now: dict[str, int]) -> Sides:
         grid, solar, battery, house = (

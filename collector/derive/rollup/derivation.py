@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 KINDS = (
     *("electricity", "solar", "battery", "heatpump", "ups", "lighting", "climate", "host"),
+    *("battery_bank", "heat_pump_performance", "lighting_area", "lighting_total"),
     FLOWS,
     FLOWS_ENERGY,
     ENERGY,
@@ -60,7 +61,7 @@ class Rollup:
         self.makes = frozenset(f"{kind}_{each}" for kind in self.hears for each in PERIODS)
         self.calendar = Calendar(context.zone)
         self.gauges = frozenset(
-            each.name for each in catalogue().values() if f"{each.name}_mean" in rolled()
+            each.name for each in catalogue().values() if f"{each.name}_last" in rolled()
         )
         self.counters = frozenset(
             each.name for each in catalogue().values() if f"{each.name}_used" in rolled()

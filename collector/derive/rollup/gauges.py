@@ -5,11 +5,13 @@ come late or twice, and is given out again where that changes it; then its hour 
 are whole millionths, so they are the same in any order.
 """
 
+import functools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from collector.derive.rollup.periods import BY, MINUTE, MINUTE_MS, Calendar, Span
+from collector.quantity import catalogue
 
 MICRO = 1_000_000
 GRACE_MS = 30_000
@@ -20,6 +22,11 @@ Values = dict[str, float]
 Out = Iterator[tuple[str, int, Values]]  # the period, its begin, and what it was
 
 COUNT, SUM, LOW, HIGH, LAST_AT, LAST = range(6)
+
+
+@functools.cache
+def states() -> frozenset[str]:
+    return frozenset(each.name for each in catalogue().values() if each.kind == "state")
 
 
 @dataclass(slots=True)
@@ -46,10 +53,12 @@ class Sums:
     def values(self) -> Values:
         found = {}
         for name, (count, total, low, high, _, last) in self.of.items():
+            found[f"{name}_last"] = last
+            if name in states():
+                continue
             found[f"{name}_mean"] = min(max(total / (count * MICRO), low), high)
             found[f"{name}_lowest"] = low
             found[f"{name}_highest"] = high
-            found[f"{name}_last"] = last
         return found
 
 

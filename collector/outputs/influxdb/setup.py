@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -51,6 +51,7 @@ class Wanted:
 
     *retention_s* is how long the bucket keeps readings, 0 for ever. Secrets go into *folder*;
     *tokens* may name other files for the token that may 'write' and the one that may 'read'.
+    The token that may 'read' may read the buckets *also* too, which are there already.
     *user* is the first user of a server that has none. A file of the database holds
     *shard_group_s* of it. *change* gives a bucket that is there
     already this retention; *renew* replaces tokens that are there already, and revokes them.
@@ -66,6 +67,7 @@ class Wanted:
     change: bool = False
     renew: bool = False
     shard_group_s: int = SHARD_GROUP_S
+    also: tuple[str, ...] = ()
 
     def token_file(self, action: str) -> Path:
         return self.tokens.get(action, self.folder / TOKENS[action])
@@ -109,7 +111,7 @@ def set_up(wanted: Wanted, admin_token: str | None = None) -> Done:
         bucket, outcome = prepare_bucket(client, wanted, fresh=fresh)
         for action in TOKENS:
             file = wanted.token_file(action)
-            if wanted.renew or not file.exists():
+            if wanted.renew or not file.exists() or is_narrow(wanted, action, file):
                 make_token(client, wanted, bucket, action)
                 written.append(file)
             else:
@@ -230,10 +232,18 @@ def durations(bucket: Bucket) -> tuple[int, int]:
 def make_token(client: InfluxDBClient, wanted: Wanted, bucket: Bucket, action: str) -> None:
     """Put a token that may only *action* the bucket into its file; revoke older ones on renewal."""
     api = client.authorizations_api()
-    resource = PermissionResource(type="buckets", id=bucket.id, org_id=bucket.org_id)
-    authorization = Authorization(
-        org_id=bucket.org_id, permissions=[Permission(action=action, resource=resource)]
-    )
+    buckets = [bucket]
+    if action == "read":
+        for name in wanted.also:
+            buckets += client.buckets_api().find_buckets(name=name, org=wanted.org).buckets
+    permissions = [
+        Permission(
+            action=action,
+            resource=PermissionResource(type="buckets", id=each.id, org_id=each.org_id),
+        )
+        for each in buckets
+    ]
+    authorization = Authorization(org_id=bucket.org_id, permissions=permissions)
     # The computer's name keeps two collectors on one server from revoking each other's tokens.
     authorization.description = (
         f"energy-monitor on {socket.gethostname()}: {action} {wanted.bucket}"
@@ -241,10 +251,22 @@ def make_token(client: InfluxDBClient, wanted: Wanted, bucket: Bucket, action: s
     with secret_file(wanted.token_file(action)) as opened:
         made = api.create_authorization(authorization=authorization)
         opened.write(made.token.encode())
-    if wanted.renew:
+    if wanted.renew or wanted.also:
         for each in api.find_authorizations(org=wanted.org):
             if each.description == authorization.description and each.id != made.id:
                 api.delete_authorization(each)
+
+
+def is_narrow(wanted: Wanted, action: str, file: Path) -> bool:
+    """Tell whether the token in *file* is good, and lacks buckets that it is to read *also*."""
+    return (
+        action == "read"
+        and bool(wanted.also)
+        and accepted(wanted, action, file)
+        and not all(
+            accepted(replace(wanted, bucket=each, also=()), action, file) for each in wanted.also
+        )
+    )
 
 
 def accepted(wanted: Wanted, action: str, file: Path) -> bool:

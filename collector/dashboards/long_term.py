@@ -1,0 +1,152 @@
+"""Long term: weeks and days of energy over months and years, against the temperature outside."""
+
+from collector.dashboards.board import board, drill_down, to_a_time
+from collector.dashboards.home import NO_ROLLUPS, ORIGINS
+from collector.dashboards.panels import bars, on_the_right, panel, series, stat
+from collector.dashboards.queries import DAYS, LOCAL_WEEKS, ZONE, Query, ask, summed
+
+OUTSIDE = "outside_temperature_mean"
+WEATHER = "heatpump_1d, climate_1d"
+TIERS = ((None, "#56A64B"), (10, "#F2CC0C"), (20, "#E02F44"))
+OUT = {"House": "house_energy"}
+
+
+def outside(by: str = "time(1d)") -> Query:
+    """Return the mean temperature outside, of heat pump or weather service."""
+    return ask(
+        f"SELECT mean({OUTSIDE}) FROM {WEATHER} WHERE $timeFilter GROUP BY {by} fill(none) {ZONE}",
+        "Outside",
+        DAYS,
+    )
+
+
+WEEKS = bars(
+    "Energy per week and temperature outside",
+    "The house's energy from Monday to Sunday, by origin, and the mean temperature outside. The "
+    "first and the last week are cut.",
+    [summed(ORIGINS, "flows_energy", by=LOCAL_WEEKS, bucket=DAYS), outside(LOCAL_WEEKS)],
+    unit="kwatth",
+    decimals=0,
+    width=24,
+    height=9,
+    names=(*ORIGINS, "Outside"),
+    empty=NO_ROLLUPS,
+)
+WEEKS["fieldConfig"]["overrides"].append(on_the_right("Outside", "celsius"))
+
+TIER_DAYS = drill_down(
+    bars(
+        "Energy per day by its tier",
+        "Green up to 10 kWh, yellow up to 20, red above: what the house drew from midnight to "
+        "midnight. A click shows the day.",
+        [summed(OUT, "flows_energy", bucket=DAYS)],
+        unit="kwatth",
+        decimals=1,
+        width=24,
+        height=9,
+        stacked=False,
+        steps=TIERS,
+        custom={"gradientMode": "scheme"},
+        empty=NO_ROLLUPS,
+    )
+)
+TEMPERATURE_DAYS = series(
+    "Energy per day and temperature outside",
+    "How the house follows the weather.",
+    [summed(OUT, "flows_energy", bucket=DAYS), outside()],
+    unit="kwatth",
+    decimals=1,
+    names=("House", "Outside"),
+    custom={"spanNulls": False},
+    empty=NO_ROLLUPS,
+)
+TEMPERATURE_DAYS["fieldConfig"]["overrides"].append(on_the_right("Outside", "celsius"))
+
+BY_TEMPERATURE = panel(
+    "xychart",
+    "Energy of a day by its temperature",
+    "Each point is a day. Above some temperature nothing is heated: there the cloud is flat.",
+    [summed(OUT, "flows_energy", bucket=DAYS), outside()],
+    unit="kwatth",
+    decimals=1,
+    empty=NO_ROLLUPS,
+    more={
+        "transformations": [{"id": "joinByField", "options": {"byField": "Time", "mode": "inner"}}]
+    },
+    options={
+        "mapping": "manual",
+        "series": [
+            {
+                "frame": {"matcher": {"id": "byIndex", "options": 0}},
+                "x": {"matcher": {"id": "byName", "options": "Outside"}},
+                "y": {"matcher": {"id": "byName", "options": "House"}},
+            }
+        ],
+        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none", "hideZeros": False},
+    },
+    custom={"show": "points", "pointSize": {"fixed": 6}, "pointShape": "circle", "fillOpacity": 50},
+    names=("House",),
+)
+BY_TEMPERATURE["fieldConfig"]["overrides"].append(
+    {
+        "matcher": {"id": "byName", "options": "Outside"},
+        "properties": [{"id": "unit", "value": "celsius"}],
+    }
+)
+
+PER_DAY = stat(
+    "A day of this time",
+    "Mean, least and most energy of the house in a day.",
+    [
+        ask(
+            'SELECT mean(house_energy_used) / 1000 AS "Mean", min(house_energy_used) / 1000 AS '
+            '"Least", max(house_energy_used) / 1000 AS "Most" FROM flows_energy_1d '
+            "WHERE $timeFilter",
+            "$col",
+            DAYS,
+        )
+    ],
+    unit="kwatth",
+    decimals=1,
+    width=12,
+    empty=NO_ROLLUPS,
+)
+IN_ALL = stat(
+    "In all",
+    "Whole days of this time, summed.",
+    [
+        ask(
+            "SELECT "
+            + ", ".join(
+                f'sum({counter}_used) / 1000 AS "{title}"'
+                for title, counter in {
+                    **OUT,
+                    **ORIGINS,
+                    "Fed into the grid": "grid_export_energy",
+                }.items()
+            )
+            + " FROM flows_energy_1d WHERE $timeFilter",
+            "$col",
+            DAYS,
+        )
+    ],
+    unit="kwatth",
+    decimals=0,
+    width=12,
+    names=(*OUT, *ORIGINS, "Fed into the grid"),
+    empty=NO_ROLLUPS,
+)
+
+LONG_TERM = board(
+    "energy-long-term",
+    "Long term",
+    "Energy of weeks and days over months and years, beside the temperature outside.",
+    [PER_DAY, IN_ALL, WEEKS, TIER_DAYS, TEMPERATURE_DAYS, BY_TEMPERATURE],
+    since="now-6M",
+    refresh="15m",
+    links=(
+        to_a_time("Half a year", "energy-long-term", "now-6M"),
+        to_a_time("Two years", "energy-long-term", "now-24M"),
+    ),
+)
