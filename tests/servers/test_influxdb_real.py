@@ -432,7 +432,7 @@ def test_the_command_makes_buckets_for_rollups_and_prints_outputs_that_work(fres
         output.write(batch_of(3, kind=f"electricity_{name[-2:]}"))
         assert output.newest_ms() == NOW_MS
         output.close()
-    reader = secret(admin, "influxdb-read-token")
+    reader = (tmp_path / "secrets/influxdb-read-token").read_text()
     for bucket in ("rolled", *kept):
         (answer,) = server.get("/query", {"db": bucket, "q": "SHOW MEASUREMENTS"}, token=reader)[
             "results"
