@@ -1,160 +1,249 @@
-"""The dashboard Home: what it draws of the simulated house is the truth about that house.
+"""The dashboards: what they draw of a simulated house is the truth about that house.
 
-Its queries are asked of Debian's InfluxDB 1, of InfluxDB 2, and of the latter through Grafana.
-The tiles for today, this week and this month are sums of the bars, made by transformations that
-are followed here, and that a browser runs where there is one.
+Their queries are asked of Debian's InfluxDB 1, of InfluxDB 2, and of the latter through Grafana,
+whose page a browser draws where there is one.
 """
 
 import dataclasses
-import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
-from functools import cache, partial
-from itertools import chain, pairwise
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
+from collector.cli import setup_rollups
+from collector.contract.rolled import PERIODS, quantity_of
+from collector.dashboards.__main__ import text_of
+from collector.dashboards.boards import BOARDS
 from collector.outputs.influxdb.setup import Wanted, set_up
-from collector.quantity import catalogue
-from collector.sources.simulated.appliances import PARTS
-from collector.sources.simulated.house import House
 from tests.servers import grafana as grafana_server
+from tests.servers import grafana_house as houses
 from tests.servers import influxd
+from tests.servers.grafana_house import DAY, HOUR, HOUSE, MINUTE, QUARTER
 
 PROVISIONING = Path(__file__).parents[1] / "grafana-provisioning"
-HOME = json.loads((PROVISIONING / "dashboards/home.json").read_text())
-PANELS = {panel["title"]: panel for panel in HOME["panels"]}
-TILES = ("Today", "This week", "This month")
-TARGETS = [target for panel in HOME["panels"] for target in panel["targets"] if "query" in target]
-
-HOUSE = House()
-MINUTE, QUARTER, HOUR, DAY = 60, 900, 3600, 86_400
+SOURCES = yaml.safe_load((PROVISIONING / "datasources/influxdb.yaml").read_text())["datasources"]
+ENDS = {"influxdb": ""} | {f"influxdb-{each}": f"-{each}" for each in PERIODS}
+MOST_POINTS = 5_000
+PANELS = {
+    f"{name}: {panel['title']}": panel
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+    if panel["type"] != "row"
+}
+TARGETS = [target for panel in PANELS.values() for target in panel["targets"]]
+every_panel = pytest.mark.parametrize("panel", PANELS.values(), ids=PANELS)
 
 
 def instant(*when: int) -> float:
     return datetime(*when, tzinfo=HOUSE.zone).timestamp()  # type: ignore[arg-type, misc]
 
 
-# A Sunday of 23 hours, which ends a week; the last minutes of a month of 31 days and one hour.
-SPRING, AUTUMN = instant(2026, 3, 29, 17, 30), instant(2026, 10, 31, 23, 30)
+SPRING = instant(2026, 3, 29, 17, 30)  # a Sunday of 23 hours, which ends a week
 
 
-# The houses: what each meter says at an instant, by the name of its device.
+def panel_of(name: str, title: str) -> dict[str, Any]:
+    return next(each for each in BOARDS[name]["panels"] if each["title"] == title)
 
 
-def single_phase(t: float) -> dict[str, float]:
-    """Say what a meter with one counter says, such as the OR-WE-515."""
-    names = "voltage", "current", "frequency", "active_power", "power_factor", "active_energy"
-    return {name: value for name, value in HOUSE.at(t).items() if name in names}
+home = partial(panel_of, "home")
 
 
-def three_phase(t: float) -> dict[str, float]:
-    """Say what a meter says that adds import and export up to a total, such as the SDM630."""
-    now = HOUSE.at(t)
-    drawn, fed = now["active_energy_import"], now["active_energy_export"]
-    shown = {name: now[name] for name in ("frequency", "active_power", "power_factor")}
-    shown |= {"active_energy_import": drawn, "active_energy_export": fed}
-    shown["active_energy"] = drawn + fed
-    for phase, share in enumerate((0.5, 0.3, 0.2), 1):
-        shown[f"voltage_l{phase}"] = now["voltage"] + phase
-        shown[f"current_l{phase}"] = now["current"] * share
-    return shown
+# The files.
 
 
-def sub_meter(part: str, t: float) -> dict[str, float]:
-    return {"active_power": HOUSE.powers(t)[part], "active_energy": HOUSE.counters(t)[part]}
+def test_the_files_are_what_the_generator_makes():
+    for name, board in BOARDS.items():
+        file = PROVISIONING / f"dashboards/{name}.json"
+        assert file.read_text() == text_of(board), "run: python -m collector.dashboards"
+    assert {each.stem for each in (PROVISIONING / "dashboards").glob("*.json")} == BOARDS.keys()
 
 
-def two_way_sub_meter(part: str, t: float) -> dict[str, float]:
-    """Say what a meter says that has import and export but no total, such as the EM112."""
-    one_way = sub_meter(part, t)
-    drawn = {"active_energy_import": one_way.pop("active_energy")}
-    return one_way | drawn | {"active_energy_export": 0.0}
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_dashboard_is_complete_and_in_order(name):
+    board = BOARDS[name]
+    panels = board["panels"]
+    assert (board["id"], board["schemaVersion"]) == (None, 42)
+    assert len({each["uid"] for each in BOARDS.values()}) == len(BOARDS)
+    assert len({each["id"] for each in panels}) == len(panels)
+    assert len({each["title"] for each in panels}) == len(panels)
+    cells: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        area = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not area & cells, panel["title"]
+        cells |= area
+    rows = max(y for _, y in cells) + 1
+    assert len(cells) == rows * 24, "every row is full"
 
 
-Meters = dict[str, Callable[[float], dict[str, float]]]
-ONE: Meters = {"mains": single_phase}
-THREE: Meters = {
-    "fridge": partial(sub_meter, "fridge"),
-    "heat_pump": partial(two_way_sub_meter, "heat_pump"),
-    "mains": three_phase,
-}
-TEN: Meters = {part: partial(sub_meter, part) for part in PARTS} | THREE | {"second": single_phase}
-
-
-def drawn(device: str, start: float, end: float) -> float:
-    """Return the Wh that truly went through a meter."""
-    whole = device in {"mains", "second"}
-    return HOUSE.energy(start, end)["import" if whole else device]
-
-
-def fed_in(start: float, end: float) -> float:
-    return HOUSE.energy(start, end)["export"]
-
-
-def lines(meters: Meters, now: float, ahead_s: int = 0) -> Iterator[str]:
-    """Yield the readings of 34 days: of every quarter of an hour, at last of every minute."""
-    begin, fine = (int(now - before) // QUARTER * QUARTER for before in (34 * DAY, 25 * HOUR))
-    end = int(now) + ahead_s + 1
-    for t in chain(range(begin, fine, QUARTER), range(fine, end, MINUTE)):
-        for device, meter in meters.items():
-            fields = ",".join(f"{name}={value}" for name, value in meter(t).items())
-            if fields:
-                yield f"electricity,site=home,device={device} {fields} {t}"
-
-
-RESET, GAP = instant(2026, 3, 20, 10, 7), (instant(2026, 3, 10, 6), instant(2026, 3, 12, 18))
-
-
-def odd(meter: str, t: float) -> dict[str, float]:
-    """Say what a meter says that was put in at RESET with a counter at 0, or lacked a GAP."""
-    shown = three_phase(t)
-    if meter == "new" and t >= RESET:
-        before = three_phase(RESET)
-        shown |= {name: shown[name] - before[name] for name in shown if "energy" in name}
-    return {} if meter == "silent" and GAP[0] < t < GAP[1] else shown
-
-
-ODD: Meters = {"new": partial(odd, "new"), "silent": partial(odd, "silent")}
-
-
-@cache
-def batches() -> dict[str, list[str]]:
-    """Return what stands in each database."""
-    present = time.time() // MINUTE * MINUTE
-    return {
-        "energy": [*lines(THREE, SPRING), *lines(THREE, present, ahead_s=HOUR)],
-        "autumn": list(lines(THREE, AUTUMN)),
-        "one": list(lines(ONE, SPRING)),
-        "ten": list(lines(TEN, SPRING)),
-        "odd": list(lines(ODD, SPRING)),
+@every_panel
+def test_a_panel_says_what_it_shows_and_in_what_unit(panel):
+    assert panel["description"]
+    assert panel["fieldConfig"]["defaults"].keys() >= {"unit", "noValue"}
+    assert {each["datasource"]["uid"] for each in panel["targets"]} <= {
+        each["uid"] for each in SOURCES
     }
+
+
+def kinds_of(query: str) -> set[str]:
+    found = re.findall(r"FROM ([\w, ]+?)(?= WHERE|\)|$)", query)
+    return {kind.strip() for each in found for kind in each.split(",") if kind.strip()}
+
+
+@every_panel
+def test_energy_comes_from_counters_that_never_fall_and_never_from_power_or_a_meter(panel):
+    for target in panel["targets"]:
+        query = target["query"]
+        if panel["fieldConfig"]["defaults"]["unit"] in {"kwatth", "watth"} and "°" not in query:
+            kinds = {re.sub(r"_1[mhd]$", "", each) for each in kinds_of(query)}
+            is_weather = "outside_temperature" in query
+            is_daily = "daily_" in query
+            assert kinds <= {"energy", "flows_energy"} or is_weather or is_daily, query
+            assert "power" not in query
+
+
+@every_panel
+def test_every_quantity_that_is_asked_for_is_in_the_catalogue(panel):
+    for target in panel["targets"]:
+        fields = re.findall(r"(?:mean|last|first|sum|max|min|count)\((\w+)\)", target["query"])
+        fields += re.findall(r"SELECT (\w+) FROM", target["query"])
+        found = [each for each in fields if each not in {"i", "t", "n", "v", "f"}]
+        assert found
+        for field in found:
+            assert quantity_of(field) or kinds_of(target["query"]) == {"cost"}, field
+            assert field.endswith(("_mean", "_last", "_used", "_lowest", "_highest")) == (
+                target["datasource"]["uid"] != "influxdb"
+            ), target["query"]
+
+
+def test_nothing_is_drawn_from_raw_readings_over_hours():
+    for target in TARGETS:
+        if target["datasource"]["uid"] == "influxdb" and "$__interval" in target["query"]:
+            assert re.search(r"FROM (cost|collector|keypad)\b", target["query"]), target["query"]
 
 
 # The servers, and how they are asked.
 
 
-def fill(influx: influxd.Influxd, path: str, database: str, **where: str) -> None:
-    readings = batches()[database]
-    for first in range(0, len(readings), 5000):
-        body = "\n".join(readings[first : first + 5000])
-        answer = influx.ask("POST", path, {"precision": "s", **where}, body=body)
-        assert answer.status == 204, answer.data
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """Someone looks *now*, at the last *hours* where a panel has no time of its own."""
+
+    now: float = SPRING
+    hours: float = 6
+    meter: str = ".*"
+
+    def span(self, panel: dict[str, Any]) -> tuple[float, float]:
+        over = panel.get("timeFrom", f"{self.hours:g}h")
+        shift = timedelta(days=1) if panel.get("timeShift") == "1d" else timedelta()
+        end = datetime.fromtimestamp(self.now, HOUSE.zone) - shift
+        return beginning(over, end), end.timestamp()
+
+
+def beginning(over: str, end: datetime) -> float:
+    """Return where a time of Grafana such as 'now/d' or '31d' begins."""
+    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    if over.startswith("now/"):
+        back = {"d": 0, "w": midnight.weekday(), "M": midnight.day - 1}[over[-1]]
+        return (midnight - timedelta(days=back)).timestamp()
+    count, unit = float(over[:-1]), over[-1]
+    return end.timestamp() - count * {"m": MINUTE, "h": HOUR, "d": DAY}[unit]
+
+
+def with_values(query: str, look: Look) -> str:
+    """Put values in place of variables, as the page does before it asks Grafana."""
+    values = {"$device": look.meter, "$contract": "3300", "$volts": "230", "$hertz": "50"}
+    for name, value in values.items():
+        query = query.replace(name, value)
+    return query.replace("${__timezone}", HOUSE.zone.key)
+
+
+Rows = dict[str, list[tuple[int, float]]]  # per curve: times in ms, values
+
+
+@dataclasses.dataclass(frozen=True)
+class Influx:
+    """A server asked directly; a curve goes by its alias, as in Grafana."""
+
+    server: influxd.Influxd
+
+    def __call__(self, house: str, panel: dict[str, Any], look: Look) -> Rows:
+        rows: Rows = {}
+        start, end = look.span(panel)
+        for target in panel["targets"]:
+            query = with_values(target["query"], look)
+            query = query.replace("$timeFilter", f"time >= {start:.0f}s AND time <= {end:.0f}s")
+            query = query.replace("$__interval", f"{MINUTE}s")
+            assert not re.search(r"\$\w|\$\{", query)
+            database = house + ENDS[target["datasource"]["uid"]]
+            fields = {"db": database, "epoch": "ms", "q": query}
+            (result,) = self.server.get("/query", fields)["results"]
+            assert "error" not in result, (query, result)
+            for series in result.get("series", []):
+                for at, name in enumerate(series["columns"][1:], 1):
+                    alias = target["alias"].replace("$col", name)
+                    alias = alias.replace("$tag_device", series.get("tags", {}).get("device", ""))
+                    points = [(row[0], row[at]) for row in series["values"] if row[at] is not None]
+                    rows.setdefault(alias, []).extend(points)
+        return {name: points for name, points in rows.items() if points}
+
+
+@dataclasses.dataclass(frozen=True)
+class ThroughGrafana:
+    """The same through Grafana, whose sources lead to the house 'energy'."""
+
+    grafana: grafana_server.Grafana
+
+    def __call__(self, house: str, panel: dict[str, Any], look: Look) -> Rows:
+        assert house == "energy"
+        start, end = look.span(panel)
+        queries = [
+            {**each, "query": with_values(each["query"], look), "intervalMs": MINUTE * 1000}
+            | {"maxDataPoints": 1000}
+            for each in panel["targets"]
+        ]
+        span = {"from": f"{start * 1000:.0f}", "to": f"{end * 1000:.0f}"}
+        answer = self.grafana.post("/api/ds/query", {**span, "queries": queries})["results"]
+        rows: Rows = {}
+        for letter in answer.values():
+            assert "error" not in letter, letter
+            for frame in letter["frames"]:
+                times, *columns = frame["data"]["values"] or [[]]
+                for field, values in zip(frame["schema"]["fields"][1:], columns, strict=True):
+                    name = field.get("config", {}).get("displayNameFromDS", field["name"])
+                    points = zip(times, values, strict=True)
+                    rows.setdefault(name, []).extend(
+                        (at, value) for at, value in points if value is not None
+                    )
+        return {name: points for name, points in rows.items() if points}
+
+
+def fill(server: influxd.Influxd, path: str, **where: str) -> None:
+    """Write every house; the name of a bucket goes into each of *where* that has '{}'."""
+    for house, buckets in houses.batches(SPRING).items():
+        for end, readings in buckets.items():
+            into = {key: value.format(f"{house}{end}") for key, value in where.items()}
+            for first in range(0, len(readings), 5000):
+                body = "\n".join(readings[first : first + 5000])
+                answer = server.ask("POST", path, {"precision": "ms", **into}, body=body)
+                assert answer.status == 204, answer.data
 
 
 @pytest.fixture(scope="module")
 def influx1(tmp_path_factory):
-    with influxd.running_1(tmp_path_factory.mktemp("influx1")) as influx:
-        for database in batches():
-            influx.ask("POST", "/query", {"q": f"CREATE DATABASE {database}"})
-            fill(influx, "/write", database, db=database)
-        yield influx
+    with influxd.running_1(tmp_path_factory.mktemp("influx1")) as server:
+        for house in houses.batches(SPRING):
+            for end in houses.BUCKETS:
+                server.ask("POST", "/query", {"q": f'CREATE DATABASE "{house}{end}"'})
+        fill(server, "/write", db="{}")
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -164,17 +253,21 @@ def secrets(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def influx2(tmp_path_factory, secrets):
-    """Run InfluxDB 2 as the product sets it up, with a bucket more for each other house."""
+    """Run InfluxDB 2 as the product sets it up, with buckets more for each other house."""
     with influxd.running(tmp_path_factory.mktemp("influx2"), set_up=False) as fresh:
-        set_up(Wanted(url=fresh.url, org="house", bucket="energy", retention_s=0, folder=secrets))
-        admin = (secrets / "influxdb-admin-token").read_text()
-        influx = dataclasses.replace(fresh, token=admin)
-        (org,) = influx.get("/api/v2/orgs")["orgs"]
-        for bucket in batches():
-            if bucket != "energy":
-                influx.post("/api/v2/buckets", orgID=org["id"], name=bucket, retentionRules=[])
-            fill(influx, "/api/v2/write", bucket, bucket=bucket, org="house")
-        yield influx
+        wanted = Wanted(url=fresh.url, org="house", bucket="energy", retention_s=0, folder=secrets)
+        set_up(wanted)
+        for each in setup_rollups.wanted_with(wanted):
+            # The house stands in the past: what is older than a retention would not be taken.
+            set_up(dataclasses.replace(each, retention_s=0))
+        server = dataclasses.replace(fresh, token=(secrets / "influxdb-admin-token").read_text())
+        (org,) = server.get("/api/v2/orgs")["orgs"]
+        for house in houses.batches(SPRING).keys() - {"energy"}:
+            for end in houses.BUCKETS:
+                name = f"{house}{end}"
+                server.post("/api/v2/buckets", orgID=org["id"], name=name, retentionRules=[])
+        fill(server, "/api/v2/write", bucket="{}", org="house")
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -188,336 +281,246 @@ def grafana(influx2, secrets, tmp_path_factory):
         yield running
 
 
-@dataclasses.dataclass(frozen=True)
-class Look:
-    """Someone looks *now* at the time from *start* to *end*, drawn in steps of a minute."""
-
-    now: float = SPRING
-    start: float = SPRING - HOUR
-    end: float = SPRING
-    meter: str = ".*"
-
-
-def interpolated(query: str, look: Look) -> str:
-    """Put values in place of variables, as the page does before it asks Grafana."""
-    query = query.replace("now()", f"{look.now:.0f}s")
-    return query.replace("$device", look.meter).replace("${__timezone}", HOUSE.zone.key)
-
-
-Rows = dict[str, list[tuple[int, float]]]  # per device: times in ms, values
-
-
-def ask_influx(influx: influxd.Influxd, database: str, target: dict[str, Any], look: Look) -> Rows:
-    query = interpolated(target["query"], look)
-    query = query.replace("$timeFilter", f"time >= {look.start:.0f}s AND time <= {look.end:.0f}s")
-    query = query.replace("$__interval", f"{MINUTE}s")
-    assert not re.search(r"\$\w|\$\{", query)
-    (result,) = influx.get("/query", {"db": database, "epoch": "ms", "q": query})["results"]
-    assert "error" not in result, result
-    return {
-        series["tags"]["device"]: [
-            (at, value) for at, value in series["values"] if value is not None
-        ]
-        for series in result.get("series", [])
-    }
-
-
-def ask_grafana(
-    grafana: grafana_server.Grafana, database: str, target: dict[str, Any], look: Look
-) -> Rows:
-    assert database == "energy"
-    query = {**target, "query": interpolated(target["query"], look), "intervalMs": MINUTE * 1000}
-    query["maxDataPoints"] = 1000
-    span = {"from": f"{look.start * 1000:.0f}", "to": f"{look.end * 1000:.0f}"}
-    answer = grafana.post("/api/ds/query", {**span, "queries": [query]})["results"]
-    rows: Rows = {}
-    for frame in answer[target["refId"]]["frames"]:
-        columns = frame["data"]["values"]
-        labels = frame["schema"]["fields"][-1].get("labels", {})
-        devices = columns[1] if len(columns) == 3 else [labels.get("device")] * len(columns[0])
-        for at, device, value in zip(columns[0], devices, columns[-1], strict=True):
-            if value is not None:
-                rows.setdefault(device, []).append((at, value))
-    return rows
-
-
 @pytest.fixture(params=["influx1", "influx2"])
 def influx(request):
-    """Return what asks an InfluxDB: the rows that a target finds in a database."""
-    return partial(ask_influx, request.getfixturevalue(request.param))
+    return Influx(request.getfixturevalue(request.param))
 
 
 @pytest.fixture(params=["influx1", "influx2", "grafana"])
 def ask(request):
-    """Return what asks an InfluxDB, or Grafana, which knows the database 'energy' only."""
-    asks = ask_grafana if request.param == "grafana" else ask_influx
-    return partial(asks, request.getfixturevalue(request.param))
+    """Return what asks an InfluxDB, or Grafana, which knows the house 'energy' only."""
+    server = request.getfixturevalue(request.param)
+    return ThroughGrafana(server) if request.param == "grafana" else Influx(server)
 
 
 # What must be found.
 
 
-def close(wh: float) -> Any:
-    return pytest.approx(wh, rel=1e-6, abs=1e-3)  # counters of MWh leave this much of a double
+def close(kwh: float) -> Any:
+    return pytest.approx(kwh, rel=1e-6, abs=2e-5)  # kWh; counters are whole micro-Wh
 
 
-def local_days(now: float, count: int) -> list[tuple[float, float]]:
-    """Return the bounds of the last days, the last of which ends *now*."""
-    today = datetime.fromtimestamp(now, HOUSE.zone).date()
-    dates = [today - timedelta(days=back) for back in reversed(range(-1, count))]
-    midnights = [HOUSE.day(each).midnight for each in dates]
-    return [(begin, min(end, now)) for begin, end in pairwise(midnights)]
+def last(rows: Rows) -> dict[str, float]:
+    return {name: points[-1][1] for name, points in rows.items()}
 
 
-@pytest.mark.parametrize("title", ["Power", "Voltage", "Current", "Frequency", "Power factor"])
-def test_curves_are_what_the_meters_said(ask, title):
-    look = Look()
-    seen = 0
-    for target in PANELS[title]["targets"]:
-        (field,) = re.findall(r"mean\((\w+)\)", target["query"])
-        rows = ask("energy", target, look)
-        assert rows.keys() == {device for device, meter in THREE.items() if field in meter(SPRING)}
-        for device, points in rows.items():
-            assert len(points) == 61
-            assert points == [(at, close(THREE[device](at / 1000)[field])) for at, _ in points]
-            seen += 1
-    assert seen
-
-
-def test_power_now_is_the_newest_of_each_meter(ask):
-    (target,) = PANELS["Power now"]["targets"]
-    assert ask("energy", target, Look()) == {
-        device: [(SPRING * 1000, close(meter(SPRING)["active_power"]))]
-        for device, meter in THREE.items()
-    }
-
-
-def test_a_silent_meter_has_no_power_now(influx):
-    (target,) = PANELS["Power now"]["targets"]
-    assert influx("energy", target, Look(now=SPRING + 6 * MINUTE)) == {}
-
-
-@pytest.mark.parametrize("hours", [1, 24])
-def test_energy_of_the_chosen_time_is_the_house_s_to_one_step(ask, hours):
-    look = Look(start=SPRING - hours * HOUR)
-    from_s = look.start - MINUTE  # a step that ends where the time begins counts too
-    consumed, fed = (
-        {
-            device: sum(value for _, value in rows)
-            for device, rows in ask("energy", each, look).items()
-        }
-        for each in PANELS["Energy in this time"]["targets"]
-    )
-    assert consumed == {device: close(drawn(device, from_s, look.end)) for device in THREE}
-    assert fed == {"mains": close(fed_in(from_s, look.end))}
-
-
-def test_energy_of_a_time_that_begins_and_ends_within_steps_is_exact_to_one_step(ask):
-    look = Look(start=SPRING - 5 * HOUR - 17, end=SPRING - 43)
-    consumed, _ = PANELS["Energy in this time"]["targets"]
-    for device, rows in ask("energy", consumed, look).items():
-        shown = sum(value for _, value in rows)
-        assert drawn(device, look.start, look.end - MINUTE) <= shown + 1e-3
-        assert shown <= drawn(device, look.start - MINUTE, look.end) + 1e-3
-
-
-@pytest.mark.parametrize(("database", "now"), [("energy", SPRING), ("autumn", AUTUMN)])
-def test_each_bar_is_the_energy_of_one_local_day(influx, database, now):
-    assert_bars(influx, database, now)
-
-
-def test_each_bar_is_the_energy_of_one_local_day_through_grafana(grafana):
-    assert_bars(partial(ask_grafana, grafana), "energy", SPRING)
-
-
-def assert_bars(ask, database, now):
-    consumed, fed = PANELS["Energy per day"]["targets"]
-    bars = ask(database, consumed, Look(now=now))
-    assert bars.keys() == THREE.keys()
-    days = local_days(now, len(bars["mains"]))
-    assert len(days) >= 31
-    for device, rows in bars.items():
-        assert rows == [(begin * 1000, close(drawn(device, begin, end))) for begin, end in days]
-    assert ask(database, fed, Look(now=now)) == {
-        "mains": [(begin * 1000, close(fed_in(begin, end))) for begin, end in days]
-    }
-
-
-# What Moment.js writes for a format, and what strftime does.
-FORMATS = {"YYYY-MM-DD": "%Y-%m-%d", "GGGG-[W]WW": "%G-W%V", "YYYY-MM": "%Y-%m"}
-
-
-def tile(title: str, bars: Rows) -> dict[str, float]:
-    """Do what a tile's transformations do: sum the days that are written alike, take the last."""
-    format_time, sums, last = PANELS[title]["transformations"]
-    assert (format_time["id"], sums["id"], last["id"]) == ("formatTime", "groupBy", "groupBy")
-    written = FORMATS[format_time["options"]["outputFormat"]]
-    shown = {}
-    for device, rows in bars.items():
-        periods: dict[str, float] = {}
-        for at, value in rows:
-            period = datetime.fromtimestamp(at / 1000, HOUSE.zone).strftime(written)
-            periods[period] = periods.get(period, 0.0) + value
-        shown[device] = list(periods.values())[-1]
-    return shown
-
-
-def beginning(title: str, now: float, zone: ZoneInfo = HOUSE.zone) -> float:
-    """Return when the day, week or month of *now* began."""
-    midnight = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    first = {
-        "Today": midnight,
-        "This week": midnight - timedelta(days=midnight.weekday()),
-        "This month": midnight.replace(day=1),
-    }
-    return first[title].timestamp()
-
-
-@pytest.mark.parametrize(("database", "now"), [("energy", SPRING), ("autumn", AUTUMN)])
-@pytest.mark.parametrize("title", TILES)
-def test_tiles_are_the_energy_of_the_day_the_week_and_the_month(influx, title, database, now):
-    (source,) = PANELS[title]["targets"]
-    bars = next(panel for panel in HOME["panels"] if panel["id"] == source["panelId"])
-    consumed, fed = (influx(database, target, Look(now=now)) for target in bars["targets"])
-    begin = beginning(title, now)
-    assert tile(title, consumed) == {device: close(drawn(device, begin, now)) for device in THREE}
-    assert tile(title, fed) == {"mains": close(fed_in(begin, now))}
-
-
-@pytest.mark.parametrize(("database", "meters"), [("one", ONE), ("ten", TEN)])
-def test_a_house_with_one_or_ten_meters_needs_no_editing(influx, database, meters):
-    consumed, fed = PANELS["Energy per day"]["targets"]
-    midnight = HOUSE.day(date(2026, 3, 29)).midnight
-    today = {device: rows[-1][1] for device, rows in influx(database, consumed, Look()).items()}
-    assert today == {device: close(drawn(device, midnight, SPRING)) for device in meters}
-    assert influx(database, fed, Look()).keys() == ({"mains"} if meters is TEN else set())
-
-
-def test_nothing_empty_is_drawn_where_a_quantity_is_absent(influx):
-    for target in TARGETS:
-        assert all(rows for rows in influx("one", target, Look()).values()), target
-
-
-def test_only_the_chosen_meters_are_drawn(ask):
-    for target in TARGETS:
-        assert ask("energy", target, Look(meter="(fridge|no\\.such)")).keys() <= {"fridge"}
-
-
-def test_the_meters_are_those_that_are_there(influx1, influx2):
-    (variable,) = HOME["templating"]["list"]
-    for server in influx1, influx2:
-        found = server.query(variable["query"]["query"], "ten")
-        assert {device for _, device in found} == TEN.keys()
-
-
-def test_a_new_meter_at_zero_costs_a_quarter_of_an_hour_at_most(influx):
-    consumed, fed = PANELS["Energy per day"]["targets"]
-    for target, truth in (consumed, partial(drawn, "mains")), (fed, fed_in):
-        rows = influx("odd", target, Look())["new"]
-        for (_, shown), (begin, end) in zip(rows, local_days(SPRING, len(rows)), strict=True):
-            lost = truth(RESET - QUARTER, RESET + QUARTER) if begin < RESET < end else 0
-            assert truth(begin, end) - lost - 1e-3 <= shown <= truth(begin, end) + 1e-3
-
-
-def test_what_was_used_while_nothing_was_read_is_counted_when_reading_goes_on(influx):
-    consumed, _ = PANELS["Energy per day"]["targets"]
-    rows = influx("odd", consumed, Look())["silent"]
-    days = local_days(SPRING, len(rows))
-    total = drawn("mains", days[0][0], SPRING)
-    assert sum(value for _, value in rows) == close(total)
-    gap_day = next(at for at, (begin, end) in enumerate(days) if begin < GAP[0] < end)
-    assert rows[gap_day + 1][1] == 0
-    assert rows[gap_day + 2][1] == close(drawn("mains", GAP[0], days[gap_day + 2][1]))
-
-
-# The file itself.
-
-
-def test_energy_is_never_a_sum_of_power():
-    for panel in HOME["panels"]:
-        if panel["fieldConfig"]["defaults"]["unit"] == "watth":
-            for target in panel["targets"]:
-                query = target.get("query", "non_negative_difference")
-                assert "non_negative_difference" in query
-                assert "power" not in query
-
-
-def test_every_field_that_is_asked_for_is_in_the_catalogue():
-    for target in TARGETS:
-        fields = re.findall(r"(?:mean|last)\((\w+)", target["query"])
-        assert fields
-        assert {"electricity"} == set(re.findall(r"FROM (\w+)", target["query"]))
-        for field in fields:
-            assert catalogue()[field].kind == ("counter" if "energy" in field else "gauge")
-
-
-def test_the_dashboard_is_complete_and_in_order():
-    (source,) = yaml.safe_load((PROVISIONING / "datasources/influxdb.yaml").read_text())[
-        "datasources"
-    ]
-    assert (HOME["uid"], HOME["id"], HOME["schemaVersion"]) == ("energy-home", None, 42)
-    assert {target["datasource"]["uid"] for target in TARGETS} == {source["uid"]}
-    assert len({panel["id"] for panel in HOME["panels"]}) == len(HOME["panels"])
-    cells: set[tuple[int, int]] = set()
-    for panel in HOME["panels"]:
-        assert panel["description"]
-        assert panel["fieldConfig"]["defaults"].keys() >= {"unit", "noValue"}
-        at = panel["gridPos"]
-        area = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
-        assert not area & cells
-        cells |= area
-    assert {x for x, _ in cells} == set(range(24))
-
-
-def test_each_curve_bears_the_name_of_what_it_draws():
-    for target in TARGETS:
-        phase = re.search(r"_l(\d)\)", target["query"])
-        ending = f" L{phase[1]}" if phase else ", fed in" if "export" in target["query"] else ""
-        alias = target.get("alias")
-        assert alias == f"$tag_device{ending}" or target["resultFormat"] == "table"
-
-
-# The page.
-
-
-def test_grafana_is_provisioned_without_a_click(grafana):
-    assert grafana.get("/api/datasources/uid/influxdb/health")["status"] == "OK"
-    assert grafana.get("/api/dashboards/uid/energy-home")["meta"]["provisioned"]
-    assert grafana.get("/api/dashboards/home")["dashboard"]["title"] == "Home"
+def full_quarters(now: float) -> float:
+    """Return the end of the last quarter of an hour that is over and was told."""
+    return (now - 1) // QUARTER * QUARTER if now % QUARTER == 0 else now // QUARTER * QUARTER
 
 
 @pytest.mark.parametrize(
-    ("chosen", "zone"), [("", "Europe/Rome"), ("&timezone=Asia/Tokyo", "Asia/Tokyo")]
+    ("title", "over"), [("Today", "now/d"), ("This week", "now/w"), ("This month", "now/M")]
 )
-def test_the_page_shows_the_house_s_days_from_anywhere_or_those_of_a_chosen_zone(
-    grafana, chosen, zone
-):
-    before = time.time()
-    path = f"/d/energy-home/home?kiosk{chosen}"
-    shown, picture = grafana.draw(path, height=1700, zone="America/New_York")
-    after = time.time()
-    names = {*THREE, "mains, fed in"}
-    for title, following in pairwise((*TILES, "Power")):
-        tiles = numbers(between(shown, title, following))
-        assert tiles.keys() == names
-        earliest, latest = (beginning(title, each, ZoneInfo(zone)) for each in (before, after))
-        for name, wh in tiles.items():
-            truth = partial(drawn, name) if name in THREE else fed_in
-            rounding = 0.06 if wh < 1000 else 60
-            assert truth(latest, before - MINUTE) - rounding <= wh
-            assert wh <= truth(earliest, after) + rounding
-    assert set(between(shown, "Energy per day", "Voltage")) == names
-    assert not {panel["fieldConfig"]["defaults"]["noValue"] for panel in HOME["panels"]} & {*shown}
-    assert picture.stat().st_size > 100_000
+def test_tiles_are_the_energy_of_the_day_the_week_and_the_month(ask, title, over):
+    begin = beginning(over, datetime.fromtimestamp(SPRING, HOUSE.zone))
+    truth = houses.energy(begin, SPRING)
+    shown = last(ask("energy", home(title), Look()))
+    assert shown == {
+        "House": close(truth["house"]),
+        "From the grid": close(truth["grid"]),
+        "From the sun": close(truth["sun"]),
+        "From the battery": 0,
+        "Fed into the grid": close(truth["export"]),
+    }
 
 
-def between(shown: list[str], title: str, following: str) -> list[str]:
-    begin = shown.index(title) + 1
-    return shown[begin : shown.index(following, begin)]
+def test_yesterday_is_shown_until_the_same_time(ask):
+    now = instant(2026, 3, 28, 17, 30)
+    truth = houses.energy(instant(2026, 3, 28), now)
+    shown = last(ask("energy", home("Yesterday until this time"), Look()))
+    assert shown["House"] == close(truth["house"])
 
 
-def numbers(words: list[str]) -> dict[str, float]:
-    """Return the Wh per name, of names, numbers and units that follow one another."""
-    units = {"Wh": 1, "kWh": 1e3, "MWh": 1e6}
-    triples = zip(*[iter(words)] * 3, strict=True)
-    return {name: float(number) * units[unit] for name, number, unit in triples}
+def test_each_bar_is_the_energy_of_one_local_day_and_origins_are_the_house(ask):
+    bars = ask("energy", home("Energy of the house per day"), Look())
+    days = dict(bars["From the grid"])
+    hour = SPRING // HOUR * HOUR
+    for begin, end in pairwise([*sorted(days)[1:], hour * 1000]):
+        truth = houses.energy(begin / 1000, end / 1000)
+        assert days[begin] == close(truth["grid"])
+        assert dict(bars["From the sun"])[begin] == close(truth["sun"])
+        assert dict(bars["Fed into the grid"])[begin] == close(truth["export"])
+        local = datetime.fromtimestamp(begin / 1000, HOUSE.zone)
+        assert (local.hour, local.minute) == (0, 0)
+    assert len(days) >= 31
+
+
+def test_parts_and_rest_of_each_day_are_the_house_and_never_more(ask):
+    parts = ask("energy", home("What used it"), Look())
+    assert parts.keys() == {"fridge", "heat_pump", "Rest"}
+    house = ask("energy", home("Energy of the house per day"), Look())
+    for at, _ in parts["Rest"][1:]:
+        whole = sum(dict(house[each]).get(at, 0) for each in ("From the grid", "From the sun"))
+        assert sum(dict(each)[at] for each in parts.values()) == close(whole)
+    (at, today) = parts["fridge"][-1]
+    assert today == close(houses.energy(at / 1000, SPRING // HOUR * HOUR)["fridge"])
+
+
+def test_what_each_meter_counted_is_what_went_through_it(ask):
+    drawn = ask("energy", home("Drawn through each meter per day"), Look())
+    assert drawn.keys() >= {"mains", "fridge", "heat_pump"}
+    for begin, end in pairwise([at for at, _ in drawn["mains"]][2:]):
+        truth = houses.energy(begin / 1000, end / 1000)
+        assert dict(drawn["mains"])[begin] == close(truth["import"])
+        assert dict(drawn["heat_pump"])[begin] == close(truth["heat_pump"])
+
+
+def test_power_of_parts_and_rest_is_that_of_the_house_at_each_minute(ask):
+    parts = ask("energy", home("What uses the power"), Look())
+    origins = ask("energy", home("Where it comes from"), Look())
+    for at, rest in parts["Rest"]:
+        house = sum(dict(origins[each])[at] for each in origins if each.startswith("From"))
+        others = sum(dict(each)[at] for name, each in parts.items() if name != "Rest")
+        assert rest + others == pytest.approx(house, abs=0.01)
+        powers = HOUSE.powers(at / 1000)
+        assert house == pytest.approx(powers["net"] + powers["solar"], abs=0.01)
+
+
+@pytest.mark.parametrize("title", ["Voltage", "Current", "Frequency", "Power factor"])
+def test_curves_are_what_the_meters_said(ask, title):
+    quantity = title.lower().replace(" ", "_")
+    rows = ask("energy", home(title), Look())
+    names = {"Frequency": ["mains"], "Power factor": ["mains"]}
+    for name in names.get(title, ["mains L1", "mains L2", "mains L3"]):
+        field = quantity + name.removeprefix("mains").replace(" ", "_").lower()
+        assert len(rows[name]) >= 360
+        for at, value in rows[name]:
+            assert value == pytest.approx(houses.mains(at / 1000)[field], rel=1e-5)
+
+
+def test_limits_are_those_of_the_grid_that_is_measured(influx2):
+    server = Influx(influx2)
+    limits = {round(value, 6) for _, value in server("energy", home("Voltage"), Look())["Limit"]}
+    assert limits == {207.0, 253.0}
+    for variable, value in {"volts": 230, "hertz": 50}.items():
+        (found,) = [
+            each for each in BOARDS["home"]["templating"]["list"] if each["name"] == variable
+        ]
+        rows = influx2.query(found["query"]["query"], "energy-1m")
+        assert {row[1] for row in rows} == {value}
+
+
+def test_a_false_zero_of_a_counter_moves_no_figure(influx):
+    for title in (
+        *("Today", "This week", "This month", "Yesterday until this time"),
+        *("Energy of the house per day", "What used it", "Drawn through each meter per day"),
+    ):
+        clean, zeros = (influx(each, home(title), Look()) for each in ("energy", "zeros"))
+        assert clean.keys() == zeros.keys()
+        for name, points in clean.items():
+            for (at, value), (there, shown) in zip(points, zeros[name], strict=True):
+                assert at == there
+                # A minute of the largest load is what may stand on the other side of midnight.
+                assert abs(shown - value) < 0.1, (title, name, at)
+
+
+@pytest.mark.parametrize(("house", "parts"), [("one", set()), ("ten", set(houses.PARTS))])
+def test_a_house_with_one_or_ten_meters_needs_no_editing(influx, house, parts):
+    assert influx(house, home("What used it"), Look()).keys() == {*parts, "Rest"}
+    begin = instant(2026, 3, 29)
+    shown = last(influx(house, home("Today"), Look()))
+    truth = houses.energy(begin, SPRING)
+    assert shown["House"] == close(truth["import" if house == "one" else "house"])
+
+
+def points_read(server: influxd.Influxd, house: str, panel: dict[str, Any], look: Look) -> int:
+    """Count the points that a panel's queries have to read.
+
+    The first and the last of a series are found without reading those between, unless time is cut
+    into pieces.
+    """
+    start, end = look.span(panel)
+    total = 0
+    for target in panel["targets"]:
+        query = with_values(target["query"], look)
+        inner = re.search(r"\((SELECT .*)\)", query)
+        query = inner[1] if inner else query
+        fields = re.findall(r"(?:mean|last|first|sum|max|min|count)\((\w+)\)", query)
+        source = re.search(r" FROM ([\w, ]+) WHERE (.*?)(?: GROUP BY|\)|$)", query)
+        assert source, query
+        if "GROUP BY time" not in query and not re.search(r"(mean|sum|max|min|count)\(", query):
+            total += len(fields)
+            continue
+        where = source[2].replace("$timeFilter", f"time >= {start:.0f}s AND time <= {end:.0f}s")
+        for field in fields:
+            database = house + ENDS[target["datasource"]["uid"]]
+            counted = f"SELECT count({field}) FROM {source[1]} WHERE {where}"
+            total += sum(row[1] for row in server.query(counted, database))
+    return total
+
+
+@every_panel
+def test_no_panel_reads_more_points_than_a_pi_likes(influx2, panel):
+    for house in ("energy", "one", "ten"):
+        assert points_read(influx2, house, panel, Look()) <= MOST_POINTS, house
+
+
+# Grafana.
+
+
+@every_panel
+def test_every_panel_of_every_dashboard_is_answered_through_grafana(grafana, panel):
+    rows = ThroughGrafana(grafana)("energy", panel, Look())
+    if panel in BOARDS["home"]["panels"]:
+        assert rows, "a house with a grid, a sun and parts fills all of Home"
+
+
+def test_only_the_chosen_meters_are_drawn(influx):
+    rows = influx("energy", home("Power of each meter"), Look(meter="(fridge|no\\.such)"))
+    assert rows.keys() == {"fridge"}
+
+
+def test_grafana_is_provisioned_without_a_click(grafana):
+    for source in SOURCES:
+        assert grafana.get(f"/api/datasources/uid/{source['uid']}/health")["status"] == "OK"
+    for board in BOARDS.values():
+        assert grafana.get(f"/api/dashboards/uid/{board['uid']}")["meta"]["provisioned"]
+    assert grafana.get("/api/dashboards/home")["dashboard"]["title"] == "Home"
+
+
+def rules(grafana: grafana_server.Grafana) -> list[dict[str, Any]]:
+    groups = grafana.get("/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def evaluated(grafana: grafana_server.Grafana, within_s: float = 150) -> Iterator[dict[str, Any]]:
+    """Yield each rule once Grafana has evaluated it, which it does every minute."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        found = rules(grafana)
+        if found and all(each.get("lastEvaluation", "0001") > "0002" for each in found):
+            yield from found
+            return
+        time.sleep(1)
+    raise AssertionError(rules(grafana))
+
+
+def test_the_rule_of_a_silent_collector_is_evaluated_and_told(grafana):
+    (rule,) = evaluated(grafana)
+    assert rule["name"] == "The collector is silent"
+    assert rule["health"] in {"ok", "nodata"}
+    assert rule["state"] in {"pending", "firing"}  # the house is a year old
+    assert "level=error" not in (grafana.folder / "log").read_text()
+
+
+@pytest.mark.usefixtures("influx2")  # which made the secrets
+def test_grafana_starts_where_no_database_answers(secrets, tmp_path):
+    away = f"http://127.0.0.1:{influxd.free_port()}"
+    with grafana_server.running(tmp_path, away, secrets) as running:
+        assert running.get("/api/dashboards/home")["dashboard"]["title"] == "Home"
+        (rule,) = evaluated(running)
+        assert rule["state"] in {"pending", "firing"}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_page_draws_every_dashboard_in_light_and_dark(grafana, name, theme):
+    board = BOARDS[name]
+    span = f"from={(SPRING - 6 * HOUR) * 1000:.0f}&to={SPRING * 1000:.0f}"
+    path = f"/d/{board['uid']}/x?kiosk&theme={theme}&{span}"
+    shown, picture = grafana.draw(path, height=2400, zone="America/New_York")
+    titles = [each["title"] for each in board["panels"]]
+    assert {*titles} <= {*shown}
+    assert picture.stat().st_size > 50_000
+    picture.rename(picture.with_name(f"{name}-{theme}.png"))

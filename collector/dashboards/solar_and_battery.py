@@ -65,8 +65,8 @@ NOW = [
         empty="silent for 5 min",
     ),
     gauge(
-        "State of charge",
-        "How full each battery is; a bank is computed from voltage and current.",
+        "How full",
+        "State of charge of each battery; a bank is computed from voltage and current.",
         [newest("state_of_charge", BANKS)],
         100,
         unit="percent",

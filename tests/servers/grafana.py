@@ -97,6 +97,7 @@ def running(folder: Path, influx_url: str, secrets: Path, **settings: str) -> It
         "GF_PATHS_LOGS": str(folder / "logs"),
         "GF_PATHS_PROVISIONING": str(provisioning),
         "GF_SECURITY_ADMIN_PASSWORD__FILE": str(folder / "admin"),
+        "GRAFANA_WEBHOOK": "http://127.0.0.1:9/",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(provisioning / "dashboards/home.json"),
         **settings,
     }

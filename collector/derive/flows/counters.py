@@ -60,6 +60,8 @@ class Energies:
             self.first[key] = began_ms // QUARTER_MS, self.book.counters[key][1]
         self.book.began_ms = {}
         self.due = self.due or reading.at_ms // QUARTER_MS
+        if reading.at_ms < (self.due + 1) * QUARTER_MS:
+            return []
         return list(self.closed(min(self.newest(device) for device in self.awaited())))
 
     def tick(self, now_ms: int) -> list[Reading]:
