@@ -29,7 +29,7 @@ readonly CONTENTS=(
     collector backup systemd grafana-provisioning docker-compose.yml install.sh
     pyproject.toml Pipfile.lock config.example.yaml README.md LICENSE
 )
-readonly STACK_SETTINGS="GRAFANA_BIND GRAFANA_WEBHOOK TIMEZONE COMPOSE_PROFILES INFLUXDB_IMAGE COMPOSE_FILE"
+readonly STACK_SETTINGS="GRAFANA_BIND GRAFANA_WEBHOOK GRAFANA_PROVISIONING TIMEZONE COMPOSE_PROFILES INFLUXDB_IMAGE COMPOSE_FILE"
 readonly LITTLE_MEMORY_KB=1100000 # a Pi that is sold with 1 GB has a little less
 readonly SOURCES_WITHIN_S=60      # the slowest meter is read every 10 s, and may fail once or twice
 readonly OUTPUTS_WITHIN_S=300     # InfluxDB on a Pi looks through its files before it answers

@@ -5,6 +5,7 @@ whose page a browser draws where there is one.
 """
 
 import dataclasses
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -16,11 +17,13 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from collector.cli import setup_rollups
+from collector.cli.main import main
 from collector.contract.rolled import PERIODS, quantity_of
-from collector.dashboards.__main__ import text_of
 from collector.dashboards.boards import BOARDS
+from collector.dashboards.write import text_of
 from collector.outputs.influxdb.setup import Wanted, set_up
 from tests.servers import grafana as grafana_server
 from tests.servers import grafana_house as houses
@@ -127,6 +130,34 @@ def test_nothing_is_drawn_from_raw_readings_over_hours():
     for target in TARGETS:
         if target["datasource"]["uid"] == "influxdb" and "$__interval" in target["query"]:
             assert re.search(r"FROM (cost|collector|keypad)\b", target["query"]), target["query"]
+
+
+def test_labels_stand_in_place_of_names_and_what_follows_them_stays(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "sources:\n  mains: {type: simulated, label: Hauptzähler}\n"
+        "  pump.1: {type: simulated, part: heat_pump, label: Wärmepumpe}\n"
+    )
+    folder = tmp_path / "provisioning"
+    words = ["setup", "grafana", str(folder), "--provisioning", str(PROVISIONING)]
+    shown = CliRunner().invoke(main, [*words, "--config", str(file)])
+    assert shown.exit_code == 0, shown.output
+    board = json.loads((folder / "dashboards/home.json").read_text())
+    renames = [
+        (re.compile(each["options"]["regex"]), each["options"]["renamePattern"].replace("$", "\\"))
+        for each in board["panels"][-1]["transformations"]
+    ]
+    for name, label in {
+        "mains": "Hauptzähler",
+        "mains L1": "Hauptzähler L1",
+        "mains2": "mains2",
+        "pump.1": "Wärmepumpe",
+        "pumps1": "pumps1",
+    }.items():
+        for regex, pattern in renames:
+            name = regex.sub(pattern, name)  # noqa: PLW2901  one after the other, as Grafana does
+        assert name == label
+    assert (folder / "datasources/influxdb.yaml").exists()
 
 
 # The servers, and how they are asked.

@@ -1,5 +1,6 @@
 """The commands ``energy-monitor setup …``."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from collector.safe_text import safe
 
 if TYPE_CHECKING:
     from collector.outputs.influxdb.setup import Done, Wanted
+
+PROVISIONING = Path("/opt/energy-monitor/current/grafana-provisioning")
 
 
 @click.group()
@@ -155,6 +158,44 @@ def page(address: str | None, file: Path) -> None:
         raise EnergyMonitorError("say who can open the page: --lan or --local")
     for line in setup_page.listen_at(file, address):
         click.echo(line)
+
+
+@setup.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--provisioning",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=PROVISIONING,
+    help="What Grafana starts with; it is copied.",
+)
+@config_option
+def grafana(folder: Path, provisioning: Path, file: Path) -> None:
+    """Write Grafana's provisioning into FOLDER, with the labels of the configuration.
+
+    The dashboards show the names of devices, as they stand in the database. Here their 'label'
+    takes its place. Give Grafana the folder as GRAFANA_PROVISIONING in
+    /etc/energy-monitor/stack.env, and run this again after an upgrade or when labels change.
+
+    \b
+    Example:
+      sudo energy-monitor setup grafana /etc/energy-monitor/grafana
+    """
+    from collector import config  # noqa: PLC0415
+    from collector.dashboards.write import write  # noqa: PLC0415
+
+    loaded = config.load(file)
+    labels = {name: each.label for name, each in loaded.sources.items() if each.label}
+    labels |= {name: each.label for name, each in loaded.derivations.items() if each.label}
+    for each in loaded.sources.values():
+        labels |= each.labels
+    try:
+        shutil.copytree(provisioning, folder, dirs_exist_ok=True)
+        write(folder / "dashboards", labels)
+    except OSError as error:
+        raise EnergyMonitorError(f"{folder} cannot be written: {error}") from error
+    click.secho(f"{folder}: dashboards with {len(labels)} labels", fg="green")
+    click.echo(f"  add GRAFANA_PROVISIONING={folder} to /etc/energy-monitor/stack.env, then")
+    click.echo("  sudo systemctl restart energy-monitor-stack")
 
 
 def tell(name: str, wanted: "Wanted", done: "Done") -> None:

@@ -686,6 +686,20 @@ def test_grafana_is_asked_how_it_and_its_data_sources_are(case, server, severiti
     assert "the-password-of-grafana" not in str(told)
 
 
+def test_grafana_without_roll_ups_is_told_how_to_get_them(case):
+    def server(asked):
+        if asked.path == "/api/datasources":
+            return Reply(200, b'[{"uid":"influxdb-1d","name":"InfluxDB, days"}]')
+        return a_grafana(400, "unauthorized access")(asked)
+
+    with serving(server) as answers:
+        opened = case(STACK_IS_ON, grafana=answers.url)
+        plant(opened.secrets, {"grafana-admin": "the-password-of-grafana\n"})
+        _, told = found(stack.grafana, opened)
+    assert told.severity == "warning"
+    assert told.mend == "sudo energy-monitor setup influxdb --rollups"
+
+
 def test_grafana_that_does_not_answer_is_an_error(case):
     told = only(stack.grafana, case(STACK_IS_ON, grafana="http://127.0.0.1:1"))
     assert told.severity == "error"
