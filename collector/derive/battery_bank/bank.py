@@ -140,7 +140,7 @@ class BatteryBank:
             before, is_lost = (before + current) / 2, False
         if is_lost:
             idle = [0.0 if abs(each) < rates.least else each for each in (before, current)]
-            memory.count.lose(*idle, passed_ms)
+            memory.count.lose(idle[0], idle[1], passed_ms)
             memory.health.spoil()
         else:
             self.flow(before, voltage, passed_ms / 1000)
