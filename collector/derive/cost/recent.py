@@ -167,12 +167,17 @@ class View:
         rows = dict(self.in_ledger(key, begin, end if key[2] == PRICE else min(end, since + 1)))
         for quarter, row in heard.items():
             old = rows.get(quarter)
-            # Of the quarter in which it began, the ledger may have heard more.
-            if begin <= quarter < end and not (
-                quarter == since and old and old.measured_ms > row.measured_ms
-            ):
+            is_first = quarter == since and old and old.measured_ms > row.measured_ms
+            if begin <= quarter < end and not (is_first and self.began_before(key, since)):
                 rows[quarter] = row
         return iter(sorted(rows.items()))
+
+    def began_before(self, key: Key, since: int) -> bool:
+        """Tell whether the ledger heard a counter on the day before: so more of that quarter.
+
+        Otherwise it heard no more than we did, but perhaps sooner.
+        """
+        return any(self.in_ledger(key, since - PER_DAY, since))
 
     def in_ledger(self, key: Key, begin: int, end: int) -> Iterator[tuple[int, Row]]:
         if self.database and key in self.database.known and begin < end:
