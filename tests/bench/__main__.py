@@ -29,6 +29,7 @@ BENCHES = [
     "kafka",
     "fleet",
     "energy",
+    "derivations",
 ]
 
 
