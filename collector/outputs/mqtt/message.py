@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from collector.outputs.mqtt.mapping import is_timestamp
 
@@ -16,20 +17,23 @@ def payload(
 
     A value is written as it stands in the journal: a float's text is a number of JSON.
     """
-    head = {"time": iso(at_ms), "time_ms": at_ms, "device": device, "kind": kind, **tags}
-    fields = [f"{json.dumps(name)}:{json.dumps(value)}" for name, value in head.items()]
-    fields += [f'"{name}":{value_of(name, text)}' for name, text in values]
-    return f"{{{','.join(fields)}}}".encode()
+    fields = [f'"{name}":{time_of(text) if is_timestamp(name) else text}' for name, text in values]
+    words = ",".join([of_device(device, kind, *tags.items()), *fields])
+    return f'{{"time":"{iso(at_ms)}","time_ms":{at_ms},{words}}}'.encode()
 
 
-def value_of(quantity: str, text: str) -> str:
-    """Return a value as it stands in JSON: a time as text, or null where there was none. Pure."""
-    if not is_timestamp(quantity):
-        return text
+@lru_cache(maxsize=1024)
+def of_device(device: str, kind: str, *tags: tuple[str, str]) -> str:
+    words = {"device": device, "kind": kind, **dict(tags)}
+    return json.dumps(words, separators=(",", ":"))[1:-1]
+
+
+def time_of(text: str) -> str:
+    """Return a time in seconds as text in JSON, or null where there was none. Pure."""
     seconds = float(text)
     return json.dumps(iso(round(seconds * 1000))) if 0 < seconds < LATEST_S else "null"
 
 
 def iso(at_ms: int) -> str:
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}+00:00"
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat()}.{at_ms % 1000:03d}+00:00"
