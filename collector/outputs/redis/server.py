@@ -100,6 +100,8 @@ class Server:
         }.get(said.partition(" ")[0], "")
         if "DB index" in said:
             mend = "; mend 'database'"
+        elif "unknown command" in said or "wrong number of arguments for 'hset'" in said:
+            mend = "; Redis 5 or newer is needed, or Valkey"
         # Someone else has added to our stream: look again at once, then go on.
         return OutputAway(
             f"{self.name} refuses: {said.rstrip('.')}{mend}", 0 if SEEN_OTHERS in said else None

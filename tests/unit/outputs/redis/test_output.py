@@ -400,3 +400,12 @@ def test_a_login_that_may_not_look_is_let_through(make, client, tmp_path):
     finally:
         client.acl_deluser("narrow")
     assert not client.exists("em:installation")
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["ERR unknown command `XINFO`, with args beginning with: `STREAM`, `em:a:b:history`, ",
+     "ERR wrong number of arguments for 'hset' command"],
+)  # fmt: skip
+def test_a_server_that_is_too_old_is_told(make, said):
+    assert "Redis 5 or newer is needed, or Valkey" in str(make().server.away(said))
