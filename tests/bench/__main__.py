@@ -25,6 +25,7 @@ BENCHES = [
     "metrics",
     "page",
     "telegraf",
+    "telegraf_outputs",
     "remote_write",
     "kafka",
     "fleet",
