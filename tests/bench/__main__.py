@@ -31,6 +31,7 @@ BENCHES = [
     "fleet",
     "energy",
     "derivations",
+    "truth",
 ]
 
 

@@ -4,6 +4,7 @@ A value is either exactly what is true; or, where a reading in between is missin
 true at the readings around; or it is wrong.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -77,12 +78,26 @@ class Counted:
     gaps: list[Told]
     corrections: dict[int, int]
 
+    def __post_init__(self):
+        self.corrects = [gap for gap in self.gaps if gap.corrects]
+        self.pure = [gap for gap in self.gaps if not gap.corrects]
+        self.begins = [gap.begin for gap in self.pure]
+
     def edge(self, at_ms, *, is_end):
         """Return where a period that begins or ends at a time has what it can have."""
-        for gap in self.gaps:
-            if not gap.corrects and gap.begin < at_ms < gap.end:
+        before = bisect_left(self.begins, at_ms)
+        for gap in self.pure[max(before - 2, 0) : before]:
+            if gap.begin < at_ms < gap.end:
                 return gap.begin if is_end else gap.end
         return at_ms
+
+    def crossing(self, begin_ms, end_ms):
+        """Return what corrections come to that reach over an end of a period: none holds them."""
+        return sum(
+            abs(gap.micro)
+            for gap in self.corrects
+            if gap.begin < begin_ms < gap.end or gap.begin < end_ms < gap.end
+        )
 
     def expected(self, begin_ms, end_ms):
         """Return between what a period's energy may lie; None where all of it is a gap."""
@@ -91,10 +106,8 @@ class Counted:
             return None
         first, last = self.known.bounds(begin), self.known.bounds(end)
         low, high = last[0] - first[1], last[1] - first[0]
-        for gap in self.gaps:  # of a correction that no period holds
-            crosses = gap.begin < begin_ms < gap.end or gap.begin < end_ms < gap.end
-            if gap.corrects and crosses:
-                low, high = low - abs(gap.micro), high + abs(gap.micro)
+        if more := self.crossing(begin_ms, end_ms):
+            low, high = low - more, high + more
         return max(low, 0) if low == high else low, high
 
     def corrected(self, begin_ms, end_ms):
@@ -232,7 +245,8 @@ def balances(truth, file, found, result):
         for key, (name, sign) in signs.items():
             first, last = found[key].known.bounds(begin), found[key].known.bounds(end)
             less = found[key].corrected(begin, end)  # told beside the sums, as what gaps cost is
-            bounds = last[0] - first[1] - less, last[1] - first[0] - less
+            more = found[key].crossing(begin, end)
+            bounds = last[0] - first[1] - less - more, last[1] - first[0] - less + more
             result.add("flow", (name, where), getattr(one.flow, name), *bounds)
             low += sign * bounds[sign < 0]
             high += sign * bounds[sign > 0]

@@ -6,9 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 
 from collector.derive.cost.bill import House
 from collector.derive.cost.flows import FromLedger
+from collector.derive.cost.tariffs import Tariffs
 from collector.ledger.database import open_to_read
 from tests.truth.chain import ROME
 from tests.unit.derive.cost.house import contracts_of
@@ -97,7 +99,7 @@ def bills(truth, file, found, result):
     first = datetime.fromtimestamp(truth.begin_ms / 1000, ROME).date().replace(day=1)
     last = datetime.fromtimestamp(truth.end_ms / 1000, ROME).date()
     with closing(open_to_read(file)) as database:
-        contracts = contracts_of(TARIFFS)
+        contracts = Tariffs(Path("tariffs.yaml"), contracts_of(TARIFFS)).of("mains")
         flows = FromLedger(database, "mains")
         house = House("mains", contracts, flows, ROME, lambda each: each.holidays.dates)
         while (end := (first + timedelta(days=31)).replace(day=1)) <= last:

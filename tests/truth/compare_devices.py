@@ -9,6 +9,7 @@ from tests.truth.house import CAPACITY
 
 SHED, HEAT, PUMP = 2, 3, 4  # places in Truth.read
 COUNTED, AT_MOST, AT_LEAST = 0, 2, 3
+LATEST_MS = 36 * 3_600_000  # by when what falls has been decided
 TINY = 1e-6  # sums of floats
 QUARTER_MS, HOUR_MS = 900_000, 3_600_000
 
@@ -91,7 +92,7 @@ def told_of_heat(truth, begin_ms, end_ms):
     told = [
         each
         for each in truth.meters["heat"].happened
-        if each.what == "told" and begin_ms <= each.end_ms and each.begin_ms < end_ms
+        if each.what == "told" and begin_ms <= each.end_ms + LATEST_MS and each.begin_ms < end_ms
     ]
     return 2000 * len(told)
 
@@ -108,16 +109,18 @@ def is_settled(known, *times):
 
 def day(truth, one, values, known, result):
     for name, quantity in (("daily_energy", "active_energy"), ("daily_heat", "heat_energy")):
+        if is_undecided(truth.meters["heat" if name == "daily_energy" else "pump"], one):
+            continue
         first, last = (known[quantity].bounds(each) for each in (one.begin_ms, one.end_ms))
         off = told_of_heat(truth, one.begin_ms, one.end_ms) if name == "daily_energy" else 0
         bounds = (last[0] - first[1]) / 1e6 - off, (last[1] - first[0]) / 1e6 + off
         result.add("day of the heat pump", (name, one.begin_ms), values[name], *bounds, TINY)
     times = [each.at_ms for each in truth.flowed]
     begin, end = bisect_left(times, one.begin_ms), bisect_left(times, one.end_ms)
-    if begin < 1 or not all(read[PUMP] for read in truth.read[begin - 1 : end + 1]):
+    if begin < 5 or not all(read[PUMP] for read in truth.read[begin - 1 : end + 1]):
         return
     span = truth.flowed[begin:end]
-    if len({each.until_ms - each.at_ms for each in span}) > 1:
+    if len({each.until_ms - each.at_ms for each in truth.flowed[begin - 5 : end]}) > 1:
         return  # an interval that grows is a gap at first
     starts = sum(
         is_on(after) and not is_on(before)
@@ -126,6 +129,16 @@ def day(truth, one, values, known, result):
     run_s = sum((each.until_ms - each.at_ms) / 1000 for each in span if is_on(each))
     for name, true in (("daily_starts", starts), ("daily_run_time", run_s)):
         result.add("day of the heat pump", (name, one.begin_ms), values[name], true, true, TINY)
+
+
+def is_undecided(meter, one):
+    """Tell whether something was not decided yet at an end of a day: it is of the day after."""
+    return any(
+        each.what in {"reset", "replaced", "told"}
+        and each.begin_ms - HOUR_MS <= edge <= each.end_ms + HOUR_MS
+        for each in meter.happened
+        for edge in (one.begin_ms, one.end_ms)
+    )
 
 
 def is_on(flowed):

@@ -6,12 +6,16 @@ times. Short runs are the same over a real journal, with the service's own deriv
 """
 
 import logging
+from contextlib import closing
 from datetime import date
 
 import pytest
 
-from tests.truth import compare, compare_bill, compare_devices, compare_gauges
-from tests.truth.chain import Chain
+from collector.ledger.database import open_to_read
+from collector.ledger.sums import used
+from tests.truth import compare_gauges
+from tests.truth.chain import ROME, Chain
+from tests.truth.compare_all import result_of
 from tests.truth.lines import Lines
 from tests.truth.run import (
     ALL_OPTIONS,
@@ -24,18 +28,6 @@ from tests.truth.run import (
     every_s,
     run,
 )
-
-
-def result_of(truth, it):
-    """Compare everything that a house has stored."""
-    result, made = compare.Result(), it.made(WANTED)
-    found = compare.ledger(truth, it.file, result)
-    compare.rollups(truth, found, made, result)
-    compare.balances(truth, it.file, found, result)
-    compare_devices.bank(truth, made, result)
-    compare_devices.heat_pump(truth, made, result)
-    compare_bill.bills(truth, it.file, found, result)
-    return result
 
 
 def show(result, truth, it, capsys):
@@ -80,3 +72,55 @@ def test_so_is_a_fortnight(seed, tmp_path, capsys, caplog):
     truth = run(it, seed, first, 14, every_s(400), every_hours=6)
     result = result_of(truth, it)
     show(result, truth, it, capsys)
+
+
+ALERTS = {
+    "type": "alerts",
+    "rules": {
+        "much": {"when": "mains.active_power > 2 kW"},
+    },
+}
+ZEROS = {name: ["false_zeros"] for name in ("mains", "roof", "shed", "heat", "pump")}
+FLOWS = ("house", "imported", "exported", "solar", "from_grid", "from_solar", "from_battery")
+
+
+def test_false_zeros_move_no_figure_by_more_than_was_used_meanwhile(tmp_path, caplog):
+    """The same house with false zeros and without: sums by day, flows, roll-ups, bills, alerts."""
+    caplog.set_level(logging.ERROR, "collector")
+    first, days, houses = date(2026, 4, 1), 10, []
+    wanted = {**WANTED, "alert": ()}
+    for number, happenings in enumerate((ZEROS, {name: [] for name in ZEROS})):
+        it = Lines(tmp_path / str(number), {**OPTIONS, "alerts": ALERTS}, ROLES, wanted)
+        truth = run(it, 7, first, days, every_s(400), happenings=happenings, every_hours=3)
+        houses.append((it, truth))
+    assert sum(len(each.happened) for each in houses[0][1].meters.values()) > 50
+    for it, truth in houses:
+        assert result_of(truth, it).wrong == []
+    for by in ("hour", "day", "month"):
+        with_zeros, without = (sums_of(it, truth, by) for it, truth in houses)
+        for key, micro in with_zeros.items():
+            assert abs(micro - without[key]) <= most_meanwhile(houses[1][1], *key), (by, key)
+    raised = [
+        {key: values for key, values in it.found["alert"].items() if "fell" not in key[0]}
+        for it, _ in houses
+    ]
+    assert raised[0] == raised[1] != {}  # that a counter fell is said, and no more
+
+
+def sums_of(it, truth, by):
+    """Return every sum of a house by device, counter and time."""
+    with closing(open_to_read(it.file)) as database:
+        return {
+            (device, quantity, one.period.begin_ms): one.micro
+            for (device, quantity, kind), series in database.known.items()
+            if kind == "counter"
+            for one in used(database, series, truth.begin_ms, truth.end_ms, by, ROME)
+        }
+
+
+def most_meanwhile(truth, device, quantity, begin_ms):
+    """Return what can have been used around an hour's two ends, each up to seven readings long."""
+    known = truth.meters[device].known[quantity]
+    span = 8 * 300_000
+    first = known.bounds(begin_ms + span)[1] - known.bounds(begin_ms - span)[0]
+    return first + 3_000 * 1_000_000  # what 4 kW are in 40 minutes at the other end
