@@ -34,6 +34,8 @@ LOOK_EVERY_S = 1.0
 SNAPSHOT_EVERY_MS = 300_000
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+TRIES = 3  # of what may be wrong for a moment, before the reading that it fails on is looked for
+MOST_ASIDE = 20  # until the next start: beyond, it is not the readings that are wrong
 OUR_FIGURES = b"collector,device=collector "
 
 
@@ -85,6 +87,8 @@ class Deriving:
         self.failures = 0
         self.failed_at = 0  # the number behind the batch that failed last
         self.left_out: set[str] = set()
+        self.aside: set[int] = set()  # numbers of readings that it fails on
+        self.suspect: Record | None = None  # what it hears, once it has failed often
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -109,6 +113,7 @@ class Deriving:
             more = self.derive_batch()
         except Unforeseen as error:
             self.base = None  # it may remember half of a batch
+            self.set_aside(error)
             return self.failed("failed", error)
         except OSError as error:
             return self.failed("waiting", error)
@@ -163,9 +168,14 @@ class Deriving:
     def derive(self, records: Sequence[Record]) -> Iterator[Reading]:
         """Yield what the derivation makes of what it hears, ticking where our own time stands."""
         heard: list[Reading] = []
-        for _, line in records:
-            if kind_of(line) in self.derivation.hears:
+        is_careful = self.failures >= TRIES
+        for number, line in records:
+            if kind_of(line) in self.derivation.hears and number not in self.aside:
                 heard.append(decode(line))
+            if heard and is_careful:
+                self.suspect = number, line
+                yield from self.derivation.derive(heard)
+                self.suspect, heard = None, []
             if line.startswith(OUR_FIGURES) and isinstance(self.derivation, Ticking):
                 if heard:
                     yield from self.derivation.derive(heard)
@@ -173,6 +183,18 @@ class Deriving:
                 heard = []
         if heard:
             yield from self.derivation.derive(heard)
+
+    def set_aside(self, error: Unforeseen) -> None:
+        """Leave out the reading that it fails on again and again, so that the rest goes on."""
+        suspect, self.suspect = self.suspect, None
+        if suspect is None or len(self.aside) >= MOST_ASIDE:
+            return
+        number, line = suspect
+        self.aside.add(number)
+        log.error(
+            "%s: fails on reading %d of the journal, which it does not hear from now on: %s (%s)",
+            *(self.name, number, line.decode("ascii")[:200], error),
+        )
 
     def lines_of(self, made: Iterator[Reading]) -> list[bytes]:
         """Encode what is not in the journal yet. Raise ValueError for what may not be made."""

@@ -515,7 +515,7 @@ def test_an_error_pauses_ever_longer_is_logged_once_and_nothing_is_missing_after
 
     class Poisoned(own.Daily):
         def derive(self, heard):
-            if poison in heard:
+            if any(each.at_ms >= poison.at_ms for each in heard):
                 raise KeyError("poison")
             return super().derive(heard)
 
@@ -527,11 +527,41 @@ def test_an_error_pauses_ever_longer_is_logged_once_and_nothing_is_missing_after
     assert it.health.state == "failed"
     assert it.health.last_error == "KeyError: 'poison'"
     assert pauses[-1] == running_one.LONGEST_PAUSE_S
-    assert [each.levelname for each in caplog.records if each.exc_info] == ["ERROR"]
+    traces = [each for each in caplog.records if each.exc_info]
+    assert 1 <= len(traces) <= running_one.MOST_ASIDE + 1  # one each time that it fails anew
+    assert caplog.text.count("does not hear from now on") == running_one.MOST_ASIDE
     it.make = lambda: made_of("test_daily")
+    it.kill()  # for another release
     it.derive()
     assert it.health.state == "deriving"
     assert sorted(it.made) == sorted(first_time("test_daily", readings))
+
+
+def test_a_reading_that_it_fails_on_is_set_aside_and_the_rest_goes_on(house, caplog):
+    readings = two_meters(300)
+    it = house("test_daily")
+    heard = [each for each in readings if each.kind == "electricity"]
+    poisons = [heard[30], heard[150]]
+
+    class Poisoned(own.Daily):
+        def derive(self, readings):
+            if any(each in readings for each in poisons):
+                raise KeyError("poison")
+            return super().derive(readings)
+
+    it.make = lambda: of_class(Poisoned)
+    for end in ("restart", "kill"):
+        it.add(readings if end == "restart" else [])
+        tries = [it.deriving.derive_once() for _ in range(running_one.TRIES + 8)]
+        assert tries[-1] == running_one.LOOK_EVERY_S
+        assert it.health.state == "deriving"
+        getattr(it, end)()
+    rest = [each for each in readings if each not in poisons]
+    assert sorted(it.made) == sorted(first_time("test_daily", rest))
+    said = [each.getMessage() for each in caplog.records if "does not hear" in each.getMessage()]
+    assert len(said) >= 2
+    assert "electricity,device=" in said[0]
+    assert "KeyError: 'poison'" in said[0]
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), OSError(5, "I/O error")])
