@@ -50,7 +50,11 @@ class Snapshots:
         return not self.paths() and not (self.folder / REWOUND).exists()
 
     def read(self) -> None:
-        """Find the newest whole snapshot; without one the derivation begins with the oldest."""
+        """Find the newest whole snapshot; without one the derivation begins with the oldest.
+
+        Raise OSError.
+        """
+        need_folder(self.folder.parent)
         for path in self.folder.glob(".*.new"):  # of a run that was killed
             delete(path)
             need_file(path)

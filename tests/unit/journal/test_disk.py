@@ -331,7 +331,10 @@ def test_what_is_no_file_in_the_place_of_one_is_no_reason_not_to_measure(tmp_pat
     looks_all_right(tmp_path)
 
 
-@pytest.mark.parametrize("place", ["log", "cursors", "undated", "undated/x", "dead-letters"])
+@pytest.mark.parametrize(
+    "place",
+    ["log", "cursors", "undated", "undated/x", "dead-letters", "derivations", "derivations/flows"],
+)
 def test_a_file_in_the_place_of_a_folder_is_no_reason_not_to_measure(tmp_path, place):
     file_at(tmp_path / place)
     looks_all_right(tmp_path)
