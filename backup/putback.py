@@ -19,7 +19,7 @@ from typing import BinaryIO
 from backup.chosen import Chosen
 from backup.files import GRAFANA, INSTALLATION, LEDGER
 from backup.influxdb.archive import SQLITE_MAGIC
-from backup.paths import UNREADABLE, make_folder, opened, parent_of
+from backup.paths import UNREADABLE, folder_in, make_folder, opened, parent_of
 from collector.errors import Damaged
 from collector.files import open_file, replacing
 from collector.files import replace as replace_file
@@ -120,17 +120,19 @@ def holds(folder: int, name: str, content: bytes) -> bool:
 def put_back_ledger(chosen: Chosen, ledger: Path, ready: Path, *, replace: bool = False) -> Path:
     """Put the ledger where its keeper takes it, and return that place. Raise Damaged, OSError.
 
-    Where there is one and not *replace*, it is written beside that.
+    Where there is one and not *replace*, it is written beside that. No link is followed below the
+    folder that holds the ledger's.
     """
-    folder = ledger.parent
-    if not folder.exists():
-        make_folder(folder)
-        if os.geteuid() == 0:
-            owner = folder.parent.stat()
-            os.chown(folder, owner.st_uid, owner.st_gid)
-    place = ready if replace or not ledger.exists() else ledger.with_name(f"{ledger.name}{BESIDE}")
-    with replacing(place, give=True) as written:
-        copy_database(chosen, LEDGER, written)
+    make_folder(ledger.parent.parent)
+    with opened(ledger.parent.parent) as data:
+        folder = folder_in(data, ledger.parent.name)
+    try:
+        taken = not replace and is_there(folder, ledger.name)
+        place = ledger.with_name(f"{ledger.name}{BESIDE}") if taken else ready
+        with replacing(place, give=True, folder=folder) as written:
+            copy_database(chosen, LEDGER, written)
+    finally:
+        os.close(folder)
     return place
 
 

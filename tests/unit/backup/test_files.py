@@ -322,6 +322,22 @@ def test_the_ledger_is_backed_up_in_use_and_comes_back_where_its_keeper_takes_it
     again.close()
 
 
+def test_a_ledger_is_not_restored_through_a_link_that_the_service_could_plant(tmp_path):
+    store = Folder(tmp_path / "store")
+    database = b"SQLite format 3\0" + bytes(84)
+    manifest = keep_backup(store, tmp_path, "20261120T100000Z", {files.LEDGER: database})
+    chosen = choose(store, manifest.id)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "house").mkdir()
+    ledger = tmp_path / "house/ledger/ledger.sqlite"
+    ledger.parent.symlink_to(tmp_path / "etc")
+    with pytest.raises(NotADirectoryError):
+        put_back_ledger(chosen, ledger, rebuilt.ready(ledger))
+    assert not list((tmp_path / "etc").iterdir())
+    ledger.parent.unlink()
+    assert put_back_ledger(chosen, ledger, rebuilt.ready(ledger)).read_bytes() == database
+
+
 def test_a_machine_that_is_restored_is_the_installation_that_was_backed_up(tmp_path):
     store = Folder(tmp_path / "store")
     word = b"0123456789abcdef\n"
