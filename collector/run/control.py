@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import EnergyMonitorError
+from collector.journal.places import set_aside
 from collector.status import Status, from_json
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class NotAllowed(NotRunning):
 def listen(path: Path) -> socket.socket:
     """Return the Unix socket *path*, ready for clients to connect to. Raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path)
     path.unlink(missing_ok=True)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with short_name(path) as name:

@@ -143,9 +143,18 @@ def test_no_answer_in_time_is_told_from_no_service(served, monkeypatch, tmp_path
         control.ask(tmp_path / "nothing.sock", {"ask": "x"})
 
 
-def test_a_socket_that_a_killed_service_left_is_taken_over(tmp_path):
+@pytest.mark.parametrize("before", ["nothing", "socket", "file", "folder", "link"])
+def test_the_place_of_the_socket_is_taken_over_whatever_stands_there(tmp_path, before):
     path, stop = tmp_path / "a" / "control.sock", threading.Event()
-    control.listen(path).close()
+    path.parent.mkdir()
+    if before == "socket":  # of a service that was killed
+        control.listen(path).close()
+    elif before == "file":
+        path.write_text("x")
+    elif before == "folder":
+        (path / "inside").mkdir(parents=True)
+    elif before == "link":
+        path.symlink_to("/nowhere")
     arguments = (control.listen(path), lambda _: {"here": True}, stop)
     thread = threading.Thread(target=control.serve_at, args=arguments)
     thread.start()
