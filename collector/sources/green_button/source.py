@@ -205,6 +205,8 @@ class GreenButton:
                     if name not in newest or newest[name][-1].at_ms < readings[-1].at_ms:
                         newest[name] = readings
                     yield Chunk(f"{name} {readings[0].at_ms}", readings)
+        if not newest:
+            raise DeviceRefused("none of its readings has a value, a length and a time that can be")
         if tells_newest:
             yield from (Chunk("", each) for each in newest.values())
 

@@ -492,6 +492,17 @@ def test_a_file_of_which_nothing_can_be_read_is_not_read(made, folder, caplog):
     assert "is read" not in caplog.text
 
 
+def test_a_file_of_readings_that_cannot_be_is_not_read(made, folder, caplog):
+    caplog.set_level(logging.INFO)
+    data = fake.house(fake.hours(NEW_YEAR_S, [7, 8]))
+    put(folder, "a.xml", data.replace(b"duration>3600<", b"duration>0<"))
+    with pytest.raises(
+        DeviceRefused, match="none of its readings has a value, a length and a time"
+    ):
+        read(made())
+    assert "is read" not in caplog.text
+
+
 def test_each_table_shows_readings_of_one_instant(folder, tmp_path):
     rows = [
         fake.interval(NEW_YEAR_S - 3600, 6),
