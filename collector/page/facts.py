@@ -35,7 +35,7 @@ class Known(NamedTuple):
     """What was found out last."""
 
     usual: Usual | None = None
-    today: Today = Today()
+    today: Today = Today(cost_state="finding")
 
 
 class Facts:
@@ -73,8 +73,8 @@ class Facts:
                 continue
             try:
                 self.find_out()
-            except Refused as error:  # there is no ledger yet
-                self.last_error = str(error)
+            except Refused:  # there is no ledger yet
+                self.known = self.known._replace(today=Today())
             except Exception as error:
                 if str(error) != self.last_error:
                     log.exception("page: internal error; figures of today are missing")
@@ -102,6 +102,7 @@ class Facts:
             begin_ms=span.begin_ms,
             until_ms=span.begin_ms,
             cost=amount,
+            cost_state="none" if amount is None else "known",
             currency=currency,
             yesterday_same_time_cost=earlier,
         )

@@ -23,7 +23,7 @@ from collector.page.app import App
 
 THREADS = 6
 MOST_CONNECTIONS = 64
-MOST_OF_ONE_ADDRESS = 16
+MOST_OF_ONE_ADDRESS = 32  # a proxy brings those of a whole house
 DEADLINE_S = 30.0  # from the first byte of a request to the last of its answer
 IDLE_S = 130.0  # Prometheus keeps its connection from one scrape to the next: two minutes at most
 LOOK_EVERY_S = 0.5

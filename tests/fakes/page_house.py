@@ -15,7 +15,7 @@ from collector.ledger.database import Event, Gap, create
 from collector.ledger.days import MICRO, PER_DAY, QUARTER_MS, Amount, Shown
 from collector.reading import Reading, encode
 from collector.scalars import Role
-from collector.status import ClockStatus, SourceStatus, Status
+from collector.status import AlertStatus, ClockStatus, LatestReading, SourceStatus, Status
 
 ZONE = "Europe/Rome"
 NOW_MS = round(datetime(2026, 11, 20, 16, 10, tzinfo=ZoneInfo(ZONE)).timestamp() * 1000)
@@ -164,9 +164,18 @@ def show():
         DeviceNow("electricity", "fridge", "", "fridge", at_ms, {"active_power": 84.2}),
         DeviceNow("electricity", "garage", "", "garage", NOW_MS - 724_000, {}),
         DeviceNow("flows", "home", "", "flows", at_ms, flow),
+        *(
+            DeviceNow("lighting", f"lights.{each}", "Lights", "lights", NOW_MS - 3_600_000, {})
+            for each in ("kitchen", "hall")
+        ),
+        DeviceNow("electricity_1m", "mains", "", "mains", at_ms, {"active_power": 1.0}),
         DeviceNow("collector", "mains", "", "mains", at_ms, {"reads": 7.0}),
     ]
+    kitchen = LatestReading(kind="lighting", values={"level": 40.0, "estimated_power": 24.0})
     sources = {
+        "lights": SourceStatus(
+            label="Lights", state="alive", age_s=3600.0, latest={"lights.kitchen": kitchen}
+        ),
         "mains": SourceStatus(state="alive", age_s=0.4),
         "garage": SourceStatus(state="silent", last_error="no answer within 0.3 s"),
     }
@@ -176,6 +185,14 @@ def show():
         up_s=86_400.0,
         clock=ClockStatus(trusted=True),
         sources=sources,
-        problems=("source garage is silent: no answer within 0.3 s",),
+        alerts={
+            "base.fridge": AlertStatus(
+                text="the fridge runs on", advice="Look whether its door is open.", since_ms=NOW_MS
+            )
+        },
+        problems=(
+            "source garage is silent: no answer within 0.3 s",
+            "alert base.fridge for 3 min: the fridge runs on",
+        ),
     )
     return status, devices

@@ -108,6 +108,7 @@ NOW = NowView(
         self_use=0.8,
         autarky=0.53,
         cost="1.23",
+        cost_state="known",
         currency="EUR",
         yesterday_same_time_cost="1.41",
         yesterday_same_time_wh=9875.0,

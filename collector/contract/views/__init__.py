@@ -38,6 +38,7 @@ from collector.contract.views.history import (
     Point,
 )
 from collector.contract.views.now import (
+    CostState,
     DeviceView,
     Figure,
     Flow,
@@ -57,6 +58,7 @@ __all__ = [
     "BillView",
     "By",
     "Cost",
+    "CostState",
     "CostView",
     "DeviceView",
     "DevicesView",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 State = Literal["ok", "attention", "problem"]
+CostState = Literal["known", "finding", "none"]
 Verdict = Literal["usual", "high", "low", "unknown"]
 
 
@@ -43,7 +44,8 @@ class Flow:
 class Today:
     """The local day up to *until_ms*, the end of its newest quarter hour in the ledger.
 
-    What the day before had at the same time is beside it.
+    What the day before had at the same time is beside it. *cost_state* says why there is no cost:
+    it is being found out, or there is no contract that it could be of.
     """
 
     begin_ms: int = 0
@@ -55,6 +57,7 @@ class Today:
     self_use: float | None = None
     autarky: float | None = None
     cost: str | None = None
+    cost_state: CostState = "none"
     currency: str = ""
     yesterday_same_time_cost: str | None = None
     yesterday_same_time_wh: float | None = None
@@ -62,10 +65,11 @@ class Today:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What is wrong, and the command that shows more or mends it; '' where there is none."""
+    """What is wrong, and the command that says more of it, or what to do; '' where none."""
 
     text: str
     command: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,7 @@ class Figure:
 class DeviceView:
     """A device; *spark* has the last ten minutes of its main figure, at most 60 points.
 
+    One that reports only what changes stays *fresh* while its source answers.
     *role* is what it is in the house by the configuration: ``grid``, ``part of house``, or ''.
     """
 

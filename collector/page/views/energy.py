@@ -16,7 +16,7 @@ from collector.page.pace import Pace
 from collector.page.views.records import Records
 from collector.page.views.span import DAY_MS, PARTS, Span, before, until
 
-AT_ONCE_MS = 32 * DAY_MS  # that are read from the ledger before the next
+AT_ONCE_MS = 8 * DAY_MS  # that are read before the next; bounds the memory
 OVER_MS = 2 * DAY_MS  # a day that ended so long ago changes by corrections only
 KEPT_S = 6 * 3600.0
 MOST_KEPT = 800  # days: some 0.7 MB

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from collector.contract.page import DeviceNow, Home
+from collector.contract.rolled import ENDS
 from collector.contract.views import DeviceView, Figure
 from collector.page.views.sparks import Sparks
 from collector.quantity import catalogue
+from collector.status import SourceStatus, Status
 
 # Of each kind of device the quantity that its owner looks for first; the first that it has.
 MAIN: Mapping[str, Sequence[str]] = {
@@ -23,6 +25,7 @@ MAIN: Mapping[str, Sequence[str]] = {
     "host": ("cpu_temperature", "cpu_usage"),
 }
 ANY = ("active_power", "estimated_power", "temperature", "level")
+ON_CHANGE = frozenset({"lighting", "lighting_area", "keypad"})
 # What the collector says of itself and of other readings is no device of the house.
 INNER = frozenset(
     {"collector", "energy", "counter_event", "flows", "rollup", "alert", "backup", "cost"}
@@ -30,18 +33,20 @@ INNER = frozenset(
 
 
 def devices(
-    found: Sequence[DeviceNow], home: Home, sparks: Sparks, now_ms: float
+    found: Sequence[DeviceNow], home: Home, sparks: Sparks, status: Status
 ) -> tuple[DeviceView, ...]:
     """Return the devices of the house, those with a role first, in the order of their names."""
-    views = [view(each, home, sparks, now_ms) for each in found if is_shown(each.kind)]
+    views = [view(each, home, sparks, status) for each in found if is_shown(each.kind)]
     return tuple(sorted(views, key=lambda each: (not each.role, each.device)))
 
 
 def is_shown(kind: str) -> bool:
-    return kind not in INNER and not kind.startswith(("rollup", "daily", "hourly"))
+    return kind not in INNER and not kind.endswith(ENDS)
 
 
-def view(found: DeviceNow, home: Home, sparks: Sparks, now_ms: float) -> DeviceView:
+def view(found: DeviceNow, home: Home, sparks: Sparks, status: Status) -> DeviceView:
+    source = status.sources.get(found.source, SourceStatus())
+    found = found._replace(values=values_of(found, source))
     figures = figures_of(found.values)
     name = main_of(found)
     main = next((each for each in figures if each.quantity == name), None)
@@ -50,16 +55,33 @@ def view(found: DeviceNow, home: Home, sparks: Sparks, now_ms: float) -> DeviceV
     return DeviceView(
         device=found.device,
         kind=found.kind,
-        label=found.label or home.labels.get(found.device, ""),
+        label=label_of(found, home, source),
         source=found.source,
         role=home.roles.get(found.device, ""),
         at_ms=found.at_ms,
-        age_s=round(max(now_ms - found.at_ms, 0) / 1000, 1),
+        age_s=round(max(status.now_ms - found.at_ms, 0) / 1000, 1),
         fresh=bool(found.values),
         main=main,
         figures=figures,
         spark=sparks.of(found.kind, found.device),
     )
+
+
+def values_of(found: DeviceNow, source: SourceStatus) -> Mapping[str, float]:
+    """Return the values of now; of a device that reports changes, the last ones."""
+    if found.kind not in ON_CHANGE or source.state != "alive":
+        return found.values
+    latest = source.latest.get(found.device)
+    return {**(latest.values if latest else {}), **found.values}
+
+
+def label_of(found: DeviceNow, home: Home, source: SourceStatus) -> str:
+    """Return a device's own label; of several devices of one source each has its name beside it."""
+    own = home.labels.get(found.device, "")
+    if own or found.device == found.source or found.label != source.label or not found.label:
+        return own or found.label
+    name = found.device.removeprefix(found.source).strip("._-") or found.device
+    return f"{found.label} · {name.replace('_', ' ')}"
 
 
 def main_of(found: DeviceNow) -> str:

@@ -23,7 +23,7 @@ from collector.status import OutputStatus, SourceStatus, Status
 
 DOCTOR = "sudo energy-monitor doctor"
 TIMES_ITS_SIZE = 300  # that a plain card can be written; ``doctor`` says where that is from
-LEAST_UPTIME_S = 3600  # starting writes more than running
+LEAST_UPTIME_S = 86_400  # starting writes more than running
 MOST_YEARS = 99.0
 LEAST_BACKLOG = 100  # fewer are on their way
 KEPT = 30  # looks at the outputs, ten seconds apart
@@ -110,18 +110,21 @@ def state_of(status: Status) -> State:
 
 
 def problems_of(status: Status) -> tuple[Problem, ...]:
-    return tuple(Problem(text=each, command=command_for(each, status)) for each in status.problems)
+    return tuple(problem_of(each, status) for each in status.problems)
 
 
-def command_for(problem: str, status: Status) -> str:
-    """Return the command that says more of a problem, or mends it."""
-    word, _, rest = problem.partition(" ")
+def problem_of(text: str, status: Status) -> Problem:
+    """Return a problem with the command that says more of it, or what its rule advises."""
+    word, _, rest = text.partition(" ")
     name = rest.partition(" ")[0]
     if word == "source" and name in status.sources:
-        return f"energy-monitor read {name}"
+        return Problem(text=text, command=f"energy-monitor read {name}")
     if word == "alert" and name in status.alerts:
-        return "energy-monitor alert list"
-    return DOCTOR
+        advice = status.alerts[name].advice
+        return Problem(
+            text=text, advice=advice, command="" if advice else "energy-monitor alert list"
+        )
+    return Problem(text=text, command=DOCTOR)
 
 
 def disk_of(folder: Path, devices: Sequence[DeviceNow]) -> Disk:
@@ -136,5 +139,5 @@ def disk_of(folder: Path, devices: Sequence[DeviceNow]) -> Disk:
     if written is None or up_s < LEAST_UPTIME_S:
         return Disk(free=free, size=size)
     a_day = written / up_s * 86_400
-    years = min(size * TIMES_ITS_SIZE / a_day / 365, MOST_YEARS) if a_day else MOST_YEARS
-    return Disk(free=free, size=size, written_per_day=math.floor(a_day), years=round(years, 1))
+    years = round(min(size * TIMES_ITS_SIZE / a_day / 365, MOST_YEARS), 1) if a_day else MOST_YEARS
+    return Disk(free=free, size=size, written_per_day=math.floor(a_day), years=years or None)

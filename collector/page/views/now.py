@@ -43,7 +43,7 @@ def view(
         flow=flow,
         today=today,
         measured=measured(status),
-        devices=figures.devices(devices, records.home, sparks, status.now_ms),
+        devices=figures.devices(devices, records.home, sparks, status),
     )
 
 

@@ -80,8 +80,18 @@ def test_now_has_every_figure_of_the_house(page):
     assert [each["name"] for each in now["flow"]["parts"]] == ["heatpump", "fridge"]
     assert now["measured"]["state"] == "problem"
     assert now["measured"]["problems"][0]["command"] == "energy-monitor read garage"
-    assert [each["device"] for each in now["devices"]][-1] == "garage"  # it has no role
-    assert not any(each["kind"] == "flows" for each in now["devices"])
+    assert now["measured"]["problems"][1]["advice"] == "Look whether its door is open."
+    devices = [each["device"] for each in now["devices"]]
+    assert devices[-3:] == ["garage", "lights.hall", "lights.kitchen"]  # they have no role
+    assert len(devices) == 8
+
+
+def test_what_reports_changes_is_not_silent_and_has_a_name_of_its_own(page):
+    devices = {each["device"]: each for each in got(page, "now")["devices"]}
+    kitchen, garage = devices["lights.kitchen"], devices["garage"]
+    assert (kitchen["label"], kitchen["fresh"]) == ("Lights · kitchen", True)
+    assert kitchen["main"]["value"] == 24.0
+    assert (garage["label"], garage["fresh"]) == ("", False)
 
 
 def test_now_says_what_is_usual_at_this_hour(page):
@@ -98,7 +108,7 @@ def test_today_is_what_the_quarters_add_up_to(page):
     assert today["solar_wh"] == wh(today["begin_ms"], today["until_ms"], "solar")
     same = wh(today["begin_ms"] - DAY_MS, today["until_ms"] - DAY_MS, "house")
     assert today["yesterday_same_time_wh"] == same
-    assert (today["cost"], today["currency"]) == ("1.20", "EUR")
+    assert (today["cost"], today["cost_state"], today["currency"]) == ("1.20", "known", "EUR")
 
 
 def test_one_that_has_the_same_already_gets_nothing(page):
@@ -292,10 +302,10 @@ def test_a_bill_of_another_month_and_one_without_a_contract(page):
 
 def test_events_are_newest_first_and_of_their_time(page):
     found = got(page, "events")["events"]
-    assert [each["kind"] for each in found] == ["gap", "restart", "counter"]
-    assert "420 Wh used meanwhile" in found[0]["text"]
-    assert "was replaced" in found[2]["text"]
-    assert got(page, "events", range="day", at="2026-11-11")["events"] == [found[2]]
+    assert [each["kind"] for each in found] == ["alert", "gap", "restart", "counter"]
+    assert "420 Wh used meanwhile" in found[1]["text"]
+    assert "was replaced" in found[3]["text"]
+    assert got(page, "events", range="day", at="2026-11-11")["events"] == [found[3]]
 
 
 def test_health_has_the_whole_status(page):
@@ -310,9 +320,9 @@ def test_without_ledger_and_contracts_it_says_so_and_goes_on(tmp_path):
     with serving(show=house.show, home=home) as page:
         assert "no ledger yet" in refused(page, "energy")[1]
         assert refused(page, "cost")[0] == 503
-        assert got(page, "events")["events"][0]["kind"] == "restart"
+        assert got(page, "devices")["devices"]
         assert got(page, "devices")["devices"][0]["device"] == "bank"
-        assert wait_for_today(page)["today"]["cost"] is None
+        assert wait_for_today(page)["today"]["cost_state"] == "none"
         assert got(page, "history", device="mains", quantity="voltage")["points"] == []
 
 
