@@ -11,6 +11,7 @@ import click
 from collector.cli.arguments import config_option
 from collector.config import load
 from collector.doctor.command import pasteable
+from collector.run import heap
 from collector.run.service import Service
 from collector.safe_text import SafeFormatter
 
@@ -25,6 +26,7 @@ def run(file: Path) -> None:
       energy-monitor run --config /etc/energy-monitor/config.yaml
     """
     log_to_stderr(file)
+    heap.share()
     sys.exit(Service(load(file)).run())
 
 
