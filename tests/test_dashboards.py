@@ -23,6 +23,7 @@ from collector.cli import setup_rollups
 from collector.cli.main import main
 from collector.contract.rolled import PERIODS, quantity_of
 from collector.dashboards.boards import BOARDS
+from collector.dashboards.panels import KWH
 from collector.dashboards.write import text_of
 from collector.outputs.influxdb.setup import Wanted, set_up
 from tests.servers import grafana as grafana_server
@@ -104,7 +105,7 @@ def kinds_of(query: str) -> set[str]:
 def test_energy_comes_from_counters_that_never_fall_and_never_from_power_or_a_meter(panel):
     for target in panel["targets"]:
         query = target["query"]
-        if panel["fieldConfig"]["defaults"]["unit"] in {"kwatth", "watth"} and "°" not in query:
+        if panel["fieldConfig"]["defaults"]["unit"] in {KWH, "watth"}:
             kinds = {re.sub(r"_1[mhd]$", "", each) for each in kinds_of(query)}
             is_weather = "outside_temperature" in query
             is_daily = "daily_" in query
@@ -181,9 +182,11 @@ class Look:
 def beginning(over: str, end: datetime) -> float:
     """Return where a time of Grafana such as 'now/d' or '31d' begins."""
     midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    if back := re.fullmatch(r"now-(\d+)d/d", over):
+        return (midnight - timedelta(days=int(back[1]))).timestamp()
     if over.startswith("now/"):
-        back = {"d": 0, "w": midnight.weekday(), "M": midnight.day - 1}[over[-1]]
-        return (midnight - timedelta(days=back)).timestamp()
+        days = {"d": 0, "w": midnight.weekday(), "M": midnight.day - 1}[over[-1]]
+        return (midnight - timedelta(days=days)).timestamp()
     count, unit = float(over[:-1]), over[-1]
     return end.timestamp() - count * {"m": MINUTE, "h": HOUR, "d": DAY}[unit]
 
@@ -359,7 +362,7 @@ def test_tiles_are_the_energy_of_the_day_the_week_and_the_month(ask, title, over
 def test_yesterday_is_shown_until_the_same_time(ask):
     now = instant(2026, 3, 28, 17, 30)
     truth = houses.energy(instant(2026, 3, 28), now)
-    shown = last(ask("energy", home("Yesterday until this time"), Look()))
+    shown = last(ask("energy", home("Yesterday by now"), Look()))
     assert shown["House"] == close(truth["house"])
 
 
@@ -367,7 +370,7 @@ def test_each_bar_is_the_energy_of_one_local_day_and_origins_are_the_house(ask):
     bars = ask("energy", home("Energy of the house per day"), Look())
     days = dict(bars["From the grid"])
     hour = SPRING // HOUR * HOUR
-    for begin, end in pairwise([*sorted(days)[1:], hour * 1000]):
+    for begin, end in pairwise([*sorted(days), hour * 1000]):
         truth = houses.energy(begin / 1000, end / 1000)
         assert days[begin] == close(truth["grid"])
         assert dict(bars["From the sun"])[begin] == close(truth["sun"])
@@ -434,7 +437,7 @@ def test_limits_are_those_of_the_grid_that_is_measured(influx2):
 
 def test_a_false_zero_of_a_counter_moves_no_figure(influx):
     for title in (
-        *("Today", "This week", "This month", "Yesterday until this time"),
+        *("Today", "This week", "This month", "Yesterday by now"),
         *("Energy of the house per day", "What used it", "Drawn through each meter per day"),
     ):
         clean, zeros = (influx(each, home(title), Look()) for each in ("energy", "zeros"))

@@ -1,13 +1,23 @@
 """Appliance: whether everything is measured, delivered and kept, and how the computer does."""
 
 from collector.dashboards.board import board
-from collector.dashboards.panels import BAD, GOOD, WARN, heading, levels, series, stat
+from collector.dashboards.panels import (
+    BAD,
+    GOOD,
+    WARN,
+    absolute,
+    heading,
+    levels,
+    series,
+    stat,
+)
 from collector.dashboards.queries import Query, ask, curve, newest
 
 SINCE = "this time"
 SILENCE = ((None, GOOD), (60, WARN), (120, BAD))
 BACKLOG = ((None, GOOD), (600, WARN), (3600, BAD))
 BACKUPS = ((None, GOOD), (93_600, WARN), (129_600, BAD))
+TRIALS = ((None, GOOD), (777_600, WARN), (1_382_400, BAD))
 HOURS_OF_COLLECTOR = "1h"
 
 
@@ -17,6 +27,29 @@ def counted(counter: str) -> Query:
         "GROUP BY device"
     )
 
+
+BACKUP_AGES = stat(
+    "Backups",
+    "Age of the last good backup, of the last upload, of the last trial restoration.",
+    [
+        newest("backup_age", "backup", "backup"),
+        newest("upload_age", "backup", "upload"),
+        newest("rehearsal_age", "backup", "trial"),
+    ],
+    unit="s",
+    width=6,
+    over="10m",
+    steps=BACKUPS,
+    empty="none yet",
+    orientation="horizontal",
+    size={"titleSize": 14, "valueSize": 18},
+)
+BACKUP_AGES["fieldConfig"]["overrides"].append(
+    {
+        "matcher": {"id": "byName", "options": "trial"},  # it is made once a week
+        "properties": [{"id": "thresholds", "value": absolute(TRIALS)}],
+    }
+)
 
 APPLIANCE = board(
     "energy-appliance",
@@ -57,21 +90,7 @@ APPLIANCE = board(
             defaults={"min": 0, "max": 3600},
             empty="no output",
         ),
-        stat(
-            "Backups",
-            "Age of the last good backup, of the last upload, of the last trial restoration.",
-            [
-                newest("backup_age", "backup", "backup"),
-                newest("upload_age", "backup", "upload"),
-                newest("rehearsal_age", "backup", "trial"),
-            ],
-            unit="s",
-            width=6,
-            over="10m",
-            steps=BACKUPS,
-            empty="none yet",
-            size={"titleSize": 12, "valueSize": 20},
-        ),
+        BACKUP_AGES,
         levels(
             "Reads that failed",
             "Within the last hour.",

@@ -107,7 +107,7 @@ def devices(kind: str, label: str, name: str = "device", *, bucket: str = RAW) -
     return found(name, label, query, bucket) | {
         "multi": True,
         "includeAll": True,
-        "allValue": ".*",
+        "allValue": "",  # all of these, and none of another kind
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }
 

@@ -1,7 +1,12 @@
 """Cost: today, the month, each day, and the prices that hold."""
 
 from collector.dashboards.board import board, drill_down
-from collector.dashboards.panels import Panel, bars, series, stat
+from collector.dashboards.panels import (
+    Panel,
+    bars,
+    series,
+    stat,
+)
 from collector.dashboards.queries import ZONE, Query, ask, newest
 from collector.dashboards.solar_and_battery import AUTARKY, SELF_USE
 
@@ -53,7 +58,7 @@ COST = board(
     [
         tile("Today", "Since midnight, with its share of standing charges.", TODAY, over="now/d"),
         tile(
-            "Yesterday until this time",
+            "Yesterday by now",
             "The same hours of the day before.",
             TODAY,
             over="now/d",
@@ -77,9 +82,9 @@ COST = board(
             empty=NO_CONTRACT,
         ),
         stat(
-            "Own energy this month",
-            "Self-use: part of the sun's energy that was not exported. Autarky: part of the "
-            "house's energy that was not drawn from the grid.",
+            "Own energy",
+            "This month. Self-use: part of the sun's energy that was not exported. Autarky: part "
+            "of the house's energy that was not drawn from the grid.",
             [ask(SELF_USE, "Self-use"), ask(AUTARKY, "Autarky")],
             unit="percent",
             decimals=0,
@@ -95,7 +100,7 @@ COST = board(
                 [of_days("cost_today")],
                 unit="none",
                 decimals=2,
-                over="31d",
+                over="now-30d/d",
                 width=24,
                 stacked=False,
                 empty=NO_CONTRACT,

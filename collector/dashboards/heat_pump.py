@@ -7,7 +7,9 @@ from collector.dashboards.panels import (
     DEFROST,
     HEAT,
     HOT_WATER,
+    KWH,
     REST,
+    WATT,
     band,
     bars,
     heading,
@@ -61,7 +63,7 @@ NOW = [
         "Power",
         "Electricity that it draws, and heat that it gives.",
         [newest("active_power", PUMP, "electricity"), newest("heat_power", PUMP, "heat")],
-        unit="watt",
+        unit=WATT,
         decimals=0,
         width=6,
         over="5m",
@@ -134,7 +136,7 @@ RUNS = [
         "Electricity and heat",
         "Power drawn and heat given. While it defrosts, heat flows backwards.",
         [temperature("active_power", "electricity"), temperature("heat_power", "heat")],
-        unit="watt",
+        unit=WATT,
         step="1m",
     ),
     series(
@@ -162,9 +164,9 @@ DAYS_OF_IT = [
                     bucket=DAYS,
                 )
             ],
-            unit="kwatth",
+            unit=KWH,
             decimals=1,
-            over="62d",
+            over="now-61d/d",
             names=("Heating", "Hot water"),
             empty=NO_ROLLUPS,
         ),
@@ -176,7 +178,7 @@ DAYS_OF_IT = [
         [daily("daily_performance")],
         unit="none",
         decimals=1,
-        over="62d",
+        over="now-61d/d",
         empty=NO_DERIVATION,
     ),
     bars(
@@ -185,7 +187,7 @@ DAYS_OF_IT = [
         [daily("daily_starts", "starts"), daily("daily_mean_run", "mean run")],
         unit="none",
         decimals=0,
-        over="62d",
+        over="now-61d/d",
         empty=NO_DERIVATION,
     ),
     bars(
@@ -194,11 +196,11 @@ DAYS_OF_IT = [
         [daily("daily_energy_per_degree_day")],
         unit="watth",
         decimals=0,
-        over="62d",
+        over="now-61d/d",
         empty=NO_DERIVATION,
     ),
 ]
-DAYS_OF_IT[2]["fieldConfig"]["overrides"].append(on_the_right("mean run", "s"))
+DAYS_OF_IT[3]["fieldConfig"]["overrides"].append(on_the_right("mean run", "s"))
 
 HEAT_PUMP = board(
     "energy-heat-pump",

@@ -3,7 +3,19 @@
 from typing import Any
 
 from collector.dashboards.board import board, choice, devices, drill_down, nominal, to_a_time
-from collector.dashboards.panels import BAD, GOOD, WARN, bars, gauge, heading, series, stat
+from collector.dashboards.panels import (
+    BAD,
+    GOOD,
+    KWH,
+    WARN,
+    WATT,
+    bars,
+    groups,
+    heading,
+    levels,
+    series,
+    stat,
+)
 from collector.dashboards.queries import (
     METERS,
     MINUTES,
@@ -54,14 +66,16 @@ def energies(title: str, say: str, over: str, shift: str = "") -> Any:
         title,
         say,
         [rose(TOTALS, "flows_energy")],
-        unit="kwatth",
+        unit=KWH,
         decimals=1,
         width=6,
         over=over,
         shift=shift,
         names=tuple(TOTALS),
         empty=NO_ROLES,
-        size={"titleSize": 12, "valueSize": 20},
+        orientation="horizontal",
+        height=6,
+        size={"titleSize": 14, "valueSize": 18},
     )
 
 
@@ -70,7 +84,7 @@ NOW = [
         "The house draws",
         "What the whole house uses at this moment, wherever it comes from.",
         [power_of("house_power", "House")],
-        unit="watt",
+        unit=WATT,
         width=6,
         decimals=0,
         over="10m",
@@ -88,7 +102,7 @@ NOW = [
             last_power("house_solar_power", "From the sun"),
             last_power("house_battery_power", "From the battery"),
         ],
-        unit="watt",
+        unit=WATT,
         width=7,
         decimals=0,
         over="5m",
@@ -103,37 +117,37 @@ NOW = [
             last_power("grid_export_power", "Fed into the grid"),
             last_power("battery_charge_power", "Into the battery"),
         ],
-        unit="watt",
+        unit=WATT,
         width=7,
         decimals=0,
         over="5m",
         names=("Sun", "Fed into the grid", "Into the battery"),
         empty="silent for 5 min",
     ),
-    gauge(
-        "Part of the contract",
+    levels(
+        "Contract",
         "What is drawn from the grid, in part of what the contract allows. Choose yours above: "
         "beyond it the supply may trip.",
         [
             ask(
                 "SELECT last(grid_import_power) / $contract * 100 FROM flows WHERE $timeFilter",
-                "From the grid",
+                "used",
             )
         ],
-        110,
         unit="percent",
         width=4,
         height=5,
         decimals=0,
         over="5m",
         steps=((None, GOOD), (80, WARN), (95, BAD)),
+        defaults={"min": 0, "max": 100},
         empty="silent",
     ),
 ]
 ENERGIES = [
     energies("Today", "Since midnight, to the last full quarter of an hour.", "now/d"),
     energies(
-        "Yesterday until this time",
+        "Yesterday by now",
         "The same hours of the day before, to compare with.",
         "now/d",
         "1d",
@@ -149,7 +163,7 @@ CURVES = [
             curve("part_power", "flows", where="part_power_mean >= 0"),
             of_the_house("rest_power", "Rest"),
         ],
-        unit="watt",
+        unit=WATT,
         stacked=True,
         names=("Rest",),
         step="1m",
@@ -164,7 +178,7 @@ CURVES = [
             of_the_house("house_battery_power", "From the battery"),
             of_the_house("grid_export_power", "Fed into the grid"),
         ],
-        unit="watt",
+        unit=WATT,
         stacked=True,
         names=(*ORIGINS, "Fed into the grid"),
         step="1m",
@@ -178,9 +192,9 @@ DAYS = [
             "Each day from midnight to midnight by its origin; below the line what was fed into "
             "the grid. Today's bar grows at each full hour. A click shows the day.",
             [summed({**ORIGINS, "Fed into the grid": "grid_export_energy"}, "flows_energy")],
-            unit="kwatth",
+            unit=KWH,
             decimals=1,
-            over="31d",
+            over="now-30d/d",
             names=(*ORIGINS, "Fed into the grid"),
             empty=NO_ROLLUPS,
         )
@@ -193,9 +207,9 @@ DAYS = [
                 summed_by_device("part_energy", "flows_energy", where="part_energy_used >= 0"),
                 summed({"Rest": "rest_energy"}, "flows_energy"),
             ],
-            unit="kwatth",
+            unit=KWH,
             decimals=1,
-            over="14d",
+            over="now-13d/d",
             names=("Rest",),
             empty=NO_ROLLUPS,
         )
@@ -236,20 +250,19 @@ METER_PANELS = [
         "What each meter shows, one beside the other: some measure a part of what others do. Below "
         "zero it is fed in.",
         [curve("active_power", "electricity", where=METERS)],
-        unit="watt",
+        unit=WATT,
         step="1m",
         legend={"displayMode": "table", "placement": "right", "showLegend": True, "calcs": ["max"]},
     ),
     drill_down(
-        bars(
+        groups(
             "Drawn through each meter per day",
             "What each meter counted, one bar beside the other. A gap of reading belongs to the "
             "hour that holds all of it.",
             [drawn_by_day()],
-            unit="kwatth",
+            unit=KWH,
             decimals=1,
-            over="14d",
-            stacked=False,
+            over="now-13d/d",
             empty=NO_ROLLUPS,
         )
     ),
@@ -297,7 +310,7 @@ HOME = board(
         nominal("hertz", HERTZ),
     ),
     links=(
-        to_a_time("Half a year", "energy-long-term", "now-6M/M"),
-        to_a_time("Two years", "energy-long-term", "now-24M/M"),
+        to_a_time("Half a year", "energy-long-term", "now-6M/w"),
+        to_a_time("Two years", "energy-long-term", "now-24M/w"),
     ),
 )

@@ -2,7 +2,18 @@
 
 from collector.dashboards.board import board, devices, drill_down
 from collector.dashboards.home import NO_ROLLUPS
-from collector.dashboards.panels import REST, SUN, band, bars, heading, levels, series, stat
+from collector.dashboards.panels import (
+    KWH,
+    REST,
+    SUN,
+    WATT,
+    band,
+    bars,
+    heading,
+    levels,
+    series,
+    stat,
+)
 from collector.dashboards.queries import METERS, curve, lamps, newest, summed_by_device
 
 LAMPS = {
@@ -26,7 +37,7 @@ LIGHTING = board(
                 newest("estimated_power", "lighting_total", "now"),
                 newest("nominal_power", "lighting_total", "all at full level"),
             ],
-            unit="watt",
+            unit=WATT,
             decimals=0,
             width=8,
             over="15m",
@@ -36,7 +47,7 @@ LIGHTING = board(
             "Areas",
             "What the lights of each area draw now.",
             [newest("estimated_power", "lighting_area")],
-            unit="watt",
+            unit=WATT,
             decimals=0,
             width=16,
             over="15m",
@@ -47,7 +58,7 @@ LIGHTING = board(
             "Power by area",
             "The areas stand upon one another: together they are all lights.",
             [curve("estimated_power", "lighting_area")],
-            unit="watt",
+            unit=WATT,
             step="1m",
             stacked=True,
             width=24,
@@ -81,9 +92,9 @@ LIGHTING = board(
                 "Energy of metered lights per day",
                 "Only of lights that have a counter of their own.",
                 [summed_by_device("active_energy", "energy", where=METERS)],
-                unit="kwatth",
+                unit=KWH,
                 decimals=2,
-                over="14d",
+                over="now-13d/d",
                 width=24,
                 empty=NO_ROLLUPS,
             ),

@@ -2,12 +2,23 @@
 
 from collector.dashboards.board import board, drill_down, to_a_time
 from collector.dashboards.home import NO_ROLLUPS, ORIGINS
-from collector.dashboards.panels import bars, on_the_right, panel, series, stat
+from collector.dashboards.panels import (
+    KWH,
+    bars,
+    on_the_right,
+    panel,
+    series,
+    stat,
+)
 from collector.dashboards.queries import DAYS, LOCAL_WEEKS, ZONE, Query, ask, summed
 
 OUTSIDE = "outside_temperature_mean"
 WEATHER = "heatpump_1d, climate_1d"
-TIERS = ((None, "#56A64B"), (10, "#F2CC0C"), (20, "#E02F44"))
+TIERS = {
+    "Up to 10 kWh": "house_energy_used < 10000",
+    "10 to 20 kWh": "house_energy_used >= 10000 AND house_energy_used < 20000",
+    "Above 20 kWh": "house_energy_used >= 20000",
+}
 OUT = {"House": "house_energy"}
 
 
@@ -25,7 +36,7 @@ WEEKS = bars(
     "The house's energy from Monday to Sunday, by origin, and the mean temperature outside. The "
     "first and the last week are cut.",
     [summed(ORIGINS, "flows_energy", by=LOCAL_WEEKS, bucket=DAYS), outside(LOCAL_WEEKS)],
-    unit="kwatth",
+    unit=KWH,
     decimals=0,
     width=24,
     height=9,
@@ -37,16 +48,21 @@ WEEKS["fieldConfig"]["overrides"].append(on_the_right("Outside", "celsius"))
 TIER_DAYS = drill_down(
     bars(
         "Energy per day by its tier",
-        "Green up to 10 kWh, yellow up to 20, red above: what the house drew from midnight to "
-        "midnight. A click shows the day.",
-        [summed(OUT, "flows_energy", bucket=DAYS)],
-        unit="kwatth",
+        "What the house drew from midnight to midnight. A click shows the day.",
+        [
+            ask(
+                "SELECT house_energy_used / 1000 FROM flows_energy_1d "
+                f"WHERE {each} AND $timeFilter",
+                name,
+                DAYS,
+            )
+            for name, each in TIERS.items()
+        ],
+        unit=KWH,
         decimals=1,
         width=24,
         height=9,
-        stacked=False,
-        steps=TIERS,
-        custom={"gradientMode": "scheme"},
+        names=tuple(TIERS),
         empty=NO_ROLLUPS,
     )
 )
@@ -54,7 +70,7 @@ TEMPERATURE_DAYS = series(
     "Energy per day and temperature outside",
     "How the house follows the weather.",
     [summed(OUT, "flows_energy", bucket=DAYS), outside()],
-    unit="kwatth",
+    unit=KWH,
     decimals=1,
     names=("House", "Outside"),
     custom={"spanNulls": False},
@@ -66,26 +82,26 @@ BY_TEMPERATURE = panel(
     "xychart",
     "Energy of a day by its temperature",
     "Each point is a day. Above some temperature nothing is heated: there the cloud is flat.",
-    [summed(OUT, "flows_energy", bucket=DAYS), outside()],
-    unit="kwatth",
+    [outside(), summed(OUT, "flows_energy", bucket=DAYS)],
+    unit=KWH,
     decimals=1,
     empty=NO_ROLLUPS,
     more={
         "transformations": [{"id": "joinByField", "options": {"byField": "Time", "mode": "inner"}}]
     },
     options={
-        "mapping": "manual",
-        "series": [
-            {
-                "frame": {"matcher": {"id": "byIndex", "options": 0}},
-                "x": {"matcher": {"id": "byName", "options": "Outside"}},
-                "y": {"matcher": {"id": "byName", "options": "House"}},
-            }
-        ],
+        "mapping": "auto",  # the first is across, the other upwards
+        "series": [],
         "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
         "tooltip": {"mode": "single", "sort": "none", "hideZeros": False},
     },
-    custom={"show": "points", "pointSize": {"fixed": 6}, "pointShape": "circle", "fillOpacity": 50},
+    custom={
+        "show": "points",
+        "pointSize": {"fixed": 6},
+        "pointShape": "circle",
+        "pointStrokeWidth": 1,
+        "fillOpacity": 50,
+    },
     names=("House",),
 )
 BY_TEMPERATURE["fieldConfig"]["overrides"].append(
@@ -107,7 +123,7 @@ PER_DAY = stat(
             DAYS,
         )
     ],
-    unit="kwatth",
+    unit=KWH,
     decimals=1,
     width=12,
     empty=NO_ROLLUPS,
@@ -131,9 +147,10 @@ IN_ALL = stat(
             DAYS,
         )
     ],
-    unit="kwatth",
+    unit=KWH,
     decimals=0,
     width=12,
+    size={"titleSize": 12, "valueSize": 22},
     names=(*OUT, *ORIGINS, "Fed into the grid"),
     empty=NO_ROLLUPS,
 )
@@ -143,10 +160,10 @@ LONG_TERM = board(
     "Long term",
     "Energy of weeks and days over months and years, beside the temperature outside.",
     [PER_DAY, IN_ALL, WEEKS, TIER_DAYS, TEMPERATURE_DAYS, BY_TEMPERATURE],
-    since="now-6M",
+    since="now-6M/w",
     refresh="15m",
     links=(
-        to_a_time("Half a year", "energy-long-term", "now-6M"),
-        to_a_time("Two years", "energy-long-term", "now-24M"),
+        to_a_time("Half a year", "energy-long-term", "now-6M/w"),
+        to_a_time("Two years", "energy-long-term", "now-24M/w"),
     ),
 )

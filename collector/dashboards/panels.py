@@ -35,12 +35,18 @@ COLOURS = {
     "Heating": HEAT,
     "Hot water": HOT_WATER,
     "Limit": BAD,
+    "Up to 10 kWh": GOOD,
+    "10 to 20 kWh": SUN,
+    "Above 20 kWh": BAD,
 }
 DOWN = frozenset({"Fed into the grid", "Into the battery"})  # drawn below the line
 BAND = {"mode": "off"}
 HIDE = {"legend": False, "tooltip": False, "viz": False}
 REDUCE = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+PLUGIN_VERSION = "12.4.0"  # without one, Grafana changes options as if they were ancient
 NOTHING = "nothing measured in this time"
+# Of one size everywhere: Grafana's own units go from Wh to kWh to MWh, side by side.
+WATT, KWH = "suffix:W", "suffix:kWh"
 
 
 def panel(
@@ -75,12 +81,10 @@ def panel(
     if decimals is not None:
         field["decimals"] = decimals
     if steps:
-        field["thresholds"] = {
-            "mode": "absolute",
-            "steps": [{"color": colour, "value": value} for value, colour in steps],
-        }
+        field["thresholds"] = absolute(steps)
     made: Panel = {
         "type": kind,
+        "pluginVersion": PLUGIN_VERSION,
         "title": title,
         "description": say,
         "datasource": queries[0]["datasource"] if queries else None,
@@ -101,6 +105,14 @@ def panel(
     return made
 
 
+def absolute(steps: Steps) -> dict[str, Any]:
+    """Return thresholds: from each value on its colour."""
+    return {
+        "mode": "absolute",
+        "steps": [{"color": colour, "value": value} for value, colour in steps],
+    }
+
+
 def named(name: str) -> dict[str, Any]:
     """Return the colour of what is called *name*, and below the line what goes out."""
     properties: list[dict[str, Any]] = [
@@ -108,6 +120,8 @@ def named(name: str) -> dict[str, Any]:
     ]
     if name in DOWN:
         properties.append({"id": "custom.transform", "value": "negative-Y"})
+    if name == "Limit":
+        properties.append({"id": "custom.hideFrom", "value": {**HIDE, "legend": True}})
     return {"matcher": {"id": "byName", "options": name}, "properties": properties}
 
 
@@ -134,7 +148,7 @@ def stat(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel:
         "graphMode": more.pop("graph", "none"),
         "justifyMode": "center",
         "textMode": more.pop("text", "value_and_name"),
-        "orientation": "auto",
+        "orientation": more.pop("orientation", "auto"),
         "text": more.pop("size", {"titleSize": 13, "valueSize": 28}),
         "wideLayout": True,
         "showPercentChange": False,
@@ -142,18 +156,6 @@ def stat(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel:
         "reduceOptions": REDUCE,
     }
     return panel("stat", title, say, queries, options=options, **{"height": 5, **more})
-
-
-def gauge(title: str, say: str, queries: Sequence[Query], high: float, **more: Any) -> Panel:
-    options = {
-        "reduceOptions": REDUCE,
-        "orientation": "auto",
-        "showThresholdLabels": False,
-        "showThresholdMarkers": True,
-        "sizing": "auto",
-    }
-    defaults = {"min": 0, "max": high, **more.pop("defaults", {})}
-    return panel("gauge", title, say, queries, options=options, defaults=defaults, **more)
 
 
 def legend(place: str = "bottom", *calcs: str) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def series(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel
         "drawStyle": "line",
         "lineInterpolation": "linear",
         "lineWidth": 1,
-        "fillOpacity": 45 if stacked else 8,
+        "fillOpacity": 45 if stacked else 0,
         "gradientMode": "none",
         "showPoints": "never",
         "spanNulls": 300_000,
@@ -190,6 +192,7 @@ def bars(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel:
     """Return bars over time, stacked; a time series, so that they keep their true place."""
     custom = {
         "drawStyle": "bars",
+        "axisSoftMin": 0,
         "barAlignment": 1,  # a bar begins where its day does
         "barWidthFactor": 0.85,
         "lineWidth": 0,
@@ -198,6 +201,43 @@ def bars(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel:
     }
     stacked = more.pop("stacked", True)
     return series(title, say, queries, stacked=stacked, custom=custom, **more)
+
+
+def groups(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel:
+    """Return bars that stand beside one another, or one bar coloured by its own height."""
+    custom = {
+        "lineWidth": 0,
+        "fillOpacity": 85,
+        "gradientMode": "none",
+        "axisSoftMin": 0,
+        "axisBorderShow": False,
+        "hideFrom": HIDE,
+        "thresholdsStyle": BAND,
+    }
+    options = {
+        "orientation": "auto",
+        "xField": "Time",
+        "xTickLabelRotation": 0,
+        "xTickLabelSpacing": 100,
+        "showValue": "never",
+        "stacking": "none",
+        "groupWidth": 0.8,
+        "barWidth": 0.95,
+        "barRadius": 0,
+        "fullHighlight": False,
+        "legend": more.pop("legend", legend()),
+        "tooltip": {"mode": "multi", "sort": "desc", "hideZeros": False},
+    }
+    joined = {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}}
+    made = panel("barchart", title, say, queries, options=options, custom=custom, **more)
+    made["transformations"] = [joined]
+    made["fieldConfig"]["overrides"].append(
+        {
+            "matcher": {"id": "byName", "options": "Time"},
+            "properties": [{"id": "unit", "value": "time:D MMM"}],
+        }
+    )
+    return made
 
 
 def band(
@@ -247,7 +287,11 @@ def levels(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel
         "valueMode": "text",
         "namePlacement": "left",
         "showUnfilled": True,
-        "sizing": "auto",
+        "sizing": "manual",
+        "minVizHeight": 12,
+        "maxVizHeight": 26,
+        "minVizWidth": 8,
+        "text": {"titleSize": 13, "valueSize": 16},
         "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
     }
     return panel("bargauge", title, say, queries, options=options, **more)
