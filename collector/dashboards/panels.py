@@ -234,7 +234,11 @@ def groups(title: str, say: str, queries: Sequence[Query], **more: Any) -> Panel
     made["fieldConfig"]["overrides"].append(
         {
             "matcher": {"id": "byName", "options": "Time"},
-            "properties": [{"id": "unit", "value": "time:D MMM"}],
+            # Labels for which there is no room are empty values to Grafana.
+            "properties": [
+                {"id": "unit", "value": "time:D MMM"},
+                {"id": "noValue", "value": " "},
+            ],
         }
     )
     return made
