@@ -73,7 +73,11 @@ def text_of(name: str) -> str:
 
 def asset(text: str, ending: str, *, kept: bool) -> Asset:
     body = text.encode()
-    return Asset(TYPES[ending], body, gzip.compress(body, 9, mtime=0), kept)
+    return Asset(TYPES[ending], body, compressed(body), kept)
+
+
+def compressed(body: bytes) -> bytes:
+    return gzip.compress(body, 9, mtime=0)
 
 
 def path_of(name: str) -> str:
