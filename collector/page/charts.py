@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from collector.contract.views import EnergyView, Point
-from collector.page.figures import Writer
+from collector.page.figures import Figure, Writer
 
 SPARK_HEIGHT = 30.0
 SPARK_GAP_MS = 60_000  # a longer absence is a gap in the line
@@ -155,6 +155,7 @@ class Bar(NamedTuple):
     width: float
     blocks: tuple[Block, ...]
     name: str
+    tick: str
     named: int
     text: str
     partly: bool
@@ -166,6 +167,7 @@ class Bars(NamedTuple):
     bars: tuple[Bar, ...]
     rules: tuple[tuple[float, str], ...]
     parts: tuple[tuple[str, str, float], ...]  # name, colour, Wh in all
+    whole: bool
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
@@ -210,17 +212,22 @@ def bars(view: EnergyView, writer: Writer, rest: str) -> Bars:
                 round(width, 2),
                 tuple(blocks),
                 name,
+                tick_of(view, period.begin_ms, writer, count),
                 0 if index % every else 1 + index // every % 2,
                 f"{name}: {' · '.join(figures)}",
                 period.known < 0.95,  # noqa: PLR2004
             )
         )
+    places = next((each for each in (0, 1) if round(step / 1000, each) * 1000 == step), 2)
     lines = [
-        (round(BARS_LOW - each * per_wh, 1), str(writer.figure(each, "Wh")) if each else "0")
+        (
+            round(BARS_LOW - each * per_wh, 1),
+            str(Figure(writer.number(each / 1000, places if each else 0), "kWh")),
+        )
         for each in rules(0.0, top, step)
     ]
     listed = tuple((each, colour[each], view.total.parts[each]) for each in names)
-    return Bars(tuple(made), tuple(lines), listed)
+    return Bars(tuple(made), tuple(lines), listed, len(view.periods) == count)
 
 
 def slots(view: EnergyView) -> int:
@@ -229,6 +236,15 @@ def slots(view: EnergyView) -> int:
         return 1
     length = max(each.end_ms - each.begin_ms for each in view.periods)
     return max(len(view.periods), round((view.end_ms - view.begin_ms) / length))
+
+
+def tick_of(view: EnergyView, at_ms: int, writer: Writer, count: int) -> str:
+    """Write what stands under a bar: little, where there are many."""
+    if view.by == "month":
+        return writer.words(f"month.m{writer.at(at_ms).month}")
+    if view.by == "day" and count > MOST_NAMES:
+        return str(writer.at(at_ms).day)
+    return writer.day(at_ms, "tick") if view.by == "day" else writer.clock(at_ms)
 
 
 def period_name(view: EnergyView, at_ms: int, writer: Writer) -> str:

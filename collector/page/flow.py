@@ -141,7 +141,8 @@ def lower_of(flow: Flow, words: Words, roles: Mapping[str, str]) -> list[Lower]:
     for each in flow.parts:
         path = f"flow/parts/{each.name}"
         icon = HEAT_PUMP if each.name in pumps else "part"
-        found.append((each.name, icon, each.label, colour[each.name], each.power, path))
+        label = each.label or each.name.replace("_", " ")
+        found.append((each.name, icon, label, colour[each.name], each.power, path))
     if flow.rest is not None:
         found.append(("rest", "rest", words("flow.rest"), "rest", flow.rest, "flow/rest"))
     if len(found) <= MOST_LOWER:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from collector.contract.views import DeviceView
+from collector.contract.views import DeviceView, KnownDevice
 from collector.page import assets
 from collector.page.charts import sparkline
 from collector.page.choice import Choice, choice
@@ -62,6 +62,7 @@ def page(name: str, language: str, zone: tzinfo, label: str, **views: Any) -> by
         "w": writer,
         "icon": environment().get_template("icons.html.jinja").module.icon,  # type: ignore[attr-defined]
         "age_text": functools.partial(age_text, writer=writer),
+        "called": called,
         "colour_of": colour_of,
         "name_of": functools.partial(name_of, writer),
         "shown": functools.partial(shown, writer),
@@ -83,6 +84,11 @@ def age_text(device: DeviceView, writer: Writer) -> str:
     if device.fresh:
         return writer.ago(device.age_s)
     return writer.words("age.silent", duration=writer.duration(device.age_s))
+
+
+def called(device: DeviceView | KnownDevice) -> str:
+    """Return what people call a device: its label, or its name with spaces."""
+    return device.label or device.device.replace("_", " ")
 
 
 def colour_of(device: DeviceView) -> str:
