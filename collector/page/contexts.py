@@ -1,5 +1,6 @@
 """What each template is given beside its view: what is computed and not merely written. Pure."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -10,8 +11,10 @@ from collector.contract.views import (
     BillRow,
     BillView,
     CostView,
+    DeviceView,
     EnergyView,
     EventsView,
+    Figure,
     HealthView,
     HistoryView,
     House,
@@ -21,13 +24,17 @@ from collector.contract.views import (
 )
 from collector.page.charts import bars, colours, still, thinned
 from collector.page.choice import Choice
-from collector.page.families import FIRST, by_family
+from collector.page.families import FIRST, MOST_NOW, by_family, on_first_page
 from collector.page.figures import DASH, SPACE, SYMBOLS, Writer
 from collector.page.flow import picture
+from collector.page.names import is_named
 
 ABOVE_USUAL = 1.6  # the gauge ends so far above what is usual
 MOST_ROWS = 60  # of a table: a phone shall show it
 MOST_EVENTS = 100
+KIND_COLOURS = {"solar": "solar", "battery": "battery", "heatpump": "heat_pump"}
+ROLE_COLOURS = {"grid", "solar", "battery", "house", "heat_pump"}
+MACHINE = ("cpu_usage", "cpu_temperature", "load_1m", "memory_available", "uptime")
 LEAST_PLACES = 4  # of a price
 DAY_AND_MORE_MS = 26 * 3_600_000  # the longest day, and a little: a longer time is told by days
 
@@ -65,6 +72,8 @@ def of_now(writer: Writer, *, now: NowView) -> dict[str, Any]:
     roles = {each.device: getattr(each, "role", "") for each in now.devices}
     return {
         "now": now,
+        "first_devices": on_first_page(now.devices)[:MOST_NOW],
+        "colour_of": colour_of(now),
         "gauge": gauge_of(now.house),
         "flow": picture(flow, said, roles),
         "flow_text": text,
@@ -72,8 +81,36 @@ def of_now(writer: Writer, *, now: NowView) -> dict[str, Any]:
     }
 
 
+def colour_of(now: NowView) -> Callable[[DeviceView], str]:
+    """Return what tells the colour of a device: that of its role, or of its kind."""
+    parts = colours(each.name for each in now.flow.parts)
+
+    def colour(device: DeviceView) -> str:
+        if device.role in ROLE_COLOURS:
+            return device.role
+        return parts.get(device.device) or KIND_COLOURS.get(device.kind, "plain")
+
+    return colour
+
+
 def of_devices(writer: Writer, *, now: NowView) -> dict[str, Any]:
-    return {"now": now, "families": by_family(now.devices, writer.words), "first": FIRST}
+    return {
+        "now": now,
+        "families": by_family(now.devices, writer.words),
+        "figures_of": functools.partial(figures_of, writer),
+        "colour_of": colour_of(now),
+    }
+
+
+def figures_of(writer: Writer, device: DeviceView) -> tuple[list[Figure], list[Figure]]:
+    """Return the figures of a device that are shown at once, and those that wait to be asked for.
+
+    What has a name in the reader's language is what owners look for; the rest are details.
+    """
+    main = device.main.quantity if device.main else ""
+    others = [each for each in device.figures if each.quantity != main]
+    first = [each for each in others if is_named(writer, each.quantity)][:FIRST]
+    return first, [each for each in others if each not in first]
 
 
 def of_history(
@@ -197,6 +234,7 @@ def of_health(writer: Writer, *, health: HealthView, events: EventsView) -> dict
         "events": events,
         "states": writer.words.below("state"),
         "backups": {each.task: each.age_s for each in health.backups},
+        "machine": [each for each in health.machine if each.quantity in MACHINE],
         "most_events": MOST_EVENTS,
     }
 

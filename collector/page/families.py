@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from collector.contract.views import DeviceView
+from collector.contract.views import DeviceView, KnownDevice
 from collector.page.words import Words
 
 # Kind of a device: the family that it is shown in. The order is that of the page.
@@ -14,7 +14,11 @@ FAMILIES = {
     "battery_bank": "battery",
     "heatpump": "heat_pump",
     "heat_pump_performance": "heat_pump",
+    "lighting_total": "lights",
     "lighting": "lights",
+    "lighting_area": "lights",
+    "shade": "lights",
+    "keypad": "lights",
     "ups": "ups",
     "weather": "weather",
     "climate": "weather",
@@ -24,6 +28,11 @@ FAMILIES = {
     "backup": "backup",
 }
 FIRST = 6  # figures of a device that are shown at once
+MOST_NOW = 12  # devices on the first page
+# Kinds of devices that should say something all the time; a lamp speaks when it changes.
+STEADY = {"electricity", "solar", "battery", "heatpump", "ups", "climate", "weather", "host"}
+# A meter is shown with what it measures.
+OF_ROLE = {"solar": "solar", "battery": "battery", "heat_pump": "heat_pump"}
 
 
 class Family(NamedTuple):
@@ -40,11 +49,39 @@ class Family(NamedTuple):
         return sum(main.value for main in mains if main and main.unit == "W")
 
 
+def family_of(device: DeviceView) -> str:
+    return OF_ROLE.get(device.role) or FAMILIES.get(device.kind, "other")
+
+
 def by_family(devices: Iterable[DeviceView], words: Words) -> list[Family]:
     found: dict[str, list[DeviceView]] = {}
     for each in devices:
-        found.setdefault(FAMILIES.get(each.kind, "other"), []).append(each)
+        found.setdefault(family_of(each), []).append(each)
     order = [*dict.fromkeys(FAMILIES.values()), "other"]
     return [
         Family(name, words(f"family.{name}"), tuple(found[name])) for name in order if name in found
     ]
+
+
+def on_first_page(devices: Iterable[DeviceView]) -> list[DeviceView]:
+    """Return those that the first page shows: with a main figure, or a meter that is silent."""
+    return [each for each in devices if each.main or is_silent(each)]
+
+
+def is_silent(device: DeviceView) -> bool:
+    """Return whether a device should have said something by now."""
+    return not device.fresh and device.kind in STEADY
+
+
+def called(device: DeviceView | KnownDevice) -> str:
+    """Return what people call a device.
+
+    One of several that a source has goes by its own name: ``lights.Kitchen.Table.12`` is
+    'Kitchen Table'. Another one goes by its label, or by its name with spaces.
+    """
+    start = f"{device.source}."
+    if device.device.startswith(start) and device.device != device.source:
+        parts = device.device.removeprefix(start).split(".")
+        kept = [each for each in parts if not each.isdigit()] or parts
+        return " ".join(kept).replace("_", " ")
+    return device.label or device.device.replace("_", " ")

@@ -12,14 +12,29 @@ ON_OFF = "on_off"
 def name_of(writer: Writer, quantity: str, otherwise: str) -> str:
     """Return the name of a quantity; *otherwise*, in English, where the language has none."""
     said = writer.words
+    name, endings = split(writer, quantity)
+    if name:
+        return ", ".join([said(f"quantity.{name}"), *(said(f"ending.{each}") for each in endings)])
+    text = otherwise.partition(";")[0]
+    if not text or text.startswith(("1 when", "bits of")):  # it explains values, and is no name
+        text = quantity.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def is_named(writer: Writer, quantity: str) -> bool:
+    """Return whether the language has a name for a quantity itself, without endings."""
+    return f"quantity.{quantity}" in writer.words.messages
+
+
+def split(writer: Writer, quantity: str) -> tuple[str, list[str]]:
+    """Return the longest start of a quantity that has a name, and the endings behind it."""
     name, endings = quantity, list[str]()
-    while f"quantity.{name}" not in said.messages:
-        start, _, ending = name.rpartition("_")
-        if not start or ending not in ENDINGS:
-            text = otherwise or quantity.replace("_", " ")
-            return text[:1].upper() + text[1:]
-        name, endings = start, [ending, *endings]
-    return ", ".join([said(f"quantity.{name}"), *(said(f"ending.{each}") for each in endings)])
+    while name and f"quantity.{name}" not in writer.words.messages:
+        name, _, ending = name.rpartition("_")
+        if ending not in ENDINGS:
+            return "", []
+        endings = [ending, *endings]
+    return name, endings
 
 
 def states_of(writer: Writer, quantity: str) -> dict[str, str]:

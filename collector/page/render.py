@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from collector.contract.views import DeviceView, KnownDevice
+from collector.contract.views import DeviceView
 from collector.page import assets
 from collector.page.charts import sparkline
 from collector.page.choice import Choice, choice
 from collector.page.contexts import MAKERS, quantity
+from collector.page.families import STEADY, called, is_silent
 from collector.page.figures import Writer
 from collector.page.names import name_of, shown, states_of
 from collector.page.words import LANGUAGES, Words, language_of, words
@@ -25,7 +26,6 @@ from collector.page.words import LANGUAGES, Words, language_of, words
 __all__ = ["LANGUAGES", "NAMES", "Choice", "choice", "language_of", "page"]
 
 NAMES = (*MAKERS, "api", "login", "error")
-KIND_COLOURS = {"solar": "solar", "battery": "battery", "heatpump": "heat_pump"}
 
 
 def template(name: str) -> str | None:
@@ -63,7 +63,8 @@ def page(name: str, language: str, zone: tzinfo, label: str, **views: Any) -> by
         "icon": environment().get_template("icons.html.jinja").module.icon,  # type: ignore[attr-defined]
         "age_text": functools.partial(age_text, writer=writer),
         "called": called,
-        "colour_of": colour_of,
+        "is_silent": is_silent,
+        "steady": STEADY,
         "name_of": functools.partial(name_of, writer),
         "shown": functools.partial(shown, writer),
         "states_of": functools.partial(states_of, writer),
@@ -81,21 +82,9 @@ def link(path: str, **query: str) -> str:
 
 def age_text(device: DeviceView, writer: Writer) -> str:
     """Say how old the newest reading is, and in other words where it is too old."""
-    if device.fresh:
+    if not is_silent(device):
         return writer.ago(device.age_s)
     return writer.words("age.silent", duration=writer.duration(device.age_s))
-
-
-def called(device: DeviceView | KnownDevice) -> str:
-    """Return what people call a device: its label, or its name with spaces."""
-    return device.label or device.device.replace("_", " ")
-
-
-def colour_of(device: DeviceView) -> str:
-    """Return the colour of a device: that of its role, or of its kind."""
-    if device.role in {"grid", "solar", "battery", "house", "heat_pump"}:
-        return device.role
-    return KIND_COLOURS.get(device.kind, "plain")
 
 
 def live_words(said: Words) -> dict[str, str]:

@@ -132,9 +132,10 @@ function showDevices(view) {
   for (const card of all('[data-device]')) {
     const device = known.get(card.dataset.device);
     if (!device) { location.reload(); return; }
-    card.classList.toggle('silent', !device.fresh);
+    const silent = !device.fresh && !('calm' in card.dataset);
+    card.classList.toggle('silent', silent);
     const age = duration(Math.max(device.age_s, 0));
-    text(card.querySelector('[data-age]'), fill(device.fresh ? said.ago : said.silent, { duration: age }));
+    text(card.querySelector('[data-age]'), fill(silent ? said.silent : said.ago, { duration: age }));
     showFigures(card, device);
     for (const each of device.figures) {
       const place = card.querySelector(`[data-figure="${CSS.escape(each.quantity)}"]`);
