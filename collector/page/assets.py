@@ -1,13 +1,13 @@
-"""The files that pages bring along: made once, compressed once, with their hash in their name.
+"""The files that pages bring along: made once, compressed once, with a sum in their name.
 
 A browser may keep a file for ever: another content has another name. Scripts import each other as
-``./app.js``, and that name gets its hash too.
+``./app.js``, and that name gets its sum too.
 """
 
 import functools
 import gzip
-import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import NamedTuple
@@ -55,7 +55,7 @@ def made() -> Mapping[str, tuple[str, Asset]]:
         for other, (path, _) in found.items():
             body = body.replace(f"'./{other}'", f"'{path}'")
         start, _, ending = name.rpartition(".")
-        digest = hashlib.sha256(body.encode()).hexdigest()[:10]
+        digest = f"{zlib.crc32(body.encode()):08x}"
         found[name] = f"/static/{start}.{digest}.{ending}", asset(body, ending, kept=True)
     found["icon.svg"] = "/icon.svg", asset(text_of("icon.svg"), "svg", kept=False)
     manifest = json.dumps(MANIFEST)

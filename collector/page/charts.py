@@ -121,8 +121,11 @@ def runs(points: Iterable[Point]) -> list[list[tuple[int, float, float, float]]]
     return found
 
 
-def thinned(points: Sequence[Point], most: int) -> list[Point]:
-    """Return at most *most* points, each with the extremes of those that it stands for."""
+def thinned(points: Sequence[Point], most: int, *, add: bool = False) -> list[Point]:
+    """Return at most *most* points, each with the extremes of those that it stands for.
+
+    What was used adds up where *add* is true; what was measured has its mean.
+    """
     size = -(-len(points) // most) or 1
     found: list[Point] = []
     for start in range(0, len(points), size):
@@ -133,7 +136,9 @@ def thinned(points: Sequence[Point], most: int) -> list[Point]:
         if not means:
             found.append((several[0][0], None, None, None))
         else:
-            found.append((several[0][0], sum(means) / len(means), min(lows), max(highs)))
+            value = sum(means) / (1 if add else len(means))
+            low, high = (None, None) if add else (min(lows), max(highs))
+            found.append((several[0][0], value, low, high))
     return found
 
 

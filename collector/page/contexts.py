@@ -20,7 +20,6 @@ from collector.contract.views import (
     House,
     KnownDevice,
     NowView,
-    Point,
 )
 from collector.page.charts import bars, colours, still, thinned
 from collector.page.choice import Choice
@@ -31,6 +30,7 @@ from collector.page.names import is_named
 
 ABOVE_USUAL = 1.6  # the gauge ends so far above what is usual
 MOST_ROWS = 60  # of a table: a phone shall show it
+MOST_POINTS = 600  # of a chart: a screen shows no more
 MOST_EVENTS = 100
 KIND_COLOURS = {"solar": "solar", "battery": "battery", "heatpump": "heat_pump"}
 ROLE_COLOURS = {"grid", "solar", "battery", "house", "heat_pump"}
@@ -144,17 +144,43 @@ def of_history(
         shown["still"] = still(
             history.points, history.before, history.begin_ms, history.end_ms, shift
         )
-        shown["rows"] = rows_of(history)
+        used = history.shows == "used"
+        seen = [each for each in history.points if each[1] is not None]
+        shown["rows"] = thinned(seen, MOST_ROWS, add=used)
+        drawn = chart_view(history, shift)
+        shown["chart_view"] = json.dumps(drawn, separators=(",", ":"))
         shown["shift"] = shift
+        shown["chart_step_s"] = drawn["step_ms"] / 1000
         shown["scale"] = scale_marks(history, writer)
     elif energy and not error:
         shown["chart"] = bars(energy, writer, said("history.rest"))
     return shown
 
 
-def rows_of(history: HistoryView) -> list[Point]:
-    """Return at most 60 rows of a table, with the extremes of what each stands for."""
-    return thinned([each for each in history.points if each[1] is not None], MOST_ROWS)
+def chart_view(history: HistoryView, shift_ms: int) -> dict[str, Any]:
+    """Return what the chart draws, small: times in seconds since the beginning, four figures."""
+    size = -(-len(history.points) // MOST_POINTS) or 1
+    used = history.shows == "used"
+    points = thinned(history.points, MOST_POINTS, add=used)
+    before = thinned(history.before, MOST_POINTS, add=used)
+    begin = history.begin_ms
+    return {
+        "begin_ms": begin,
+        "end_ms": history.end_ms,
+        "step_ms": history.step_ms * size,
+        "shows": history.shows,
+        "points": [short(at - begin, mean, low, high) for at, mean, low, high in points],
+        "before": [short(at + shift_ms - begin, mean, None, None) for at, mean, _, _ in before],
+    }
+
+
+def short(after_ms: int, mean: float | None, low: float | None, high: float | None) -> list[Any]:
+    """Write a point; what is missing at its end, or the same, is left out."""
+    at = after_ms // 1000
+    if mean is None:
+        return [at]
+    figures = [float(f"{each:.4g}") for each in (mean, low, high) if each is not None]
+    return [at, *(figures[:1] if len(set(figures)) == 1 else figures)]
 
 
 def scale_marks(history: HistoryView, writer: Writer) -> list[str]:

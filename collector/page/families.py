@@ -27,6 +27,8 @@ FAMILIES = {
     "collector": "collector",
     "backup": "backup",
 }
+TOTAL, AREA = "lighting_total", "lighting_area"
+SINGLE = {"lighting", AREA, "shade", "keypad"}  # of which there are many
 FIRST = 6  # figures of a device that are shown at once
 MOST_NOW = 12  # devices on the first page
 # Kinds of devices that should say something all the time; a lamp speaks when it changes.
@@ -44,9 +46,34 @@ class Family(NamedTuple):
 
     @property
     def power(self) -> float:
-        """Return what all of them draw together."""
-        mains = (each.main for each in self.devices if each.fresh)
-        return sum(main.value for main in mains if main and main.unit == "W")
+        """Return what all lights draw: the sum that their source makes, or that of each."""
+        totals = [each for each in self.devices if each.kind == TOTAL]
+        lamps = totals or [each for each in self.devices if each.kind == "lighting"]
+        return sum(each.main.value for each in lamps if each.main and each.main.unit == "W")
+
+    @property
+    def areas(self) -> list["Area"]:
+        """Return lights by where they are: ``lights.Kitchen.Table.12`` is in the kitchen."""
+        found: dict[str, list[DeviceView]] = {}
+        for each in self.devices:
+            if each.kind != TOTAL:
+                found.setdefault(own_names(each)[0], []).append(each)
+        return [
+            Area(
+                name,
+                next((each for each in there if each.kind == AREA), None),
+                tuple(each for each in there if each.kind != AREA),
+            )
+            for name, there in found.items()
+        ]
+
+
+class Area(NamedTuple):
+    """The lights of a room: *whole* is what they draw together, where their source says it."""
+
+    name: str
+    whole: DeviceView | None
+    devices: tuple[DeviceView, ...]
 
 
 def family_of(device: DeviceView) -> str:
@@ -65,7 +92,7 @@ def by_family(devices: Iterable[DeviceView], words: Words) -> list[Family]:
 
 def on_first_page(devices: Iterable[DeviceView]) -> list[DeviceView]:
     """Return those that the first page shows: with a main figure, or a meter that is silent."""
-    return [each for each in devices if each.main or is_silent(each)]
+    return [each for each in devices if (each.main and each.kind not in SINGLE) or is_silent(each)]
 
 
 def is_silent(device: DeviceView) -> bool:
@@ -79,9 +106,18 @@ def called(device: DeviceView | KnownDevice) -> str:
     One of several that a source has goes by its own name: ``lights.Kitchen.Table.12`` is
     'Kitchen Table'. Another one goes by its label, or by its name with spaces.
     """
-    start = f"{device.source}."
-    if device.device.startswith(start) and device.device != device.source:
-        parts = device.device.removeprefix(start).split(".")
-        kept = [each for each in parts if not each.isdigit()] or parts
-        return " ".join(kept).replace("_", " ")
+    if device.device.startswith(f"{device.source}."):
+        return " ".join(own_names(device))
     return device.label or device.device.replace("_", " ")
+
+
+def own_names(device: DeviceView | KnownDevice) -> list[str]:
+    """Return the parts of a device's name behind that of its source, without numbers."""
+    parts = device.device.removeprefix(f"{device.source}.").split(".")
+    named = [each for each in parts if not each.isdigit()] or parts
+    return [each.replace("_", " ") for each in named]
+
+
+def lamp(device: DeviceView) -> str:
+    """Return the name of a lamp within its area."""
+    return " ".join(own_names(device)[1:] or own_names(device))

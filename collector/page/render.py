@@ -18,7 +18,7 @@ from collector.page import assets
 from collector.page.charts import sparkline
 from collector.page.choice import Choice, choice
 from collector.page.contexts import MAKERS, quantity
-from collector.page.families import STEADY, called, is_silent
+from collector.page.families import STEADY, called, is_silent, lamp
 from collector.page.figures import Writer
 from collector.page.names import name_of, shown, states_of
 from collector.page.words import LANGUAGES, Words, language_of, words
@@ -63,6 +63,7 @@ def page(name: str, language: str, zone: tzinfo, label: str, **views: Any) -> by
         "icon": environment().get_template("icons.html.jinja").module.icon,  # type: ignore[attr-defined]
         "age_text": functools.partial(age_text, writer=writer),
         "called": called,
+        "lamp": lamp,
         "is_silent": is_silent,
         "steady": STEADY,
         "name_of": functools.partial(name_of, writer),

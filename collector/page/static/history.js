@@ -42,12 +42,19 @@ function followBars(list) {
   });
 }
 
-async function drawChart(element) {
-  const { url, query, unit } = element.dataset;
-  const whole = [Number(element.dataset.begin), Number(element.dataset.end)];
+// The view in the HTML is small: times in seconds since its beginning, and no value twice.
+function expanded(view) {
+  const wide = ([at, mean = null, low = mean, high = low]) => [view.begin_ms + at * 1000, mean, low, high];
+  return { ...view, points: view.points.map(wide), before: view.before.map(wide) };
+}
+
+function drawChart(element) {
+  const { url, unit } = element.dataset;
+  const first = expanded(JSON.parse(element.dataset.view));
+  const whole = [first.begin_ms, first.end_ms];
   const words = JSON.parse(element.dataset.words);
   const zoomOut = document.querySelector('[data-zoom-out]');
-  const csv = document.querySelector('[data-csv]');
+  const csv = document.querySelector('[data-csv]'), everything = csv.href;
   const ask = async (address) => {
     const answer = await fetch(address, { cache: 'no-cache' });
     if (!answer.ok) throw new Error((await answer.json()).error);
@@ -56,10 +63,7 @@ async function drawChart(element) {
   let view, plot;
   const columns = () => {
     const before = new Map();
-    if (view.before.length) {
-      const shift = view.begin_ms - (view.before_begin_ms ?? view.begin_ms - (view.end_ms - view.begin_ms));
-      for (const [when, mean] of view.before) before.set(Math.round((when + shift) / view.step_ms), mean);
-    }
+    for (const [when, mean] of view.before) before.set(Math.round(when / view.step_ms), mean);
     const points = view.points, used = view.shows === 'used';
     return [
       points.map((each) => each[0] / 1000),
@@ -76,7 +80,7 @@ async function drawChart(element) {
     const point = view.points[index];
     if (!point) return;
     const [at, mean, low, high] = point;
-    const spread = low === null || mean === null ? '' : ` (${written(low, unit)} – ${written(high, unit)})`;
+    const spread = low === null || low === high ? '' : ` (${written(low, unit)} – ${written(high, unit)})`;
     const prior = plot.data[4][index];
     const earlier = prior === null ? '' : ` · ${words.before} ${written(prior, unit)}`;
     readout.textContent = `${when(at)}: ${mean === null ? words.nothing : written(mean, unit)}${spread}${earlier}`;
@@ -130,7 +134,7 @@ async function drawChart(element) {
   };
   const load = async (address) => {
     try {
-      view = await ask(address);
+      view = { ...await ask(address), before: [] };
       draw();
     } catch (error) {
       readout.textContent = error.message;
@@ -139,16 +143,17 @@ async function drawChart(element) {
   const zoom = async (from, to) => {
     const begin = Math.max(whole[0], Math.round(from)), end = Math.min(whole[1], Math.round(to));
     if (end - begin < 10000) return;
-    if (end - begin >= whole[1] - whole[0]) { await all(); return; }
+    if (end - begin >= whole[1] - whole[0]) { all(); return; }
     zoomOut.hidden = false;
     const address = `${url}&since_ms=${begin}&until_ms=${end}`;
     csv.href = `${address}&format=csv`;
     await load(address);
   };
-  const all = async () => {
+  const all = () => {
     zoomOut.hidden = true;
-    csv.href = `/api/v1/history?${query}&format=csv`;
-    await load(`/api/v1/history?${query}`);
+    csv.href = everything;
+    view = first;
+    draw();
   };
   zoomOut.addEventListener('click', () => { all(); element.focus(); });
   element.addEventListener('keydown', (event) => {
@@ -175,5 +180,5 @@ async function drawChart(element) {
     if (plot && element.clientWidth !== width) { width = element.clientWidth; plot.setSize({ width, height: 300 }); }
   }).observe(element);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (view) draw(); });
-  await all();
+  all();
 }

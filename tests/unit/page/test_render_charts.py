@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.contract.views import Flow, Part
+from collector.contract.views import DeviceView, Figure, Flow, Part
 from collector.page.charts import bars, scale_of, sparkline, still, thinned
 from collector.page.choice import RANGES, choice
+from collector.page.families import by_family, called, lamp, on_first_page
 from collector.page.figures import Writer
 from collector.page.flow import picture
 from collector.page.words import words
@@ -159,3 +160,40 @@ def test_every_neighbour_can_be_chosen(name, day):
     for at in (chosen.moved(-1), chosen.moved(1)):
         if 2000 <= int(at[:4]) < 2200:
             assert choice({"range": name, "at": at}, NOW).at == at
+
+
+def device(name, kind, **about):
+    given = {"device": name, "kind": kind, "label": "Lights", "source": "lights", "at_ms": 0}
+    return DeviceView(**{**given, "age_s": 900.0, "fresh": False, **about})
+
+
+LIGHTS = (
+    device("lights", "lighting_total", main=Figure(quantity="x", label="", value=46.0, unit="W")),
+    device("lights.Kitchen.3", "lighting_area"),
+    device("lights.Kitchen.Table.12", "lighting"),
+    device("lights.Living_Room.Window.18", "shade"),
+)
+
+
+def test_lights_are_by_room_and_go_by_their_own_names():
+    (family,) = by_family(LIGHTS, EN)
+    assert family.power == 46.0
+    assert [each.name for each in family.areas] == ["Kitchen", "Living Room"]
+    assert [lamp(each) for each in family.areas[0].devices] == ["Table"]
+    assert [called(each) for each in LIGHTS][1:] == [
+        "Kitchen",
+        "Kitchen Table",
+        "Living Room Window",
+    ]
+
+
+def test_a_lamp_is_never_silent_and_only_the_sum_of_lights_is_on_the_first_page():
+    assert on_first_page(LIGHTS) == [LIGHTS[0]]
+    meter = device("garage", "electricity")
+    assert on_first_page([meter]) == [meter]
+
+
+def test_what_was_used_adds_up_and_what_was_measured_has_its_mean():
+    points = [(0, 1.0, None, None), (1, 2.0, None, None), (2, 3.0, None, None)]
+    assert thinned(points, 2, add=True) == [(0, 3.0, None, None), (2, 3.0, None, None)]
+    assert thinned(points, 2)[0] == (0, 1.5, 1.0, 2.0)
