@@ -101,13 +101,7 @@ def is_silent(device: DeviceView) -> bool:
 
 
 def called(device: DeviceView | KnownDevice) -> str:
-    """Return what people call a device.
-
-    One of several that a source has goes by its own name: ``lights.Kitchen.Table.12`` is
-    'Kitchen Table'. Another one goes by its label, or by its name with spaces.
-    """
-    if device.device.startswith(f"{device.source}."):
-        return " ".join(own_names(device))
+    """Return what people call a device: its label, or its name with spaces."""
     return device.label or device.device.replace("_", " ")
 
 

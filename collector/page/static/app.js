@@ -162,8 +162,10 @@ function showProblems(view) {
   list.classList.toggle('mild', state === 'attention');
   list.replaceChildren(...problems.map((each) => {
     const item = section.querySelector('template').content.cloneNode(true);
-    const [sentence, command] = all('li > span', item);
+    const [sentence, advice, command] = all('li > span', item);
     sentence.textContent = each.text;
+    advice.textContent = each.advice;
+    advice.hidden = !each.advice;
     command.querySelector('code').textContent = each.command;
     command.hidden = !each.command;
     return item;

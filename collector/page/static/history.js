@@ -11,8 +11,13 @@ for (const each of document.querySelectorAll('[data-without-script]')) each.hidd
 form.addEventListener('change', (event) => {
   const at = form.elements.at;
   if (event.target.name === 'range') at.type = 'hidden';
-  if (event.target.name === 'range' && at.value.length === 10 && event.target.value === 'hour') at.value += 'T12:00';
-  if (event.target.name === 'range' && event.target.value !== 'hour') at.value = at.value.slice(0, 10);
+  const zone = document.documentElement.dataset.zone;
+  const today = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short' }).format();
+  if (event.target.name === 'range') {
+    at.value = at.value.slice(0, 10);
+    at.disabled = at.value === today;  // then it is the hour of now
+    if (event.target.value === 'hour') at.value += 'T12:00';
+  }
   if (at.value) form.requestSubmit();
 });
 
