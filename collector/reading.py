@@ -64,6 +64,12 @@ def decode(line: bytes) -> Reading:
     return Reading(kind, device, int(at_ms), {quantity: float(value) for quantity, value in pairs})
 
 
+@lru_cache(1024)
+def decoded(line: bytes) -> Reading:
+    """Decode a line that several look at within a short time: each derivation, and the ledger."""
+    return decode(line)
+
+
 def check_line(line: str) -> bytes:
     """Return *line* encoded, if it is one that ``encode`` could have written. Raise ValueError."""
     try:

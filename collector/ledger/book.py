@@ -17,7 +17,7 @@ from typing import Any
 from collector.contract.counters import DECISION, ENERGY
 from collector.ledger.database import Database, Event, Gap, Kind, Series
 from collector.ledger.days import MICRO, PER_DAY, QUARTER_MS, Amount, Row, Shown
-from collector.reading import Reading, decode
+from collector.reading import Reading, decoded
 
 PRICE = "price"
 PRICES = ("price", "currency")
@@ -108,7 +108,7 @@ class Book:
 
     def take(self, line: bytes) -> None:
         """Take an encoded reading."""
-        reading = decode(line)
+        reading = decoded(line)
         self.newest_ms = max(self.newest_ms, reading.at_ms)
         if reading.kind == ENERGY:
             self.take_energy(reading)

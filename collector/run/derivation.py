@@ -21,7 +21,7 @@ from collector.contract.rolled import is_rolled_line, quantity_of
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader, Record
 from collector.journal.snapshots import LARGEST_BYTES, Snapshot
-from collector.reading import Reading, check_line, decode, encode, kind_of, time_ms
+from collector.reading import Reading, check_line, decoded, encode, kind_of, time_ms
 from collector.run.health import DerivationHealth
 from collector.run.made_before import MadeBefore
 from collector.run.now import Now
@@ -171,7 +171,7 @@ class Deriving:
         is_careful = self.failures >= TRIES
         for number, line in records:
             if kind_of(line) in self.derivation.hears and number not in self.aside:
-                heard.append(decode(line))
+                heard.append(decoded(line))
             if heard and is_careful:
                 self.suspect = number, line
                 yield from self.derivation.derive(heard)
@@ -236,7 +236,7 @@ class Deriving:
         with self.lock:
             self.health.made += len(self.unstored)
         if self.now:
-            present = [decode(line) for line in self.unstored if is_of_now(line)]
+            present = [decoded(line) for line in self.unstored if is_of_now(line)]
             self.now.hear(self.name, {"": self.health.label}, present)
         self.unstored = []
 

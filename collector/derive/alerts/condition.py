@@ -113,6 +113,11 @@ class Comparison:
     clear: float | None = None
     parts: tuple[Condition, ...] = ()
 
+    def may_hold(self, seen: Seen, settings: Mapping[str, float]) -> bool:
+        of = self.limit.of
+        known = not of or of in settings or of in seen.values
+        return known and not self.quantities.isdisjoint(seen.values)
+
     def decide(self, house: House, bound: str, relaxed: float | None) -> Verdict:
         holding = []
         for seen in self.name.found(house, bound):
@@ -147,6 +152,9 @@ class Age:
     unit: str = "s"
     parts: tuple[Condition, ...] = ()
 
+    def may_hold(self, seen: Seen, settings: Mapping[str, float]) -> bool:  # noqa: ARG002
+        return True
+
     def decide(self, house: House, bound: str, relaxed: float | None) -> Verdict:
         del relaxed
         heard = [seen.heard_ms for seen in self.name.found(house, bound)]
@@ -165,6 +173,9 @@ class Falls:
     sign: str = ">"
     unit: str = ""
     parts: tuple[Condition, ...] = ()
+
+    def may_hold(self, seen: Seen, settings: Mapping[str, float]) -> bool:  # noqa: ARG002
+        return bool(seen.fell)
 
     def decide(self, house: House, bound: str, relaxed: float | None) -> Verdict:
         del relaxed
@@ -204,7 +215,7 @@ class Either:
         return next((each for each in verdicts if each.holds), NO)
 
 
-Leaf = Comparison | Age | Falls
+Leaf = Comparison | Age | Falls  # ``may_hold``: whether it is worth deciding after a reading
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:

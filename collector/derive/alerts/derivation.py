@@ -27,6 +27,7 @@ AHEAD_MS = 3_600_000  # a reading of later is a forecast
 MARGIN = 0.05
 MOST_DEVICES = 500
 MOST_ALERTS = 1000
+Hearer = tuple[Rule, str, str]
 
 
 class Alerts:
@@ -49,7 +50,7 @@ class Alerts:
         self.alerts: dict[str, Alert] = {}
         self.tick_ms = self.began_ms = 0
         self.counters = {each.name for each in catalogue().values() if each.kind == "counter"}
-        self.hearers: dict[tuple[str, str], list[Rule]] = {}
+        self.hearers: dict[tuple[str, str], list[Hearer]] = {}
 
     # What is heard
 
@@ -62,9 +63,9 @@ class Alerts:
             return
         now_ms = max(reading.at_ms, self.tick_ms)
         house = House(self.devices, self.settings, now_ms, self.began_ms)
-        for rule in self.rules_for(reading):
-            bound = reading.device if rule.is_wild else ""
-            yield from self.decide(rule, bound, house, reading.at_ms)
+        for rule, bound, name in self.rules_for(reading):
+            if name in self.alerts or rule.may_hold(seen, self.settings):
+                yield from self.decide(rule, bound, house, reading.at_ms)
 
     def seen(self, reading: Reading) -> Seen | None:
         """Remember what a reading says; None where it is late, a forecast, or one too many."""
@@ -82,9 +83,8 @@ class Alerts:
         if reading.at_ms <= seen.at_ms:
             return None
         seen.at_ms = reading.at_ms
-        for quantity, value in reading.values.items():
-            if quantity not in self.compared:
-                continue
+        for quantity in self.compared.intersection(reading.values):
+            value = reading.values[quantity]
             before = seen.values.get(quantity)
             if quantity in self.counters and before is not None and value < before:
                 seen.fell[quantity] = (reading.at_ms, before - value)
@@ -111,13 +111,15 @@ class Alerts:
         """Return the figures that some rule looks at."""
         return self.compared & FIGURES.keys()
 
-    def rules_for(self, reading: Reading) -> list[Rule]:
-        """Return the rules that this device may decide."""
+    def rules_for(self, reading: Reading) -> list[Hearer]:
+        """Return the rules that this device may decide, of which device, and the alerts' names."""
         key = (reading.kind, reading.device)
         if key not in self.hearers:
             if len(self.hearers) >= 2 * MOST_DEVICES:
                 self.hearers.clear()
-            self.hearers[key] = [rule for rule in self.rules if decides(rule, *key)]
+            heard = [rule for rule in self.rules if decides(rule, *key)]
+            bound = [(rule, reading.device if rule.is_wild else "") for rule in heard]
+            self.hearers[key] = [(rule, each, alert_name(rule, each)) for rule, each in bound]
         return self.hearers[key]
 
     # When time passes
@@ -162,7 +164,7 @@ class Alerts:
     # What follows
 
     def decide(self, rule: Rule, bound: str, house: House, at_ms: int) -> Iterator[Reading]:
-        name = f"{rule.name}.{bound}" if bound else rule.name
+        name = alert_name(rule, bound)
         alert = self.alerts.get(name)
         verdict = self.verdict(rule, bound, house, is_raised=bool(alert and alert.is_raised))
         if alert is None:
@@ -244,6 +246,10 @@ class Alerts:
             self.figures.restore(state["figures"])
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"a state of another form: {error!r:.100}") from error
+
+
+def alert_name(rule: Rule, bound: str) -> str:
+    return f"{rule.name}.{bound}" if bound else rule.name
 
 
 def decides(rule: Rule, kind: str, device: str) -> bool:

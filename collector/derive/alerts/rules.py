@@ -14,6 +14,7 @@ from collector.derive.alerts.condition import (
     Falls,
     Leaf,
     Limit,
+    Seen,
     compare,
     leaves,
 )
@@ -43,6 +44,14 @@ class Rule:
     @cached_property
     def is_wild(self) -> bool:
         return any(each.name.is_wild for each in leaves(self.condition))
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        return tuple(leaves(self.condition))
+
+    def may_hold(self, seen: Seen, settings: Mapping[str, float]) -> bool:
+        """Can what was just heard make it hold? Most readings cannot, which is quickly found."""
+        return any(each.may_hold(seen, settings) for each in self.leaves)
 
     @cached_property
     def is_timed(self) -> bool:
