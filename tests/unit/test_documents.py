@@ -13,6 +13,7 @@ OWN_FILES = {
     "collector/backup_options.py",
     "collector/contract/documents.py",
     "collector/decode/backfill.py",
+    "collector/demo/configuration.py",
     "collector/derive/cost/holidays.py",
     "collector/import_config/foreign.py",
     "collector/journal/notes.py",
