@@ -15,6 +15,8 @@ from collector.page.answer import Refused
 from collector.safe_text import safe
 from collector.status import Status
 
+CACHE_KB = 256  # of the database: nothing is read twice
+
 
 class Records:
     """Everything that is read; it can be asked by any thread."""
@@ -47,6 +49,7 @@ class Records:
             raise unreadable(error) from None
         with closing(database):
             try:
+                database.connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
                 yield database
             except (LedgerDamaged, OSError) as error:
                 raise unreadable(error) from None
