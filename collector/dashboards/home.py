@@ -107,6 +107,8 @@ NOW = [
         decimals=0,
         over="5m",
         names=tuple(ORIGINS),
+        orientation="horizontal",
+        size={"titleSize": 14, "valueSize": 22},
         empty="silent for 5 min",
     ),
     stat(
@@ -122,6 +124,8 @@ NOW = [
         decimals=0,
         over="5m",
         names=("Sun", "Fed into the grid", "Into the battery"),
+        orientation="horizontal",
+        size={"titleSize": 14, "valueSize": 22},
         empty="silent for 5 min",
     ),
     levels(

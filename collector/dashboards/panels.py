@@ -35,6 +35,8 @@ COLOURS = {
     "Heating": HEAT,
     "Hot water": HOT_WATER,
     "Limit": BAD,
+    "Import": GRID,
+    "Export": EXPORT,
     "Up to 10 kWh": GOOD,
     "10 to 20 kWh": SUN,
     "Above 20 kWh": BAD,
