@@ -12,7 +12,7 @@ import pytest
 from collector.page.assets import path_of
 from collector.page.figures import Writer
 from collector.page.words import LANGUAGES, words
-from tests.fakes import page_site
+from tests.fakes import page_site, page_views
 from tests.servers.browser import browser, violations
 
 PICTURES = Path(__file__).parent.parent / "build/screenshots"
@@ -214,7 +214,7 @@ def test_a_chart_is_read_and_zoomed_by_the_mouse(opened, site):
     page.mouse.up()
     page.wait_for_selector("[data-zoom-out]:not([hidden])")
     since = [int(query["since_ms"]) for _, query in site.asked if "since_ms" in query]
-    assert abs(since[0] - page_site.views.MIDNIGHT_MS - 6 * 3_600_000) < 120_000
+    assert abs(since[0] - page_views.MIDNIGHT_MS - 6 * 3_600_000) < 120_000
     assert "since_ms" in page.locator("[data-csv]").get_attribute("href")
 
 

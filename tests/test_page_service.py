@@ -59,7 +59,7 @@ def test_figures_change_each_second(page, service):
 
 def test_a_chart_is_drawn_zoomed_and_downloaded(page, service):
     page.goto(service)
-    page.locator("[data-device=house]").click()
+    page.locator("[data-device='electricity/house']").click()
     page.get_by_role("radio", name="Hour").check()
     page.wait_for_url("**range=hour**")
     page.wait_for_selector("[data-chart] canvas")

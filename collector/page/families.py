@@ -76,13 +76,20 @@ class Area(NamedTuple):
     devices: tuple[DeviceView, ...]
 
 
+def measured(devices: Iterable[DeviceView]) -> list[DeviceView]:
+    """Return devices without what derivations say of them under the same name, and of the house."""
+    there = [each for each in devices if not each.kind.startswith("flows")]
+    known = {each.device for each in there if each.kind in FAMILIES}
+    return [each for each in there if each.kind in FAMILIES or each.device not in known]
+
+
 def family_of(device: DeviceView) -> str:
     return OF_ROLE.get(device.role) or FAMILIES.get(device.kind, "other")
 
 
 def by_family(devices: Iterable[DeviceView], words: Words) -> list[Family]:
     found: dict[str, list[DeviceView]] = {}
-    for each in devices:
+    for each in measured(devices):
         found.setdefault(family_of(each), []).append(each)
     order = [*dict.fromkeys(FAMILIES.values()), "other"]
     return [

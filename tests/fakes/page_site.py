@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from socketserver import ThreadingMixIn
+from typing import Any
 from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from zoneinfo import ZoneInfo
@@ -38,7 +39,7 @@ OPENAPI = {
 }
 
 
-GIVEN = {
+GIVEN: dict[str, dict[str, Any]] = {
     "cost": {"cost": views.COST},
     "bill": {"bill": views.BILL},
     "health": {"health": views.HEALTH, "events": views.EVENTS},

@@ -128,7 +128,7 @@ export function spark(points) {  // as sparkline() in charts.py
 }
 
 function showDevices(view) {
-  const known = new Map(view.devices.map((each) => [each.device, each]));
+  const known = new Map(view.devices.map((each) => [`${each.kind}/${each.device}`, each]));
   for (const card of all('[data-device]')) {
     const device = known.get(card.dataset.device);
     if (!device) { location.reload(); return; }

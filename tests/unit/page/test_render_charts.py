@@ -193,3 +193,8 @@ def test_what_was_used_adds_up_and_what_was_measured_has_its_mean():
     points = [(0, 1.0, None, None), (1, 2.0, None, None), (2, 3.0, None, None)]
     assert thinned(points, 2, add=True) == [(0, 3.0, None, None), (2, 3.0, None, None)]
     assert thinned(points, 2)[0] == (0, 1.5, 1.0, 2.0)
+
+
+def test_what_a_derivation_says_of_a_meter_is_no_device_of_its_own():
+    meter, derived = device("mains", "electricity"), device("mains", "energy")
+    assert [each.devices for each in by_family([meter, derived], EN)] == [(meter,)]
