@@ -239,6 +239,39 @@ if ('live' in document.body.dataset) {
   timer = setTimeout(poll, EVERY_MS);
 }
 
+// The modes of a heat pump over the day, as a band; the words stand below it.
+const MODES = { 0: 'heat_pump', 1: 'grid', 2: 'part1', 3: 'part2', 4: 'part3', 5: 'rest', 6: 'solar', 7: 'battery' };
+async function showBand(place) {
+  const answer = await fetch(place.dataset.band);
+  if (!answer.ok) return;
+  const { points, begin_ms: begin, end_ms: end, step_ms: step } = await answer.json();
+  const states = JSON.parse(place.dataset.states), band = place.querySelector('svg'), lengths = new Map();
+  let last;
+  for (const [when, , mode] of points) {  // a mean of two modes is none of them
+    if (mode === null) { last = undefined; continue; }
+    lengths.set(mode, (lengths.get(mode) || 0) + step);
+    if (last && last.mode === mode && when - last.end <= step) { last.end = when + step; } else {
+      last = { mode, begin: when, end: when + step, rect: document.createElementNS('http://www.w3.org/2000/svg', 'rect') };
+      last.rect.setAttribute('class', `c-${MODES[mode] || 'rest'}`);
+      last.rect.setAttribute('x', `${100 * (when - begin) / (end - begin)}%`);
+      last.rect.setAttribute('height', 16);
+      band.append(last.rect);
+    }
+    last.rect.setAttribute('width', `${100 * (last.end - last.begin) / (end - begin)}%`);
+  }
+  const spent = [...lengths].sort((one, other) => other[1] - one[1])
+    .map(([mode, length]) => [mode, `${states[mode] || mode} ${duration(length / 1000)}`]);
+  band.setAttribute('aria-label', spent.map((each) => each[1]).join(', '));
+  place.querySelector('.legend').append(...spent.map(([mode, words]) => {
+    const item = document.createElement('span'), key = document.createElement('span');
+    key.className = `key c-${MODES[mode] || 'rest'}`;
+    item.append(key, words);
+    return item;
+  }));
+  place.hidden = !lengths.size;
+}
+for (const each of all('[data-band]')) showBand(each);
+
 const print = document.querySelector('[data-print]');
 if (print) {
   print.hidden = false;
