@@ -36,7 +36,7 @@ LAW = {
     "dashboards": {"words"},
     "demo": BELOW,
     "doctor": BELOW,
-    "cli": {*BELOW, "scan", "import_config", "demo", "doctor", "backup"},
+    "cli": {*BELOW, "dashboards", "scan", "import_config", "demo", "doctor", "backup"},
     "backup": {"lines", "words"},
 }
 
