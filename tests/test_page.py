@@ -302,3 +302,10 @@ def test_the_page_speaks_the_language_of_the_browser(opened, language):
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"now-phone-{language}.png")
     assert overflow(page) <= 0
+
+
+def test_what_is_usual_lies_within_its_gauge(opened):
+    page = opened("/", "desktop")
+    track, band = (page.locator(f".gauge .{name}").bounding_box() for name in ("track", "band"))
+    assert track["x"] < band["x"]
+    assert band["x"] + band["width"] < track["x"] + track["width"]
