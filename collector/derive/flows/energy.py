@@ -45,18 +45,21 @@ class Counted:
         self.first = min([*self.quarters, *begins], default=math.inf)
 
     def fill(self, most: int = 0) -> None:
-        """Fill the quarters of gaps that cost at most *most*, which is booked to the last one."""
+        """Fill the quarters of gaps that cost at most *most*, which is booked to the last one.
+
+        A decision that is corrected is a gap too, in time that was measured: it may be below 0.
+        """
         for gap in self.gaps:
-            if gap.micro > most:
+            if not 0 <= gap.micro <= most:
                 continue
             at = gap.from_ms
             while at < gap.to_ms:
                 until = min((at // QUARTER_MS + 1) * QUARTER_MS, gap.to_ms)
                 amount = self.quarters.setdefault(at // QUARTER_MS, Amount())
-                amount.measured_ms += until - at
+                amount.measured_ms = min(amount.measured_ms + until - at, QUARTER_MS)
                 amount.micro += gap.micro if until == gap.to_ms else 0
                 at = until
-        self.gaps = [gap for gap in self.gaps if gap.micro > most]
+        self.gaps = [gap for gap in self.gaps if not 0 <= gap.micro <= most]
 
 
 NOTHING = Counted()

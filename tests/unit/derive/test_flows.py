@@ -234,6 +234,28 @@ def test_a_missing_meter_is_told_and_guessed_nowhere(ledger):
     assert one.gaps["bank"] > 0
 
 
+@pytest.mark.parametrize("correction", [-0.3, 0.0, 0.3])
+def test_a_decision_that_is_corrected_leaves_its_quarter_known_and_is_told_beside(
+    correction, ledger
+):
+    start(ledger, ["mains", "roof"])
+    for minute in range(1, 24 * 60 + 1):
+        at = BEGIN_MS + minute * MINUTE_MS
+        ledger.tell(at, "mains", 3 * MICRO, 2 * MICRO)
+        ledger.tell(at, "roof", 0, MICRO)
+    begin_s = BEGIN_MS / 1000 + 36_000
+    told = {"event": 7.0, "event_of": 1.0, "event_correction": correction}
+    told |= {"event_begin": begin_s, "event_end": begin_s + 300}
+    for quantity in COUNTERS["mains"]:
+        ledger.book.take(
+            encode(Reading("counter_event", "mains", BEGIN_MS, {quantity: 1.0, **told}))
+        )
+    (one,) = ledger.sums({"mains": "grid", "roof": "solar"}, day())
+    assert (one.known, one.missing) == (96, 0)
+    assert (one.flow.imported, one.flow.exported) == (4320 * MICRO, 2880 * MICRO)
+    assert sum(one.gaps.values()) == round(2 * correction * MICRO)
+
+
 def test_an_inverter_that_sleeps_at_night_is_no_gap(ledger):
     made = 0
     for minute in range(2 * 1440 + 1):
