@@ -127,6 +127,30 @@ def test_a_disk_that_takes_nothing_holds_up_no_reading_and_costs_none(
     assert keeper.health.last_error == ""
 
 
+def test_before_the_clock_is_right_nothing_is_booked_and_then_all_to_its_time(journal, keeping):
+    lines = [
+        encode(Reading("energy", "mains", n * 60_000, {"active_energy": 2.0 * n}))
+        for n in range(100)
+    ]
+    journal.append(lines, dated=False)
+    keeper = keeping()
+    keeper.keep_once()
+    assert total(keeper) == 0
+    assert keeper.health.state == "keeping"
+    journal.date_back(BEGIN_MS)
+    stop = threading.Event()
+    stop.set()
+    keeper.run(stop)
+    ledger = open_to_read(keeper.file)
+    series = ledger.known["mains", "active_energy", "counter"]
+    rows = list(ledger.quarters(series, 0, 1 << 40))
+    ledger.close()
+    assert [quarter * QUARTER_MS - BEGIN_MS for quarter, _ in rows] == [
+        n * QUARTER_MS for n in range(7)
+    ]
+    assert sum(row.micro for _, row in rows) == 198_000_000
+
+
 def test_a_ledger_of_another_journal_counts_nothing_twice(journal, keeping):
     fill(journal, 0, 100)
     stop = threading.Event()

@@ -1,5 +1,6 @@
 """The cases on which other programs fail, each with its right answer."""
 
+import random
 from typing import Any
 
 import pytest
@@ -234,3 +235,27 @@ def test_a_drop_is_neither_accepted_nor_forgotten():
     assert known.pending.begin == 0
     assert it.derive([counter(8 * MINUTE, 1004.5)])[-1].kind == "counter_event"
     assert known.total == exact(1004.5)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda chance, _: chance.randrange(5000),  # a power
+        lambda chance, _: chance.randrange(50) / 10,  # the energy of each minute
+        lambda chance, _: 230 + chance.randrange(-50, 50) / 10,
+        lambda _, minute: minute % 1440 * 2.0,  # since midnight
+    ],
+)
+def test_a_counter_that_is_none_is_told_never_falls_and_harms_no_other(shown):
+    chance, it, made = random.Random(1), derivation(), []
+    days = 3
+    for minute in range(days * 1440 + 1):
+        values = {QUANTITY: float(shown(chance, minute)), EXPORT: 7000 + minute * 2.0}
+        made += it.derive([Reading("electricity", "mains", BEGIN_MS + minute * MINUTE, values)])
+    counts = [
+        each.values[QUANTITY] for each in made if each.kind == "energy" and QUANTITY in each.values
+    ]
+    assert counts == sorted(counts)
+    assert 2 <= len(codes(made)) < days * 150  # each fall that lasts, but not each value
+    assert counted(made) <= days * 24 * 6_000 * 1.1  # what the fuse lets through
+    assert counted(made, quantity=EXPORT) == days * 1440 * 2
