@@ -5,7 +5,7 @@ snapshot or in the ledger's file. Threads are left out: their work is done turn 
 """
 
 import threading
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,9 +28,14 @@ NOWHERE = Path("/nowhere")
 ROME = ZoneInfo("Europe/Rome")
 
 
+@cache  # looked up on the disk, it is a fifth of a house's time
+def class_of(kind):
+    return registry.find("derivations", kind)
+
+
 def made_of(name, options, roles):
     """Return a derivation with *options*, as the wiring makes one."""
-    cls = registry.find("derivations", options["type"])
+    cls = class_of(options["type"])
     faults = Faults()
     node: Any = yaml.compose(yaml.safe_dump(options))
     read = read_options(cls.Options, node, Place("c.yaml", ""), faults)
