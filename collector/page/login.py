@@ -53,7 +53,10 @@ class Login:
                     return refused
             else:
                 return None
-        return Refused(HTTPStatus.UNAUTHORIZED, NEEDED, ("WWW-Authenticate", ROOM))
+        # For a script's request a browser would open a window of its own: the page asks itself.
+        is_script = "HTTP_X_REQUESTED_WITH" in environ
+        challenge = () if is_script else (("WWW-Authenticate", ROOM),)
+        return Refused(HTTPStatus.UNAUTHORIZED, NEEDED, *challenge)
 
     def check(self, given: str, address: str) -> None:
         """Raise Refused where a password is wrong, or none may be tried now."""

@@ -1,6 +1,6 @@
 // The chart of the page History: values on hover and by keyboard, zoom, and the form that follows.
 
-import { clock, figure, written } from './app.js';
+import { ask, clock, figure, written } from './app.js';
 
 const TURN_MS = 26 * 3600 * 1000;  // a longer time is told by days
 const form = document.querySelector('[data-choose-form]');
@@ -60,8 +60,8 @@ function drawChart(element) {
   const words = JSON.parse(element.dataset.words);
   const zoomOut = document.querySelector('[data-zoom-out]');
   const csv = document.querySelector('[data-csv]'), everything = csv.href;
-  const ask = async (address) => {
-    const answer = await fetch(address, { cache: 'no-cache' });
+  const viewOf = async (address) => {
+    const answer = await ask(address, { cache: 'no-cache' });
     if (!answer.ok) throw new Error((await answer.json()).error);
     return answer.json();
   };
@@ -139,7 +139,7 @@ function drawChart(element) {
   };
   const load = async (address) => {
     try {
-      view = { ...await ask(address), before: [] };
+      view = { ...await viewOf(address), before: [] };
       draw();
     } catch (error) {
       readout.textContent = error.message;
