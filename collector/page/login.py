@@ -1,7 +1,8 @@
 """Who is let in: by the password in HTTP Basic, or by the cookie of who has logged in before.
 
-A cookie says until when it is good, signed with a key that this process alone has: a restart logs
-everyone out. Whoever has failed too often waits, wherever he comes from.
+A cookie says until when it is good, signed with the password and a key that this process alone has:
+a restart or another password logs everyone out. Whoever has failed too often waits, wherever he
+comes from.
 """
 
 import math
@@ -10,7 +11,6 @@ import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -22,7 +22,9 @@ from collector.secrets import is_password
 
 COOKIE = "energy_monitor"
 LASTS_S = 30 * 86_400
-MOST_FORM_BYTES = 1000
+MOST_COOKIES = 5  # of our name: another program of this computer may set one for a path
+MOST_FORM_BYTES = 2000
+MOST_PLACE = 300  # letters of a place to go back to: a form has room for it beside a password
 ROOM = 'Basic realm="Energy Monitor", charset="UTF-8"'
 NEEDED = "A password is needed."
 
@@ -90,23 +92,40 @@ class Login:
         return hmac.digest(self.key, text.encode(), "sha256")
 
     def cookie(self) -> tuple[str, str]:
-        """Return the header that gives a browser its cookie."""
+        """Return the header that gives a browser its cookie. Raise SecretMissing."""
         until = str(math.floor(time.time()) + LASTS_S)
-        value = f"{until}.{self.signature(until).hex()}"
+        value = f"{until}.{self.mark_of(until)}"
         return (
             "Set-Cookie",
             f"{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={LASTS_S}",
         )
 
+    def mark_of(self, until: str) -> str:
+        """Return what a cookie that is good *until* is signed with. Raise SecretMissing."""
+        assert self.options.password
+        return self.signature(f"{until}\n{self.options.password.value()}").hex()
+
     def has_cookie(self, environ: Mapping[str, Any]) -> bool:
         try:
-            found = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
-        except CookieError:
+            return any(map(self.is_good, cookies_in(environ.get("HTTP_COOKIE", ""))))
+        except SecretMissing:
             return False
-        until, _, signature = found.value.partition(".") if found else ("", "", "")
+
+    def is_good(self, cookie: str) -> bool:
+        """Return whether a cookie is one of ours, and not too old. Raise SecretMissing."""
+        until, _, mark = cookie.partition(".")
         if not (until.isascii() and until.isdigit() and len(until) <= 12):  # noqa: PLR2004
             return False
-        return is_same(signature, self.signature(until).hex()) and int(until) > time.time()
+        return int(until) > time.time() and is_same(mark, self.mark_of(until))
+
+
+def cookies_in(header: str) -> list[str]:
+    """Return the values of our cookie in a header; those of other programs may look as they like.
+
+    ``http.cookies`` forgets all of them where one is odd, and takes a second for some.
+    """
+    pairs = (each.strip().partition("=") for each in header.split(";"))
+    return [value for name, _, value in pairs if name == COOKIE][:MOST_COOKIES]
 
 
 def too_many(wait_s: float) -> Refused:
@@ -136,11 +155,12 @@ def fields_of(text: str) -> dict[str, str]:
 
 def place_of(text: str) -> str:
     """Return a path of ours that *text* names; the first page where it names another place."""
-    is_ours = text.startswith("/") and not text.startswith(("//", "/\\"))
-    return quote(text, safe="/?&=:%") if is_ours and text.isprintable() else "/"
+    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
+    place = quote(text, safe="/?&=:%") if is_ours else "/"
+    return place if len(place) <= MOST_PLACE else "/"
 
 
 def sent_to_login(path: str, query: str) -> Answer:
     """Send a browser to the page that asks for the password, and back afterwards."""
-    place = f"{path}?{query}" if query else path
+    place = place_of(f"{path}?{query}" if query else path)
     return to(f"/login?next={quote(place, safe='')}")

@@ -28,7 +28,7 @@ DEADLINE_S = 30.0  # from the first byte of a request to the last of its answer
 IDLE_S = 130.0  # Prometheus keeps its connection from one scrape to the next: two minutes at most
 LOOK_EVERY_S = 0.5
 MOST_HEADER_BYTES = 16_384
-MOST_BODY_BYTES = 1024  # a GET has none
+MOST_BODY_BYTES = 2048  # only the form of the login has one
 MOST_IN_MEMORY = 16 << 20  # an answer has some 100 kB; none is written to a card
 
 

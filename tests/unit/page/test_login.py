@@ -2,11 +2,12 @@
 
 import re
 import threading
+from urllib.parse import quote
 
 import pytest
 
 from collector import secrets
-from collector.page.login import place_of
+from collector.page.login import MOST_PLACE, place_of
 from tests.fakes.page import PASSWORD, ask, options_with, say, serving
 from tests.unit.page.test_app import basic
 
@@ -90,6 +91,37 @@ def test_those_who_try_at_once_have_no_more_tries_than_those_who_wait(locked):
 )  # fmt: skip
 def test_a_cookie_that_is_not_ours_lets_nobody_in(locked, cookie):
     assert ask(locked, "/api/v1/now", Cookie=cookie)[0] == 401
+
+
+@pytest.mark.parametrize("other", ['prefs={"a":1}', "a b=1", 'x="', "energy_monitor=1.2", "é=é;;="])
+def test_cookies_of_other_programs_of_this_computer_are_not_in_the_way(locked, other):
+    ours = log_in(locked)[1]["set-cookie"].partition(";")[0]
+    for cookie in (f"{other}; {ours}", f"{ours};{other}"):
+        assert ask(locked, "/api/v1/now", Cookie=cookie)[0] == 200
+
+
+def test_another_password_logs_everyone_out(locked, tmp_path):
+    cookie = log_in(locked)[1]["set-cookie"].partition(";")[0]
+    assert ask(locked, "/api/v1/now", Cookie=cookie)[0] == 200
+    (tmp_path / "page-password").write_text("another-one-of-this-test")
+    assert ask(locked, "/api/v1/now", Cookie=cookie)[0] == 401
+    (tmp_path / "page-password").unlink()
+    assert ask(locked, "/api/v1/now", Cookie=cookie)[0] == 401
+
+
+def test_a_script_of_the_page_that_lacks_a_password_opens_no_window_of_the_browser(locked):
+    status, headers, _ = ask(locked, "/api/v1/now", X_Requested_With="fetch")
+    assert (status, "www-authenticate" in headers) == (401, False)
+    assert "www-authenticate" in ask(locked, "/api/v1/now")[1]
+
+
+def test_a_place_that_is_too_long_for_the_form_is_forgotten_and_not_the_password(locked):
+    longest = f"/history?device={'x' * (MOST_PLACE - 16)}"
+    assert place_of(longest) == longest
+    assert place_of(f"{longest}x") == place_of("/" + "ä" * 60) == "/"
+    status, headers, _ = ask(locked, f"{longest}&at=%ff%ff", **BROWSER)
+    assert (status, headers["location"]) == (303, "/login?next=%2F")
+    assert log_in(locked, place=quote(longest, safe=""))[1]["location"] == longest
 
 
 def test_a_cookie_of_another_process_lets_nobody_in(locked, tmp_path):
