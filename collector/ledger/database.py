@@ -256,13 +256,16 @@ def create(file: Path) -> Database:
             raise
 
 
-def open_to_read(file: Path) -> Database:
-    """Open the ledger *file* without writing to it. Raise LedgerDamaged, OSError."""
+def open_to_read(file: Path, wait_s: float = WAIT_S) -> Database:
+    """Open the ledger *file* without writing to it; wait so long for whoever writes.
+
+    Raise LedgerDamaged, OSError.
+    """
     if not file.is_file():
         raise FileNotFoundError(2, "there is no ledger yet", str(file))
     with faults():
         connection = sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_S, isolation_level=None
+            f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=wait_s, isolation_level=None
         )
         try:
             check(connection, connection.execute("PRAGMA user_version").fetchone()[0], whole=False)

@@ -63,7 +63,8 @@ def choice(query: Mapping[str, str], now: datetime) -> Choice:
     name = query.get("range") or "day"
     if name not in RANGES:
         raise ValueError(f"range is one of {', '.join(RANGES)}")
-    at = query.get("at", "") or (f"{now:%Y-%m-%dT%H}" if name == "hour" else f"{now:%Y-%m-%d}")
+    given = query.get("at", "")
+    at = given or (f"{now:%Y-%m-%dT%H}" if name == "hour" else f"{now:%Y-%m-%d}")
     hour = HOUR_FORM.fullmatch(at)
     if not hour and not DAY_FORM.fullmatch(at):
         raise ValueError("at is a day such as 2026-11-30, or an hour such as 2026-11-30T14")
@@ -73,6 +74,6 @@ def choice(query: Mapping[str, str], now: datetime) -> Choice:
         year = datetime.fromisoformat(kept).year
     except ValueError:
         raise ValueError("at is not a day of the calendar") from None
-    if not FIRST_YEAR <= year <= LAST_YEAR:
+    if given and not FIRST_YEAR <= year <= LAST_YEAR:  # a clock that is not set is in 1970
         raise ValueError(f"at lies between the years {FIRST_YEAR} and {LAST_YEAR}")
     return Choice(device, quantity, name, kept, query.get("compare", "") == "1")

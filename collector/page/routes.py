@@ -40,7 +40,9 @@ SINCE = time_ms("since_ms", "in place of 'range': the beginning (default: a day 
 UNTIL = time_ms("until_ms", "in place of 'range': the end, itself outside (default: now)")
 COMPARE = choice("compare", "1: with the period before", "0", "1")
 FORMAT = choice("format", "json (default) or csv", "json", "csv")
-MONTH = written("month", "a month (default: this one)", "^[0-9]{4}-(0[1-9]|1[0-2])$", "2026-10")
+MONTH = written(
+    "month", "a month (default: this one)", "^(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])$", "2026-10"
+)
 TIME = (RANGE, AT, SINCE, UNTIL)
 
 
@@ -82,7 +84,13 @@ def healthz(_maker: Maker, _request: Request) -> Answer:
 
 API = (
     Route("/api/v1/now", api.now, "everything of this second", NowView),
-    Route("/api/v1/devices", api.devices, "devices and what there is a history of", DevicesView),
+    Route(
+        "/api/v1/devices",
+        api.devices,
+        "devices and what there is a history of",
+        DevicesView,
+        waits=True,
+    ),
     Route(
         "/api/v1/history",
         api.history_of,

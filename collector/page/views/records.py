@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from collector.contract.page import DeviceNow, Home, Show
 from collector.contract.roles import Plan, plan
-from collector.ledger.database import Database, LedgerDamaged, open_to_read
+from collector.ledger.database import Database, LedgerDamaged, faults, open_to_read
 from collector.page.answer import Refused
 from collector.safe_text import safe
 from collector.status import Status
 
+WAIT_S = 1.0  # for whoever writes to the ledger: a person waits
 CACHE_KB = 256  # of the database: nothing is read twice
 
 
@@ -39,7 +40,9 @@ class Records:
     def ledger(self) -> Iterator[Database]:
         """Open the ledger. Raise Refused where it cannot be read."""
         try:
-            database = open_to_read(self.home.ledger)
+            with faults(), closing(open_to_read(self.home.ledger, WAIT_S)) as database:
+                database.connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+                yield database
         except FileNotFoundError:
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -47,12 +50,6 @@ class Records:
             ) from None
         except (LedgerDamaged, OSError) as error:
             raise unreadable(error) from None
-        with closing(database):
-            try:
-                database.connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-                yield database
-            except (LedgerDamaged, OSError) as error:
-                raise unreadable(error) from None
 
     def labels(self, devices: Sequence[DeviceNow] = ()) -> Mapping[str, str]:
         """Return the label of each device that has one."""
