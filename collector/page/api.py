@@ -94,7 +94,8 @@ def bill(maker: Maker, request: Request) -> Answer:
 
 
 def health(maker: Maker, _request: Request) -> Answer:
-    return of_json(maker.health())
+    with maker.making:
+        return of_json(maker.health())
 
 
 def events_of(maker: Maker, request: Request) -> Answer:

@@ -56,6 +56,8 @@ class Maker:
     ) -> None:
         self.records = Records(home, show, wall_ms)
         self.turns = Turns()
+        # One answer at a time: each thread that computes keeps those that measure waiting.
+        self.making = threading.Lock()
         self.sparks = Sparks()
         self.deliveries = Deliveries()
         self.energies = Energies(self.records)

@@ -19,7 +19,8 @@ EVENTS_MS = 90 * DAY_MS
 def page(maker: Maker, request: Request, name: str, **views: Any) -> Answer:
     """Return a page in the language of the browser."""
     language = render().language_of(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-    body = render().page(name, language, maker.zone, maker.label, **views)
+    with maker.making:
+        body = render().page(name, language, maker.zone, maker.label, **views)
     return Answer(HTTPStatus.OK, body, HTML)
 
 

@@ -16,7 +16,7 @@ from collector.contract.views import (
     NowView,
 )
 from collector.page import api, pages
-from collector.page.answer import ASK_AGAIN, JSON, Answer, encoded, said
+from collector.page.answer import Answer, of_json, said
 from collector.page.maker import Maker
 from collector.page.metrics import CONTENT_TYPE
 from collector.page.openapi import document
@@ -67,7 +67,8 @@ def metrics(maker: Maker, _request: Request) -> Answer:
 
 
 def openapi(maker: Maker, _request: Request) -> Answer:
-    return Answer(HTTPStatus.OK, encoded(description(maker)), JSON, ASK_AGAIN)
+    with maker.making:
+        return of_json(description(maker))
 
 
 def documentation(maker: Maker, request: Request) -> Answer:

@@ -14,6 +14,7 @@ import pytest
 
 from collector.contract.page import Home
 from collector.contract.views import HistoryView, NowView
+from collector.page import render
 from collector.page.pace import MOST
 from collector.status import hints_of
 from tests.fakes import page_house as house
@@ -354,6 +355,33 @@ def test_four_may_wait_the_fifth_is_sent_away_and_the_quick_go_on(home, monkeypa
         assert [answers.get(timeout=20)[0] for _ in range(MOST)] == [200] * MOST
         for each in threads:
             each.join(20)
+
+
+def test_however_many_ask_one_answer_is_made_at_a_time(home, monkeypatch):
+    """Each thread that computes keeps those that measure waiting for the processor."""
+    at_once, seen = [0], []
+    draw = render.page
+
+    def counted(*args, **views):
+        at_once[0] += 1
+        seen.append(at_once[0])
+        threading.Event().wait(0.01)
+        try:
+            return draw(*args, **views)
+        finally:
+            at_once[0] -= 1
+
+    monkeypatch.setattr(render, "page", counted)
+    with serving(show=house.show, home=home, wall_ms=lambda: house.NOW_MS) as page:
+        threads = [
+            threading.Thread(target=ask, args=(page, path), kwargs={"Accept": "text/html"})
+            for path in ("/", "/devices", "/api", "/nothing", "/health", "/history")
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(20)
+    assert seen == [1] * len(threads)
 
 
 # pages
