@@ -31,7 +31,7 @@ SECONDS = int(os.environ.get("BENCH_SECONDS", "120"))
 RUNS = 3
 STARTING = threading.Lock()
 SETTLE_S = 15
-REPLAY_DAYS = int(os.environ.get("BENCH_DAYS", "30"))
+REPLAY_DAYS = float(os.environ.get("BENCH_DAYS", "30"))
 MOST_LATE, MOST_MB, MOST_CPU, MOST_REPLAY_S, MOST_LEDGER_MB = 1.10, 12, 1.40, 300, 40
 SOURCE = (
     "  m{number}: {{type: modbus, line: {line}, serial: {{parity: none}}, model: orno-we-515, "
@@ -124,7 +124,7 @@ def replayed():
         words = [sys.executable, "-m", "tests.bench.replayed", temporary, str(REPLAY_DAYS)]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
     took_s, cpu_s, made, different, each = json.loads(done.stdout)
-    figure = f"{REPLAY_DAYS} days of one meter at 1 Hz replayed by all derivations, s"
+    figure = f"{REPLAY_DAYS:g} days of one meter at 1 Hz replayed by all derivations, s"
     bound_s = MOST_REPLAY_S * REPLAY_DAYS / 30
     yield figure, f"{took_s:.0f}", f"at most {bound_s:.0f}", took_s <= bound_s
     yield "the same: CPU, s", f"{cpu_s:.0f}", "", True
