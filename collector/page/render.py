@@ -7,14 +7,11 @@ Values are escaped wherever they stand; there is no script and no style in the H
 import functools
 import json
 from datetime import tzinfo
-from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-
 from collector.contract.views import DeviceView
-from collector.page import assets
+from collector.page import assets, compiled
 from collector.page.charts import sparkline
 from collector.page.choice import Choice, choice
 from collector.page.contexts import MAKERS, quantity
@@ -23,28 +20,17 @@ from collector.page.figures import Writer
 from collector.page.names import name_of, shown, states_of
 from collector.page.words import LANGUAGES, Words, language_of, words
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 __all__ = ["LANGUAGES", "NAMES", "Choice", "choice", "language_of", "page"]
 
 NAMES = (*MAKERS, "api", "login", "error")
 
 
-def template(name: str) -> str | None:
-    """Return a template from beside this module, wherever it is installed."""
-    try:
-        return files("collector.page").joinpath("templates", name).read_text("utf-8")
-    except OSError:
-        return None
-
-
 @functools.cache
-def environment() -> Environment:
-    made = Environment(
-        loader=FunctionLoader(template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def environment() -> "Environment":
+    made = compiled.environment()
     made.globals.update(asset=assets.path_of, sparkline=sparkline, link=link)
     return made
 
