@@ -148,7 +148,7 @@ def test_before_the_clock_is_right_nothing_is_booked_and_then_all_to_its_time(jo
     assert [quarter * QUARTER_MS - BEGIN_MS for quarter, _ in rows] == [
         n * QUARTER_MS for n in range(7)
     ]
-    assert sum(row.micro for _, row in rows) == 198_000_000
+    assert sum(row.micro for _, row in rows if isinstance(row, Amount)) == 198_000_000
 
 
 def test_a_ledger_of_another_journal_counts_nothing_twice(journal, keeping):
