@@ -123,7 +123,7 @@ class JournalStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class PageStatus:
-    """The page: *url* is where /metrics is served, empty where it is off."""
+    """The page: *url* is where it is served, empty where it is off."""
 
     url: str = ""
     state: str = "off"

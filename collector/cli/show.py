@@ -61,7 +61,7 @@ def status(answer: Status) -> str:
         f"{duration(journal.days * 86400)}"
     )
     if answer.page.state == "serving":
-        parts.append(f"page: {answer.page.url}/metrics")
+        parts.append(f"page: {answer.page.url}")
     if answer.backups:
         ages = [f"{task} {duration(age_s)} ago" for task, age_s in answer.backups.items()]
         parts.append(f"backups: the last {', '.join(ages)}")

@@ -91,7 +91,7 @@ class MainOptions:
         default_factory=JournalOptions, metadata={"help": "how long readings are kept on disk"}
     )
     page: PageOptions = field(
-        default_factory=PageOptions, metadata={"help": "where /metrics is served, and to whom"}
+        default_factory=PageOptions, metadata={"help": "where the page is served, and to whom"}
     )
     backup: BackupOptions = field(
         default_factory=BackupOptions,

@@ -1,4 +1,4 @@
-"""The page: is /metrics served, and to whom?"""
+"""The page: is it served, and to whom?"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,16 +11,16 @@ from collector.errors import ReadFault
 from collector.lines import http
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where one asks, not where one listens
-WHY = "Prometheus gets nothing from here. Readings are stored as ever."
+WHY = "Neither you nor Prometheus sees anything there. Readings are stored as ever."
 
 
 def served(case: Case) -> Iterator[Finding]:
-    """Is /metrics served where the configuration says?"""
+    """Are the page and /metrics served where the configuration says?"""
     page = case.answer().page
     if page.state == "off":
         if case.config and case.config.main.page.port:
             raise CannotTell("the service runs with an older configuration (see 'sources')")
-        yield Finding("ok", "/metrics is switched off: page.port is 0")
+        yield Finding("ok", "the page is switched off: page.port is 0")
     elif page.state == "failed":
         yield Finding(
             "error",
@@ -58,7 +58,7 @@ def answering(case: Case, url: str) -> Iterator[Finding]:
         yield Finding("error", f"{url}/healthz answered {status.status}", WHY, RESTART)
         return
     who = "with the password" if case.main.page.password else "to this computer alone"
-    yield Finding("ok", f"{url}/metrics is served, {who}")
+    yield Finding("ok", f"the page and /metrics are served at {url}, {who}")
 
 
 def reachable(options: PageOptions, url: str) -> str:

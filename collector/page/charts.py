@@ -8,7 +8,6 @@ from collector.contract.views import EnergyView, Point
 from collector.page.figures import Figure, Writer
 
 SPARK_HEIGHT = 30.0
-SPARK_GAP_MS = 60_000  # a longer absence is a gap in the line
 STILL_POINTS = 160  # of a line without script
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 LEAST_SPAN = 0.01  # of a line that is nearly flat

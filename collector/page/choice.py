@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-RANGES = ("hour", "day", "week", "month", "year")
+from collector.page.views.span import RANGES
+
 DAY_FORM = re.compile(r"\d{4}-\d\d-\d\d")
 HOUR_FORM = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)(:\d\d)*")
 FIRST_YEAR, LAST_YEAR = 2000, 2199

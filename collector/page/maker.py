@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from collector.contract.page import Home, Show
@@ -76,10 +76,6 @@ class Maker:
     @property
     def label(self) -> str:
         return self.records.home.site
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self.records.home.labels
 
     def tick(self) -> None:
         """Remember how things are, every ten seconds; called oftener."""

@@ -109,7 +109,7 @@ def test_a_taken_port_stops_no_reading_and_is_said_in_status_and_served_when_fre
             taken.close()
             wait_for(lambda: ask(tmp_path)["page"]["state"] == "serving", "it is served")
             shown = energy_monitor("status", "--config", file)
-            assert (shown.returncode, f"page: http://127.0.0.1:{port}/metrics" in shown.stdout) == (
+            assert (shown.returncode, f"page: http://127.0.0.1:{port}" in shown.stdout) == (
                 0,
                 True,
             )

@@ -1,6 +1,6 @@
 """Every device, and every quantity of it that there is a history of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -76,7 +76,3 @@ def known_quantities(device: str, names: Iterable[str], kept: Kept) -> Iterable[
             counter=key in kept.counters,
             kept=key in kept.counters or key in kept.gauges,
         )
-
-
-def label_of(device: str, labels: Mapping[str, str]) -> str:
-    return labels.get(device, "")

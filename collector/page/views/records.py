@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
 from http import HTTPStatus
@@ -50,10 +50,6 @@ class Records:
             ) from None
         except (LedgerDamaged, OSError) as error:
             raise unreadable(error) from None
-
-    def labels(self, devices: Sequence[DeviceNow] = ()) -> Mapping[str, str]:
-        """Return the label of each device that has one."""
-        return {**{each.device: each.label for each in devices if each.label}, **self.home.labels}
 
     def now(self) -> tuple[Status, Sequence[DeviceNow]]:
         return self.show()

@@ -21,10 +21,6 @@ class Words(NamedTuple):
         text = self.messages[key]
         return text.format(**values) if values else text
 
-    def or_else(self, key: str, otherwise: str) -> str:
-        """Return a message, or *otherwise* where none has this key."""
-        return self.messages.get(key, otherwise)
-
     def below(self, section: str) -> dict[str, str]:
         """Return the messages of a section by the last part of their key."""
         start = f"{section}."

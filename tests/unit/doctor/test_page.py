@@ -1,4 +1,4 @@
-"""The doctor tells whether /metrics is served, and what mends it."""
+"""The doctor tells whether the page is served, and what mends it."""
 
 import socket
 from dataclasses import replace
@@ -22,7 +22,7 @@ def test_what_is_served_is_asked_once(tmp_path):
         finding = only(tmp_path, PageStatus(url=options.url, state="serving"))
     assert (finding.severity, finding.what) == (
         "ok",
-        f"{options.url}/metrics is served, to this computer alone",
+        f"the page and /metrics are served at {options.url}, to this computer alone",
     )
 
 
@@ -54,7 +54,7 @@ def test_a_password_that_is_missing_is_told_with_the_command_that_stores_it(tmp_
 
 def test_off_and_starting_are_no_faults(tmp_path):
     off = only(tmp_path, PageStatus())
-    assert (off.severity, off.what) == ("ok", "/metrics is switched off: page.port is 0")
+    assert (off.severity, off.what) == ("ok", "the page is switched off: page.port is 0")
     assert only(tmp_path, PageStatus(url="x", state="starting")).severity == "unknown"
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from collector.contract.views import DeviceView, Figure, Flow, Part
 from collector.page.charts import bars, scale_of, sparkline, still, thinned
-from collector.page.choice import RANGES, choice
+from collector.page.choice import choice
 from collector.page.families import by_family, called, lamp, on_first_page
 from collector.page.figures import Writer
 from collector.page.flow import picture
+from collector.page.views.span import RANGES
 from collector.page.words import words
 from tests.fakes import page_views as views
 
