@@ -7,7 +7,6 @@ comes from.
 
 import math
 import os
-import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,10 +17,12 @@ from collector.contract.page import PageOptions
 from collector.errors import SecretMissing
 from collector.page.answer import Answer, Refused, to
 from collector.page.guard import Tries, is_same, password_in
+from collector.page.pace import Turns
 from collector.secrets import is_password
 
 COOKIE = "energy_monitor"
 LASTS_S = 30 * 86_400
+MOST_TRYING = 3  # at once: half of the threads are left for those whom we know
 MOST_COOKIES = 5  # of our name: another program of this computer may set one for a path
 MOST_FORM_BYTES = 2000
 MOST_PLACE = 300  # letters of a place to go back to: a form has room for it beside a password
@@ -35,7 +36,7 @@ class Login:
     def __init__(self, options: PageOptions) -> None:
         self.options = options
         self.tries = Tries()
-        self.trying = threading.Lock()
+        self.trying = Turns(MOST_TRYING)
         self.key = os.urandom(32)
         self.right = b""  # what was right last, as only this process knows it
 
@@ -72,7 +73,7 @@ class Login:
         if is_same(mark.hex(), self.right.hex()):
             self.tries.was_right(address)
             return
-        with self.trying:  # one at a time: a hash takes 16 MB for a moment
+        with self.trying.turn():  # a hash takes 16 MB, and on a Pi 3 a second
             if wait_s := self.tries.wait_s(address):
                 raise too_many(wait_s)
             try:

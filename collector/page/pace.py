@@ -34,6 +34,7 @@ class Turns:
     """Lets one work at a time, and no more than *most* wait or work."""
 
     def __init__(self, most: int = MOST) -> None:
+        self.most = most
         self.room = threading.BoundedSemaphore(most)
         self.working = threading.Lock()
 
@@ -43,7 +44,7 @@ class Turns:
         if not self.room.acquire(blocking=False):
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{MOST} other requests are being answered; ask again in {AGAIN_S} s",
+                f"{self.most} other requests are being answered; ask again in {AGAIN_S} s",
                 ("Retry-After", str(AGAIN_S)),
             )
         try:
