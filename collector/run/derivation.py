@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 from collector.clock import Clock
 from collector.contract import Derivation, Ticking
@@ -21,7 +20,7 @@ from collector.contract.rolled import is_rolled_line, quantity_of
 from collector.journal.journal import Journal
 from collector.journal.reader import Reader, Record
 from collector.journal.snapshots import LARGEST_BYTES, Snapshot
-from collector.reading import Reading, check_line, decoded, encode, kind_of, time_ms
+from collector.reading import LATEST_MS, Reading, decoded, encode, kind_of, time_ms
 from collector.run.health import DerivationHealth
 from collector.run.made_before import MadeBefore
 from collector.run.now import Now
@@ -135,6 +134,9 @@ class Deriving:
                 log.warning("%s: begins again with the oldest reading kept: %s", self.name, error)
                 self.snapshots.rewind(0)
                 return self.begin()
+        # Asking takes 10 µs, which is much for each second and derivation.
+        self.ticking = self.derivation if isinstance(self.derivation, Ticking) else None
+        self.alerting = self.derivation if isinstance(self.derivation, Alerting) else None
         self.base = base
         self.note_alerts()
         with self.lock:
@@ -176,10 +178,10 @@ class Deriving:
                 self.suspect = number, line
                 yield from self.derivation.derive(heard)
                 self.suspect, heard = None, []
-            if line.startswith(OUR_FIGURES) and isinstance(self.derivation, Ticking):
+            if self.ticking and line.startswith(OUR_FIGURES):
                 if heard:
                     yield from self.derivation.derive(heard)
-                yield from self.derivation.tick(time_ms(line))
+                yield from self.ticking.tick(time_ms(line))
                 heard = []
         if heard:
             yield from self.derivation.derive(heard)
@@ -199,13 +201,14 @@ class Deriving:
     def lines_of(self, made: Iterator[Reading]) -> list[bytes]:
         """Encode what is not in the journal yet. Raise ValueError for what may not be made."""
         lines = (encode(each) for reading in made if (each := self.accept(reading)).values)
-        checked = (check_line(line.decode("ascii")) for line in lines)
-        return [line for line in checked if not self.made_before.take(line)]
+        return [line for line in lines if not self.made_before.take(line)]
 
     def accept(self, reading: Reading) -> Reading:
         """Leave out what cannot be true. Raise ValueError for what was not announced."""
         if reading.kind not in self.derivation.makes:
             raise ValueError(f"it made a reading of the kind {reading.kind!r}")
+        if not 0 < reading.at_ms < LATEST_MS:
+            raise ValueError(f"it made a reading of the time {reading.at_ms}")
         values = {}
         for name, value in reading.values.items():
             if name not in self.derivation.quantities:
@@ -216,7 +219,7 @@ class Deriving:
                 self.leave_out(name, value)
             else:
                 values[name] = float(value)
-        return replace(reading, values=values)
+        return Reading(reading.kind, reading.device, reading.at_ms, values)
 
     def leave_out(self, name: str, value: float) -> None:
         if name not in self.left_out:
@@ -242,9 +245,9 @@ class Deriving:
 
     def note_alerts(self) -> None:
         """Note which alerts stand, where it raises any."""
-        if isinstance(self.derivation, Alerting):
+        if self.alerting:
             with watched():
-                standing = self.derivation.standing()
+                standing = self.alerting.standing()
             with self.lock:
                 self.health.alerts = standing
 
