@@ -4,7 +4,7 @@ Time is what the readings carry. Values are decided when they come, ages at each
 in which the collector was away every age begins anew, so nothing is called missing at a start.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ MARGIN = 0.05
 MOST_DEVICES = 500
 MOST_ALERTS = 1000
 Hearer = tuple[Rule, str, str]
+Fell = dict[str, tuple[int, float]]
 
 
 class Alerts:
@@ -62,9 +63,9 @@ class Alerts:
         if seen is None:
             return
         now_ms = max(reading.at_ms, self.tick_ms)
-        house = House(self.devices, self.settings, now_ms, self.began_ms)
         for rule, bound, name in self.rules_for(reading):
             if name in self.alerts or rule.may_hold(seen, self.settings):
+                house = House(self.devices, self.settings, now_ms, self.began_ms)
                 yield from self.decide(rule, bound, house, reading.at_ms)
 
     def seen(self, reading: Reading) -> Seen | None:
@@ -83,18 +84,23 @@ class Alerts:
         if reading.at_ms <= seen.at_ms:
             return None
         seen.at_ms = reading.at_ms
-        for quantity in self.compared.intersection(reading.values):
-            value = reading.values[quantity]
-            before = seen.values.get(quantity)
-            if quantity in self.counters and before is not None and value < before:
-                seen.fell[quantity] = (reading.at_ms, before - value)
-            seen.values[quantity] = value
+        self.keep_values(seen.values, seen.fell, reading)
         if self.shown:
-            figures = self.figures.take(reading)
-            for quantity in self.shown & seen.values.keys() - figures.keys():
-                del seen.values[quantity]  # it is not known any more
-            seen.values.update(figures)
+            self.keep_figures(seen.values, self.figures.take(reading))
         return seen
+
+    def keep_values(self, known: dict[str, float], fell: Fell, reading: Reading) -> None:
+        for quantity, value in reading.values.items():
+            if quantity in self.compared:
+                if quantity in self.counters and value < known.get(quantity, value):
+                    fell[quantity] = (reading.at_ms, known[quantity] - value)
+                known[quantity] = value
+
+    def keep_figures(self, known: dict[str, float], figures: Mapping[str, float]) -> None:
+        for quantity in self.shown:
+            if quantity not in figures:
+                known.pop(quantity, None)  # it is not known any more
+        known.update(figures)
 
     @cached_property
     def compared(self) -> frozenset[str]:

@@ -109,7 +109,9 @@ class Habits:
 
     def take(self, reading: Reading) -> dict[str, float]:
         power = reading.values.get("active_power")
-        energy = next((reading.values[name] for name in ENERGIES if name in reading.values), None)
+        energy = None
+        for name in reversed(ENERGIES):
+            energy = reading.values.get(name, energy)
         if reading.at_ms // QUARTER_MS > self.quarter:
             self.begin_quarter(reading.at_ms)
         if power is not None:

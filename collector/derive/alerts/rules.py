@@ -51,7 +51,10 @@ class Rule:
 
     def may_hold(self, seen: Seen, settings: Mapping[str, float]) -> bool:
         """Can what was just heard make it hold? Most readings cannot, which is quickly found."""
-        return any(each.may_hold(seen, settings) for each in self.leaves)
+        for each in self.leaves:  # noqa: SIM110  a generator takes longer
+            if each.may_hold(seen, settings):
+                return True
+        return False
 
     @cached_property
     def is_timed(self) -> bool:
