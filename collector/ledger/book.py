@@ -12,6 +12,7 @@ The same readings in the same order give the same quarters, however they are cut
 
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any
 
 from collector.contract.counters import DECISION, ENERGY
@@ -38,6 +39,7 @@ LONGEST_MS = 25 * 3_600_000  # of a day on which clocks are changed
 Key = tuple[str, str, Kind]  # device, quantity, kind of series
 
 
+@lru_cache(1024)  # most counters show for minutes what they showed
 def micro(value: float) -> int:
     """Return *value* in whole micro-units, as its decimal digits say, not its binary ones."""
     return int((Decimal(repr(value)) * MICRO).to_integral_value(ROUND_HALF_EVEN))

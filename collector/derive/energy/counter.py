@@ -114,7 +114,10 @@ class Counter:
         return limits.most(at - max(self.changed_at, self.at - REFRESH_MS), self.step)
 
     def fits(self, at: int, raw: int, limits: Limits) -> bool:
-        return -JITTER_STEPS * self.step <= raw - self.raw <= self.most(at, limits)
+        rose = raw - self.raw
+        if rose <= self.step:  # as nearly always; a step more is never too much
+            return rose >= -JITTER_STEPS * self.step
+        return rose <= self.most(at, limits)
 
     def take(self, at: int, raw: int, limits: Limits, point: Point) -> Decision | None:
         """Take a value; give out points, and return what it decides."""
