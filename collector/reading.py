@@ -60,8 +60,11 @@ def decode(line: bytes) -> Reading:
     """Read a line that ``encode`` wrote. Raise ValueError for anything else."""
     head, fields, at_ms = line.decode("ascii").split(" ")
     kind, device = head.split(",device=")
-    pairs = (field.split("=") for field in fields.split(","))
-    return Reading(kind, device, int(at_ms), {quantity: float(value) for quantity, value in pairs})
+    values = {}
+    for field in fields.split(","):
+        quantity, value = field.split("=")
+        values[quantity] = float(value)
+    return Reading(kind, device, int(at_ms), values)
 
 
 @lru_cache(1024)

@@ -72,14 +72,15 @@ class Reader:
         except OSError:
             return  # the disk does not give it back: ``take`` tells it as damaged
         base = self.offset
-        for frame in frames.scan(data, number=segment.first):
+        for number, body, _, end in frames.scan(data, number=segment.first):
             if len(taken) >= limit:
                 break
-            self.offset = base + frame.end
-            if frame.number >= self.number:
-                self.expect(frame.number)
-                taken.append((frame.number, frame.body))
-                self.number = frame.number + 1
+            self.offset = base + end
+            if number >= self.number:
+                if number > self.number:
+                    self.expect(number)
+                taken.append((number, body))
+                self.number = number + 1
 
     def take_closed(self, segment: Segment, taken: list[Record], limit: int) -> None:
         try:
