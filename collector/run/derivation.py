@@ -28,7 +28,8 @@ from collector.run.now import Now
 log = logging.getLogger(__name__)
 
 TAKEN_AT_ONCE = 1000  # bounds the memory: some 1 MB of decoded readings
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 2.0  # a look costs as much as ten readings
+LOOK_FOR_ALERTS_EVERY_S = 1.0
 # What a kill costs: so much is derived again, 3,000 readings of ten meters, in a tenth of a second.
 SNAPSHOT_EVERY_MS = 300_000
 FIRST_PAUSE_S = 1.0
@@ -117,7 +118,9 @@ class Deriving:
         except OSError as error:
             return self.failed("waiting", error)
         self.derived()
-        return 0 if more else LOOK_EVERY_S
+        if more:
+            return 0
+        return LOOK_FOR_ALERTS_EVERY_S if self.alerting else LOOK_EVERY_S
 
     def begin(self) -> None:
         """Make the derivation anew and let it go on from the last snapshot."""
