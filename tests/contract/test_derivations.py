@@ -491,7 +491,7 @@ def test_a_wrong_configuration_is_refused_with_its_line(text, sentence, tmp_path
         (Reading("daily", "it", 1, {"voltage": 1.0}), "made the quantity 'voltage'"),
         (Reading("daily", "it", 1, {"active_energy": float("nan")}), "is nan"),
         (Reading("daily", "it.a b", 1, {"active_energy": 1.0}), "is not the name of a device"),
-        (Reading("daily", "it", -5, {"active_energy": 1.0}), "not a reading"),
+        (Reading("daily", "it", -5, {"active_energy": 1.0}), "it made a reading of the time -5"),
     ],
 )
 def test_what_it_may_not_make_stops_it_and_is_not_stored(reading, sentence, house):
