@@ -6,6 +6,7 @@ import json
 import queue
 import re
 import threading
+import time
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -64,8 +65,14 @@ def wh(begin_ms, end_ms, what):
 
 
 def wait_for_today(page):
-    ask(page, "/")  # a page waits until today is known
-    return got(page, "now")
+    """Ask until today is known: a page waits a moment for it, and no longer."""
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        ask(page, "/")
+        now = got(page, "now")
+        if now["today"]["begin_ms"] or now["today"]["cost_state"] == "none":
+            return now
+    raise AssertionError("today stays unknown")
 
 
 # now
