@@ -166,6 +166,7 @@ outputs:
         "14 sources.mains.rename.voltage",
         "14 sources.mains.rename.current",
         "17 is not YAML: could not find expected ':'",
+        "19 sources.plugs.user",
         "21 sources.plugs.line",
         "22 sources.plugs.ca",
         "23 sources.plugs.password",
