@@ -233,8 +233,7 @@ def free_port() -> int:
 def remove(folder: Path) -> None:
     """Remove a rehearsal's folder. Raise BackupFault where another user's files are in it."""
     try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass  # then there is nothing to remove
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
     except OSError as error:
         raise BackupFault(f"{folder} can't be removed: {error.strerror}: remove it") from error

@@ -148,15 +148,16 @@ def block(file: IO[bytes], at: int, length: int, kind: int, first: int) -> int:
         crc = zlib.crc32(file.read(min(length - read, PIECE)), crc)
     if crc != int.from_bytes(head[:CRC_BYTES]):
         raise Damaged(f"the checksum of the block at byte {at} is wrong")
+    disagree = f"its index and the block at byte {at} do not agree"
     try:
         times_length, times_at = uvarint(head, CRC_BYTES + 1)
         times = head[times_at : times_at + times_length]
         good = head[CRC_BYTES] == kind and len(times) == times_length
         if good and int.from_bytes(times[1:TIMES_HEAD], signed=True) == first:
             return count(times)
-    except (IndexError, ValueError):
-        pass  # it says no times at all
-    raise Damaged(f"its index and the block at byte {at} do not agree")
+    except (IndexError, ValueError) as error:  # it says no times at all
+        raise Damaged(disagree) from error
+    raise Damaged(disagree)
 
 
 def count(times: bytes) -> int:

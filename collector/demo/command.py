@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -94,9 +94,10 @@ def run_in(folder: Path, duration_s: float | None, *, with_grafana: bool) -> int
             house = place.household()
             past.append(together.submit(history.write_ledger, folder, house, place.read_since))
         try:
-            show_until(collector, folder, duration_s, grafana_of(folder) if with_grafana else [])
-        except KeyboardInterrupt:
-            pass  # so people end it
+            with suppress(KeyboardInterrupt):  # so people end it
+                show_until(
+                    collector, folder, duration_s, grafana_of(folder) if with_grafana else []
+                )
         finally:
             collector.terminate()
         status = collector.wait(10)

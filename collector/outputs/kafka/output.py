@@ -23,8 +23,8 @@ from collector.scalars import InputPath
 from collector.secrets import Secret
 
 EXTRA = "kafka"
-# What the library logs, the words of a far side among it, is in its errors too.
-SILENT = logging.getLogger(f"{__name__}.library")
+# What the client logs, the words of a far side among it, is in its errors too.
+SILENT = logging.getLogger(f"{__name__}.client")
 SILENT.disabled = True
 PATIENCE_S = 30.0  # for the acknowledgements of one batch
 LOOK_EVERY_S = 0.1

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,8 @@ class Memory:
         if self.is_loaded:
             return
         try:
-            with self.file.open("rb") as opened:
+            with suppress(FileNotFoundError), self.file.open("rb") as opened:
                 self.take(json.loads(opened.read(LARGEST)))
-        except FileNotFoundError:
-            pass  # nobody has been told of anything
         except OSError as error:
             raise OutputAway(f"{self.file} cannot be read: {error.strerror}") from error
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
