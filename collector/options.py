@@ -218,11 +218,9 @@ def stand_in(cls: type, name: str, *, by_example: bool = False) -> Any:
     Raise NotAccepted where there is none.
     """
     each = {each.name: each for each in dataclasses.fields(cls)}[name]
-    if by_example:
-        pass
-    elif each.default is not MISSING:
+    if not by_example and each.default is not MISSING:
         return each.default
-    elif each.default_factory is not MISSING:
+    if not by_example and each.default_factory is not MISSING:
         return each.default_factory()
     example = each.metadata.get("example")
     if example is None:

@@ -140,11 +140,10 @@ def place_in(folder: Path, now: float) -> Place:
     """
     file = folder / "house.json"
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        built = date.fromisoformat(known["built"])
-        return Place(str(known["timezone"]), built, float(known["read_since"]))
-    except FileNotFoundError:
-        pass
+        if file.exists():
+            known = json.loads(file.read_text(encoding="utf-8"))
+            built = date.fromisoformat(known["built"])
+            return Place(str(known["timezone"]), built, float(known["read_since"]))
     except (ValueError, LookupError, TypeError) as error:
         raise EnergyMonitorError(f"{file} is damaged: remove {folder} ({error})") from error
     if (folder / "journal").exists():

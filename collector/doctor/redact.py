@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from collector.doctor.case import Case
@@ -47,16 +48,15 @@ def values_of(case: Case) -> set[str]:
                 list(folder.iterdir())  # says so where it may not, which ``rglob`` passes over
             files = [file for file in folder.rglob("*") if file.is_file()]
             found |= {file.read_text(encoding="utf-8", errors="replace") for file in files}
-        if case.config:
-            found |= {secret.value() for _, secret in case.config.secrets_named()}
+        for _, secret in case.config.secrets_named() if case.config else ():
+            with suppress(SecretMissing):  # one that is not there hides no other
+                found.add(secret.value())
     except PermissionError as error:
         msg = (
             f"{error.filename} may not be read, so nothing could be cleared of the secrets in it: "
             "try 'sudo energy-monitor …'"
         )
         raise EnergyMonitorError(msg) from error
-    except SecretMissing:  # one that is not there needs no hiding
-        pass
     return {value.strip() for value in found}
 
 
