@@ -161,7 +161,7 @@ def shell(text, **options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=60,
         **options,
     )
 
